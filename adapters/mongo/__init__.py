@@ -1,0 +1,1 @@
+"""MongoDB, by PyMongo's asynchronous client."""

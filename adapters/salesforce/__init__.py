@@ -1,0 +1,1 @@
+"""Salesforce's login and REST API, by aiohttp."""

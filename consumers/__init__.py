@@ -1,0 +1,1 @@
+"""What is done about it: the merge rules (pure), the runner, the reconciler, the writer."""

@@ -1,0 +1,1 @@
+"""Salesforce's change events become records of `salesforce.changes`."""

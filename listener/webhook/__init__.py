@@ -1,0 +1,1 @@
+"""Signed webhooks become records of `platform.events`."""

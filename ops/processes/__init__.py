@@ -1,0 +1,1 @@
+"""One composition function per process: where ports meet adapters."""

@@ -1,0 +1,56 @@
+"""CloudEvents 1.0 in Kafka's binary mode: the attributes as headers, the data as the record's value.
+
+Source: the CloudEvents Kafka protocol binding, section 3.2 (header names are the attribute names behind `ce_`).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+SPEC_VERSION: Final = "1.0"
+ID: Final = "ce_id"
+SOURCE: Final = "ce_source"
+TYPE: Final = "ce_type"
+SUBJECT: Final = "ce_subject"
+TIME: Final = "ce_time"
+CONTENT_TYPE: Final = "content-type"
+TRACEPARENT: Final = "traceparent"
+
+# Extension attributes of ours. CloudEvents allows lower-case letters and digits only.
+RECEIVED_AT: Final = "ce_receivedat"
+"""When the listener took the event in: epoch milliseconds."""
+CLOCK_OFFSET: Final = "ce_clockoffset"
+"""How far the source's clock is behind ours, in milliseconds: what is added to `occurred_at` (merge rule 2)."""
+
+Headers = list[tuple[str, bytes]]
+
+
+def headers(
+    *,
+    id: str,  # noqa: A002 - the attribute's own name
+    source: str,
+    type: str,  # noqa: A002
+    subject: str,
+    time: str,
+    traceparent: str | None = None,
+    content_type: str = "application/json",
+    extensions: Mapping[str, str] | None = None,
+) -> Headers:
+    """Headers of one Kafka record, as aiokafka takes them."""
+    named = {
+        "ce_specversion": SPEC_VERSION,
+        ID: id,
+        SOURCE: source,
+        TYPE: type,
+        SUBJECT: subject,
+        TIME: time,
+        CONTENT_TYPE: content_type,
+        **(extensions or {}),
+    }
+    if traceparent:
+        named[TRACEPARENT] = traceparent
+    return [(name, value.encode()) for name, value in named.items()]
+
+
+def read(raw: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+    """Headers by name; a name that comes twice keeps its last value, bytes that are not UTF-8 are replaced."""
+    return {name: value.decode("utf-8", "replace") for name, value in raw}
