@@ -1,16 +1,31 @@
 """What the reconciler and the writer need of the outside."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+from schemas.records import Failure, RecordRead, RecordUpdate, RowResult
+from schemas.unavailable import Unavailable
+
+__all__ = [
+    "Document",
+    "DocumentWrite",
+    "Documents",
+    "Doorbells",
+    "Failure",
+    "Parked",
+    "ParkedRecords",
+    "Record",
+    "RecordRead",
+    "RecordUpdate",
+    "Records",
+    "RowResult",
+    "SyncLog",
+    "Unavailable",
+]
 
 Document = dict[str, Any]
 """A document as MongoDB holds it."""
-
-
-class Unavailable(Exception):
-    """An outside part did not answer: wait and try again, skip nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,59 +120,6 @@ class Doorbells(Protocol):
         Raises:
             Unavailable: not all were acknowledged in time.
         """
-
-
-class Failure(StrEnum):
-    """Why a row was not written, by what to do next."""
-
-    NOT_RUN = "not_run"
-    """Salesforce certainly did not run it (401, row lock, limits, 503 with its own error body): repeat it."""
-    UNKNOWN = "unknown"
-    """No answer, or a gateway's 5xx: it may have run, or may yet."""
-    REJECTED = "rejected"
-    """Salesforce refused it for good: its code and message say why."""
-    GONE = "gone"
-    """The record is deleted, or never was."""
-
-
-@dataclass(frozen=True, slots=True)
-class RowResult:
-    """One row's own outcome, in the order of the request."""
-
-    record_id: str = ""
-    created: bool = False
-    failure: Failure | None = None
-    code: str = ""
-    message: str = ""
-    org_wide: bool = False
-    """The failure speaks of the org (down, over its limits, logged out), not of this row: it counts as no try."""
-
-    @property
-    def succeeded(self) -> bool:
-        """True where the row was committed."""
-        return self.failure is None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordUpdate:
-    """Fields to write to one record: by `record_id`, or for an upsert by `external_id`."""
-
-    values: Mapping[str, Any]
-    record_id: str = ""
-    external_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordRead:
-    """Rows read whole; a record missing from `rows` was not found.
-
-    `began_at` is our clock just before the request and `server_time` Salesforce's at its answer (the Date header), both
-    epoch milliseconds.
-    """
-
-    began_at: int
-    server_time: int
-    rows: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Records(Protocol):

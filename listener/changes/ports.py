@@ -4,6 +4,23 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.cloudevents import Headers
+from schemas.session import LoginFailed, Session
+
+__all__ = [
+    "ChangeLog",
+    "ChangeRecord",
+    "Gap",
+    "Gaps",
+    "Lease",
+    "LeaseLost",
+    "Leases",
+    "LoginFailed",
+    "Position",
+    "Positions",
+    "Session",
+    "Sessions",
+    "Unavailable",
+]
 
 
 class Unavailable(Exception):
@@ -12,21 +29,6 @@ class Unavailable(Exception):
 
 class LeaseLost(Exception):
     """Another subscriber owns the org now, or our lease ran out: stop at once, write nothing more."""
-
-
-class LoginFailed(Exception):
-    """Salesforce did not give a token; the message holds its error code and no secret."""
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A live login: `instance_url` without a trailing slash, and the access token."""
-
-    instance_url: str
-    access_token: str
-
-    def __repr__(self) -> str:
-        return f"Session({self.instance_url!r}, access_token=***)"
 
 
 class Sessions(Protocol):
