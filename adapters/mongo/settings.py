@@ -1,0 +1,65 @@
+"""Where MongoDB is and how to log in to it."""
+
+from typing import Self
+
+from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+
+_FORM = "must be a MongoDB connection string such as mongodb://host:27017/?replicaSet=rs0"
+
+
+class MongoSettings(BaseSettings):
+    """The group `MONGODB_*`. Options of the connection string hold where no setting here says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="MONGODB_", frozen=True, extra="ignore")
+
+    uri: SecretStr = Field(
+        description="The connection string. A secret, since it may hold a password: mongodb://host:27017/?replicaSet=rs0"
+    )
+    database: str = Field(
+        default="tandem",
+        pattern=r"^[A-Za-z0-9_-]{1,63}$",
+        description="The database that holds the documents and everything else that is kept.",
+    )
+    username: str = Field(default="", description="User name, where the connection string has none.")
+    password: SecretStr = Field(default=SecretStr(""), description="The user's password.")
+    tls: bool = Field(default=False, description="Connect by TLS.")
+    tls_ca_file: FilePath | None = Field(
+        default=None, description="Certificates (PEM) to trust instead of the system's. Needs MONGODB_TLS."
+    )
+    tls_certificate_key_file: FilePath | None = Field(
+        default=None, description="Our own certificate and key in one PEM file. Needs MONGODB_TLS."
+    )
+    server_selection_seconds: float = Field(
+        default=10, gt=0, le=300, description="How long to look for a server that takes the operation, in seconds."
+    )
+    operation_seconds: float = Field(
+        default=30, gt=0, le=300, description="How long one operation may take with its retries, in seconds."
+    )
+
+    @field_validator("uri")
+    @classmethod
+    def _is_connection_string(cls, uri: SecretStr) -> SecretStr:
+        text = uri.get_secret_value()
+        if text.startswith("mongodb+srv://"):
+            return uri  # reading it whole would ask the name server
+        if not text.startswith("mongodb://"):
+            raise ValueError(_FORM)
+        try:
+            parse_uri(text)
+        except (PyMongoError, ValueError):
+            # The parser's own message may quote a part of the password.
+            raise ValueError(f"{_FORM}; user name and password percent-encoded") from None
+        return uri
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if self.password.get_secret_value() and not self.username:
+            raise ValueError("MONGODB_PASSWORD is set and MONGODB_USERNAME is not")
+        if self.username and not self.password.get_secret_value():
+            raise ValueError("MONGODB_USERNAME is set and MONGODB_PASSWORD is not")
+        if not self.tls and (self.tls_ca_file or self.tls_certificate_key_file):
+            raise ValueError("MONGODB_TLS_CA_FILE and MONGODB_TLS_CERTIFICATE_KEY_FILE need MONGODB_TLS=true")
+        return self
