@@ -1,0 +1,117 @@
+"""Planted faults, seeded: what goes wrong, where, how often and how many times."""
+
+import random
+import re
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+
+class FaultKind(StrEnum):
+    """What can go wrong."""
+
+    DELAY = "delay"
+    """The call waits `delay_ms` before it runs."""
+    UNAUTHORIZED = "unauthorized"
+    """401 INVALID_SESSION_ID; the call does not run. With `revoke`, the token is dead afterwards."""
+    LIMIT = "limit"
+    """403 REQUEST_LIMIT_EXCEEDED; the call does not run."""
+    SERVER_ERROR = "server_error"
+    """`status` with `body`; the call runs first if `runs`."""
+    LOCK_ROW = "lock_row"
+    """A row of a write fails with UNABLE_TO_LOCK_ROW; its scope counts rows, not calls."""
+    REQUEST_LOST = "request_lost"
+    """The connection is closed before the call runs."""
+    REPLY_LOST = "reply_lost"
+    """The call runs, then the connection is closed."""
+    STREAM_CUT = "stream_cut"
+    """CometD: a reply is dropped with its connection, the server having let go of its events."""
+    STREAM_STALL = "stream_stall"
+    """CometD: nothing is sent for `delay_ms`, the connection stays open."""
+    STREAM_UNKNOWN_CLIENT = "stream_unknown_client"
+    """CometD: the session is forgotten."""
+    STREAM_DISCONNECT = "stream_disconnect"
+    """CometD: the server sends /meta/disconnect."""
+
+
+class Fault(BaseModel):
+    """One planted fault."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: int = 0
+    kind: FaultKind
+    path: Annotated[str, StringConstraints(max_length=500)] = ""
+    """A regular expression searched for in the call's path; empty: any."""
+    verb: str = ""
+    """An HTTP verb; empty: any."""
+    probability: float = Field(default=1.0, ge=0, le=1)
+    count: int | None = Field(default=None, ge=1)
+    """How many times more; none: without end."""
+    skip: int = Field(default=0, ge=0)
+    """How many matching calls go well first."""
+    delay_ms: int = Field(default=0, ge=0)
+    status: Literal[500, 502, 503, 504] = 503
+    body: Literal["salesforce", "gateway"] = "salesforce"
+    """Salesforce's own JSON error, or a gateway's HTML page."""
+    runs: bool = False
+    revoke: bool = False
+    taken: int = 0
+    """How many times it has struck."""
+
+
+class FaultRegistry:
+    """The planted faults, oldest first."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self._random = random.Random(seed)
+        self._faults: list[Fault] = []
+        self._next_id = 1
+
+    def plant(self, fault: Fault) -> Fault:
+        """Add a fault; the one returned has its id.
+
+        Raises:
+            re.error: its path is not a regular expression.
+        """
+        re.compile(fault.path)
+        planted = fault.model_copy(update={"id": self._next_id, "taken": 0})
+        self._next_id += 1
+        self._faults.append(planted)
+        return planted
+
+    def remove(self, fault_id: int | None = None) -> int:
+        """Take one fault out, or all; how many went."""
+        before = len(self._faults)
+        self._faults = [] if fault_id is None else [one for one in self._faults if one.id != fault_id]
+        return before - len(self._faults)
+
+    def planted(self) -> list[Fault]:
+        """Every fault that can still strike."""
+        return list(self._faults)
+
+    def take(self, kind: FaultKind | str, path: str = "", verb: str = "") -> Fault | None:
+        """The first fault of this kind that strikes this call, counted as having struck."""
+        if not self._faults:
+            return None
+        for fault in self._faults:
+            if fault.kind != kind or (fault.verb and fault.verb.upper() != verb):
+                continue
+            if fault.path and not re.search(fault.path, path):
+                continue
+            if fault.skip:
+                fault.skip -= 1
+                continue
+            if fault.probability < 1 and self._random.random() >= fault.probability:
+                continue
+            self._strike(fault)
+            return fault
+        return None
+
+    def _strike(self, fault: Fault) -> None:
+        fault.taken += 1
+        if fault.count is not None:
+            fault.count -= 1
+            if fault.count == 0:
+                self._faults.remove(fault)
