@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from schemas.records import Failure, RecordRead, RecordUpdate, RowResult
+from schemas.storage import DocumentWrite, Parked
 from schemas.unavailable import Unavailable
 
 __all__ = [
@@ -42,21 +43,6 @@ class Record:
     raw_headers: Sequence[tuple[str, bytes]] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentWrite:
-    """A guarded update of one document.
-
-    Takes effect only if the document still has `revision` (None: it has none of ours yet; it is made if missing).
-    `set` and `unset` are MongoDB paths; `decision` names this very update so that a loser can be told from a winner.
-    """
-
-    id: str
-    revision: int | None
-    decision: str
-    set: Mapping[str, Any]
-    unset: Sequence[str] = ()
-
-
 class Documents(Protocol):
     """The documents of one or more kinds, each in its collection."""
 
@@ -75,6 +61,9 @@ class Documents(Protocol):
     async def postpone(self, collection: str, due: Mapping[str, int], until: int) -> None:
         """Move `_sync.due_at` to `until` where it is still the value given for the id."""
 
+    async def undrained(self, collection: str, limit: int) -> list[Document]:
+        """Documents that still hold audit rows, from a process that ended before it had drained them."""
+
     async def clear_audit(self, collection: str, rows: Mapping[str, Sequence[str]]) -> None:
         """Take audit rows that have been drained, by document id and row id, out of their documents."""
 
@@ -84,24 +73,6 @@ class SyncLog(Protocol):
 
     async def append(self, rows: Sequence[Document]) -> None:
         """Keep these rows; a row whose `_id` is there already stays as it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """A record that cannot be handled: its bytes, where it came from, and why."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-    reason: str
-    """A stable word: `undecodable`, `unknown_kind`, or Salesforce's own error code."""
-    detail: str
-    at: int
-    kind: str = ""
-    document_id: str = ""
 
 
 class ParkedRecords(Protocol):

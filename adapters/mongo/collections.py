@@ -1,0 +1,42 @@
+"""The collections beside the documents, and every index: declared here, made at start."""
+
+from collections.abc import Iterable
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import CollectionInvalid
+
+from adapters.mongo.client import Database
+
+SYNC_LOGS = "salesforce_sync_logs"
+PARKED = "tandem_parked"
+GAPS = "tandem_gaps"
+
+DOCUMENT_INDEXES = (
+    IndexModel([("_sync.link.id", ASCENDING)], name="link", sparse=True),
+    IndexModel([("_sync.due_at", ASCENDING)], name="due", sparse=True),
+    IndexModel([("_sync.audit._id", ASCENDING)], name="undrained_audit", sparse=True),
+)
+"""Of every kind's collection."""
+
+INDEXES = {
+    SYNC_LOGS: (
+        IndexModel([("kind", ASCENDING), ("document", ASCENDING), ("at", DESCENDING)], name="document"),
+        IndexModel([("type", ASCENDING), ("at", DESCENDING)], name="type"),
+    ),
+    PARKED: (
+        IndexModel([("kind", ASCENDING), ("document", ASCENDING)], name="document"),
+        IndexModel([("reason", ASCENDING), ("at", DESCENDING)], name="reason"),
+    ),
+}
+
+
+async def prepare(database: Database, kinds: Iterable[str]) -> None:
+    """Make the indexes, and for each kind's collection the view without `_sync` that the platform reads."""
+    for name, indexes in INDEXES.items():
+        await database[name].create_indexes(list(indexes))
+    for name in kinds:
+        await database[name].create_indexes(list(DOCUMENT_INDEXES))
+        try:
+            await database.create_collection(f"{name}_public", viewOn=name, pipeline=[{"$unset": "_sync"}])
+        except CollectionInvalid:
+            continue  # another process, or an earlier start, has made it

@@ -1,0 +1,134 @@
+"""The documents of every kind: read in one query, written in one guarded bulk write."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError, ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
+
+from adapters.mongo.client import Database
+from schemas.storage import DocumentWrite
+from schemas.unavailable import Unavailable
+
+Document = dict[str, Any]
+
+_DUPLICATE_KEY = 11000
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn "MongoDB is away, or too slow" into `Unavailable`; its refusals pass through.
+
+    Raises:
+        Unavailable: no answer in time, or an error that MongoDB itself labels as passing.
+    """
+    try:
+        yield
+    except (ConnectionFailure, ExecutionTimeout) as error:
+        raise Unavailable(f"MongoDB does not answer: {type(error).__name__}") from error
+    except OperationFailure as error:
+        if error.has_error_label("RetryableWriteError") or error.has_error_label("TransientTransactionError"):
+            raise Unavailable(f"MongoDB cannot take it now: {error.code}") from error
+        raise
+    except PyMongoError as error:
+        if error.timeout:
+            raise Unavailable("MongoDB did not answer in time") from error
+        raise
+
+
+class MongoDocuments:
+    """Documents by collection. Satisfies `consumers.ports.Documents`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, collection: str, ids: Sequence[str]) -> dict[str, Document]:
+        """The documents that exist, by id, in one query."""
+        with answering():
+            found = await self._database[collection].find({"_id": {"$in": list(ids)}}).to_list()
+        return {document["_id"]: document for document in found}
+
+    async def read_linked(self, collection: str, record_ids: Sequence[str]) -> dict[str, list[Document]]:
+        """The documents linked to these Salesforce records, by record id, in one query."""
+        with answering():
+            found = await self._database[collection].find({"_sync.link.id": {"$in": list(record_ids)}}).to_list()
+        linked: dict[str, list[Document]] = {}
+        for document in found:
+            linked.setdefault(document["_sync"]["link"]["id"], []).append(document)
+        return linked
+
+    async def write(self, collection: str, writes: Sequence[DocumentWrite]) -> set[str]:
+        """Make all updates in one bulk write; the ids of those that did not take effect.
+
+        A bulk write tells totals only. Where fewer matched than were sent, the decisions stored in the documents are
+        read back: whoever finds another decision there has lost.
+        """
+        if not writes:
+            return set()
+        operations = [_operation(write) for write in writes]
+        with answering():
+            try:
+                result = await self._database[collection].bulk_write(operations, ordered=False)
+                applied = result.matched_count + result.upserted_count
+            except BulkWriteError as error:
+                _refuse_all_but_lost_races(error)
+                applied = -1
+            if applied == len(writes):
+                return set()
+            cursor = self._database[collection].find(
+                {"_id": {"$in": [write.id for write in writes]}}, {"_sync.decision": 1}
+            )
+            stored = {document["_id"]: document.get("_sync", {}).get("decision") for document in await cursor.to_list()}
+        return {write.id for write in writes if stored.get(write.id) != write.decision}
+
+    async def due(self, collection: str, now: int, limit: int) -> list[Document]:
+        """Documents whose `_sync.due_at` is not after `now`, oldest first; only what a doorbell needs of them."""
+        with answering():
+            cursor = self._database[collection].find(
+                {"_sync.due_at": {"$lte": now}}, {"_sync.due_at": 1, "_sync.link.id": 1}
+            )
+            return await cursor.sort("_sync.due_at").limit(limit).to_list()
+
+    async def postpone(self, collection: str, due: Mapping[str, int], until: int) -> None:
+        """Move `_sync.due_at` to `until` where it is still the value given for the id."""
+        if not due:
+            return
+        operations = [
+            UpdateOne({"_id": key, "_sync.due_at": was}, {"$set": {"_sync.due_at": until}}) for key, was in due.items()
+        ]
+        with answering():
+            await self._database[collection].bulk_write(operations, ordered=False)
+
+    async def undrained(self, collection: str, limit: int) -> list[Document]:
+        """Documents that still hold audit rows."""
+        with answering():
+            cursor = self._database[collection].find({"_sync.audit._id": {"$exists": True}}, {"_sync.audit": 1})
+            return await cursor.limit(limit).to_list()
+
+    async def clear_audit(self, collection: str, rows: Mapping[str, Sequence[str]]) -> None:
+        """Take drained audit rows out of their documents. Needs no guard: a row is known by its id."""
+        if not rows:
+            return
+        operations = [
+            UpdateOne({"_id": key}, {"$pull": {"_sync.audit": {"_id": {"$in": list(ids)}}}})
+            for key, ids in rows.items()
+        ]
+        with answering():
+            await self._database[collection].bulk_write(operations, ordered=False)
+
+
+def _operation(write: DocumentWrite) -> UpdateOne:
+    changes: dict[str, Any] = {"$set": dict(write.set)}
+    if write.unset:
+        changes["$unset"] = dict.fromkeys(write.unset, "")
+    if write.revision is None:
+        # An upsert that loses to another's insert fails by the duplicate `_id`, which is a lost race like any other.
+        return UpdateOne({"_id": write.id, "revision": {"$exists": False}}, changes, upsert=True)
+    return UpdateOne({"_id": write.id, "revision": write.revision}, changes)
+
+
+def _refuse_all_but_lost_races(error: BulkWriteError) -> None:
+    failures = error.details.get("writeErrors", [])
+    if not failures or any(failure.get("code") != _DUPLICATE_KEY for failure in failures):
+        raise error
