@@ -1,0 +1,198 @@
+"""Transforms by example: what is written, what is shown, what is equal, what is refused."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from schemas.mapping import FieldMapping, Transform
+from schemas.transforms import CompiledField, InvalidValue, compile_field
+
+
+def compiled(*transforms: str, region: str | None = None) -> CompiledField:
+    """A compiled field with these transforms."""
+    return compile_field(
+        FieldMapping(
+            platform="some.field",
+            salesforce="Some_Field__c",
+            transform=tuple(Transform(name) for name in transforms),
+            region=region,
+        )
+    )
+
+
+ALL = [(), ("trim",), ("trim", "lower"), ("upper",), ("phone_e164",), ("date",), ("number",)]
+
+
+@pytest.mark.parametrize("transforms", ALL)
+@pytest.mark.parametrize("nothing", [None, "", "  ", "\t\n", "\u00a0"])
+def test_null_and_blank_text_are_nothing(transforms: tuple[str, ...], nothing: Any) -> None:
+    """Salesforce stores empty text as null, so all of these are null everywhere."""
+    field = compiled(*transforms)
+    assert field.key(nothing) is None
+    assert field.push(nothing) is None
+    assert field.pull(nothing) is None
+
+
+@pytest.mark.parametrize(
+    ("transforms", "value", "pushed"),
+    [
+        ((), " as is ", " as is "),
+        ((), True, True),
+        ((), 12, 12),
+        (("trim",), "  Ana Maria ", "Ana Maria"),
+        (("trim",), 42, "42"),
+        (("trim",), 42.0, "42"),
+        (("trim",), 4.5, "4.5"),
+        (("trim",), False, False),
+        (("trim", "lower"), " Ana@Example.COM ", "ana@example.com"),
+        (("upper",), " ro ", "RO"),
+        (("number",), "1.50", 1.5),
+        (("number",), " 12 ", 12),
+        (("number",), Decimal("2.5"), 2.5),
+        (("number",), "-3e2", -300.0),
+        (("date",), "2026-11-22", "2026-11-22"),
+        (("date",), "2026-11-22T23:30:00-05:00", "2026-11-22"),
+        (("date",), "2026-11-22T10:00:00.000+0000", "2026-11-22"),
+        (("date",), "2026-11-22T23:59:59Z", "2026-11-22"),
+        (("date",), date(2026, 11, 22), "2026-11-22"),
+        (("date",), datetime(2026, 11, 22, 23, 30, tzinfo=timezone(timedelta(hours=-5))), "2026-11-22"),
+        (("date",), datetime(2026, 11, 22, 23, 30, tzinfo=UTC), "2026-11-22"),
+        ((), datetime(2026, 11, 22, 10, tzinfo=UTC), "2026-11-22T10:00:00.000+0000"),
+    ],
+)
+def test_push_writes_the_form_that_salesforce_takes(transforms: tuple[str, ...], value: Any, pushed: Any) -> None:
+    """The written value and its type: a text field refuses a JSON number, a number field gets no text."""
+    result = compiled(*transforms).push(value)
+    assert result == pushed
+    assert type(result) is type(pushed)
+
+
+@pytest.mark.parametrize(
+    ("raw", "region", "pushed"),
+    [
+        ("0712 345 678", "RO", "+40712345678"),
+        ("+40 (712) 345-678", None, "+40712345678"),
+        ("0040712345678", "RO", "+40712345678"),
+        ("+1 555 0100", None, "+15550100"),
+        ("+1 212 555 0100 ext. 5", None, "+12125550100 x5"),
+        (40712345678, "RO", "+40712345678"),
+        (" 0712 345 678 ", None, "0712 345 678"),
+        ("office: 0712 345 678", "RO", "office: 0712 345 678"),
+        ("0712345678 / 0722333444", "RO", "0712345678 / 0722333444"),
+        ("1-800-FLOWERS", "US", "1-800-FLOWERS"),
+        ("12", "RO", "12"),
+        ("unknown", "RO", "unknown"),
+    ],
+)
+def test_phone_numbers_become_e164_and_nothing_is_lost(raw: Any, region: str | None, pushed: str) -> None:
+    """A text that is more than one possible number stays as it is, without the white space at its ends."""
+    field = compiled("phone_e164", region=region)
+    assert field.push(raw) == pushed
+    assert field.pull(raw) == pushed
+    assert field.key(raw) == pushed
+
+
+def test_the_same_number_written_in_two_ways_is_equal() -> None:
+    """`+1 555 0100` and `+15550100` never conflict; another extension is another number."""
+    key = compiled("phone_e164").key
+    assert key("+1 555 0100") == key("+15550100")
+    assert key("+1 212 555 0100 x5") != key("+1 212 555 0100")
+
+
+@pytest.mark.parametrize(
+    ("transforms", "left", "right"),
+    [
+        (("number",), 1, "1.00"),
+        (("number",), 1.0, Decimal("1.0")),
+        (("number",), 0, -0.0),
+        ((), 1, 1.0),
+        ((), "Ana ", "Ana"),
+        (("lower",), "ANA", "ana "),
+        (("date",), "2026-11-22", "2026-11-22T08:00:00+02:00"),
+        (("trim",), 42, "42"),
+    ],
+)
+def test_equal_values(transforms: tuple[str, ...], left: Any, right: Any) -> None:
+    """Values that mean the same have the same key, with the same hash."""
+    key = compiled(*transforms).key
+    assert key(left) == key(right)
+    assert hash(key(left)) == hash(key(right))
+
+
+@pytest.mark.parametrize(
+    ("transforms", "left", "right"),
+    [
+        ((), "Ana", "ana"),
+        ((), True, 1),
+        ((), False, 0),
+        ((), False, None),
+        ((), 0, None),
+        ((), True, "true"),
+        ((), 1, "1"),
+        ((), [1], 1),
+        (("number",), True, 1),
+        (("number",), 1, 1.01),
+        (("date",), "2026-11-22", "2026-11-23"),
+        (("date",), "soon", "later"),
+    ],
+)
+def test_different_values(transforms: tuple[str, ...], left: Any, right: Any) -> None:
+    """Values that differ in meaning differ in their key, also where Python calls them equal."""
+    key = compiled(*transforms).key
+    assert key(left) != key(right)
+
+
+@pytest.mark.parametrize(
+    ("transforms", "value", "reason"),
+    [
+        (("date",), "22.11.2026", "must be a date"),
+        (("date",), "2026-02-30", "must be a date"),
+        (("date",), "20261122", "must be a date"),
+        (("date",), 20261122, "must be a date"),
+        (("number",), "1,5", "must be a number"),
+        (("number",), "1_000", "must be a number"),
+        (("number",), "nan", "must be a number"),
+        (("number",), "1e999", "must be a number"),
+        (("number",), float("inf"), "must be a number"),
+        (("number",), True, "must be a number"),
+        (("number",), 10**400, "must be a number"),
+        (("trim",), ["x"], "must be a text"),
+        (("phone_e164",), True, "must be a text"),
+        ((), {"x": 1}, "must be a text, a number, true or false"),
+        ((), [1], "must be a text, a number, true or false"),
+        ((), float("nan"), "must be a text, a number, true or false"),
+    ],
+)
+def test_a_value_that_cannot_be_written_is_refused_by_name(
+    transforms: tuple[str, ...], value: Any, reason: str
+) -> None:
+    """The error names the platform path and the reason and never the value; shown and compared it is left as it is."""
+    field = compiled(*transforms)
+    for refuse in (field.push, field.check):
+        with pytest.raises(InvalidValue, match=reason) as caught:
+            refuse(value)
+        assert str(caught.value).startswith("some.field: ")
+        assert str(value) not in str(caught.value)
+    hash(field.key(value))
+    assert field.pull(value) is value
+
+
+def test_check_takes_what_push_takes() -> None:
+    """A good value passes without a word."""
+    compiled("date").check("2026-11-22")
+
+
+def test_numbers_beyond_a_double_compare_as_json_carries_them() -> None:
+    """Salesforce answers numbers as doubles, so the last digits of a long one cannot make a difference."""
+    field = compiled("number")
+    assert field.key(9007199254740993) == field.key(9007199254740992.0)
+
+
+def test_key_takes_anything_however_deep() -> None:
+    """Nested values are hashable in comparison, and depth is bounded."""
+    deep: Any = "end"
+    for _ in range(300):
+        deep = [deep]
+    hash(compiled().key(deep))
