@@ -86,7 +86,7 @@ class ChangeBus:
         published.set()
         return stored
 
-    def after(self, replay_id: int | None, entities: frozenset[str] | None, limit: int) -> list[StoredChange]:
+    def after(self, replay_id: int | None, entities: Iterable[str] | None, limit: int) -> list[StoredChange]:
         """Up to `limit` visible events after this one (None: from the oldest kept), in order.
 
         `entities` limits them to these sObjects; None means all.
@@ -116,7 +116,7 @@ class ChangeBus:
         """The oldest kept visible event's id."""
         return self._edge("ASC")
 
-    async def wait(self, after: int | None, entities: frozenset[str] | None, timeout: float) -> bool:
+    async def wait(self, after: int | None, entities: Iterable[str] | None, timeout: float) -> bool:
         """Wait until a visible event after this one is there; False when `timeout` seconds passed first."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
@@ -158,7 +158,8 @@ class ChangeBus:
         self._database.execute("DELETE FROM bus WHERE at < ?", (now - self._retention_ms,))
 
 
-def _of_entities(entities: frozenset[str] | None) -> tuple[str, Sequence[str]]:
+def _of_entities(entities: Iterable[str] | None) -> tuple[str, Sequence[str]]:
     if entities is None:
         return "", ()
-    return f" AND entity IN ({','.join('?' * len(entities))})", sorted(entities)
+    names = sorted(entities)
+    return f" AND entity IN ({','.join('?' * len(names))})", names

@@ -1,4 +1,4 @@
-"""Planted faults, seeded: what goes wrong, where, how often and how many times."""
+"""Planted faults of OAuth and REST, seeded: what goes wrong, where, how often. The stream has its own (`cometd`)."""
 
 import random
 import re
@@ -25,14 +25,6 @@ class FaultKind(StrEnum):
     """The connection is closed before the call runs."""
     REPLY_LOST = "reply_lost"
     """The call runs, then the connection is closed."""
-    STREAM_CUT = "stream_cut"
-    """CometD: a reply is dropped with its connection, the server having let go of its events."""
-    STREAM_STALL = "stream_stall"
-    """CometD: nothing is sent for `delay_ms`, the connection stays open."""
-    STREAM_UNKNOWN_CLIENT = "stream_unknown_client"
-    """CometD: the session is forgotten."""
-    STREAM_DISCONNECT = "stream_disconnect"
-    """CometD: the server sends /meta/disconnect."""
 
 
 class Fault(BaseModel):

@@ -69,6 +69,11 @@ class TokenStore:
         session.used_at = self._clock()
         return session.user
 
+    def user_of(self, token: str) -> str | None:
+        """The username behind a live token; asking counts as a use of it."""
+        user = self.valid(token)
+        return user.username if user else None
+
     def session(self, token: str) -> Session | None:
         """The live session of this token; asking does not count as a use."""
         session = self._sessions.get(token)

@@ -1,0 +1,1 @@
+"""A real Apache Kafka and a real mongod on this machine, with no container engine."""

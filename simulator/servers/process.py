@@ -1,0 +1,148 @@
+"""One server process: started under a supervisor, watched while it comes up, stopped."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from simulator.servers import supervise
+from simulator.servers.errors import PortTaken, ServerError
+
+GRACE_SECONDS = 10.0
+"""How long a server may take to stop in order before it is killed."""
+TAIL_LINES = 25
+ADDRESS_TAKEN = ("Address already in use", "Address in use")
+ATTEMPTS = 4
+"""A port can be lost between its choice and its use: how often to choose again."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Different TCP ports on 127.0.0.1 that nobody listens on right now."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to start one server. `folder` is its own; with `temporary` it is removed once the server has stopped."""
+
+    name: str
+    folder: Path
+    temporary: bool
+    ports: int
+    command: Callable[[Sequence[int]], Awaitable[Sequence[str]]]
+    """The command line for these ports."""
+    answers: Callable[[int], Awaitable[bool]]
+    """Whether the server of the first port takes requests."""
+    seconds: float
+    """How long it may take to come up."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """A running server: its address as its clients name it."""
+
+    address: str
+    process: "ServerProcess"
+
+    async def stop(self) -> None:
+        """Stop it and wait until it is gone."""
+        await self.process.stop()
+
+
+async def start(plan: Plan) -> tuple["ServerProcess", int]:
+    """Start it on free ports, others if they are lost to somebody else meanwhile; the process and its first port.
+
+    Raises:
+        ServerError: it did not come up; the end of its log is in the message.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        ports = free_ports(plan.ports)
+        log = plan.folder / f"{plan.name}.log"
+        command = await plan.command(ports)
+        process = await ServerProcess.start(plan.name, command, log, remove=plan.folder if plan.temporary else None)
+        try:
+            await process.wait_until(partial(plan.answers, ports[0]), plan.seconds)
+        except BaseException as error:
+            await process.stop()
+            if isinstance(error, PortTaken) and attempt < ATTEMPTS:
+                continue
+            raise
+        return process, ports[0]
+    raise AssertionError("the last attempt returns or raises")
+
+
+class ServerProcess:
+    """A running server. `log` is the file that holds what it printed."""
+
+    def __init__(self, name: str, supervisor: asyncio.subprocess.Process, log: Path) -> None:
+        self._name = name
+        self._supervisor = supervisor
+        self.log = log
+
+    @classmethod
+    async def start(cls, name: str, command: Sequence[str], log: Path, *, remove: Path | None) -> "ServerProcess":
+        """Start `command`; `remove` is a folder to remove once it has stopped."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            supervisor = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", supervise.__file__),
+                *(str(GRACE_SECONDS), str(remove or ""), *command),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is ours to turn into an orderly stop
+            )
+        return cls(name, supervisor, log)
+
+    async def wait_until(self, answers: Callable[[], Awaitable[bool]], seconds: float) -> None:
+        """Return once `answers()` is true.
+
+        Raises:
+            PortTaken: it ended because its port was in use.
+            ServerError: it ended, or did not answer in time; the message ends with the tail of its log.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while not await answers():
+                    if self._supervisor.returncode is not None:
+                        self._fail(f"{self._name} ended with code {self._supervisor.returncode} while starting")
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            self._fail(f"{self._name} gave no answer within {seconds:g} seconds")
+
+    async def stop(self) -> None:
+        """Stop the server and wait until it is gone."""
+        if self._supervisor.stdin is not None:
+            self._supervisor.stdin.close()
+        await self._supervisor.wait()
+
+    @property
+    def supervisor_pid(self) -> int:
+        """The process id of the supervisor, whose child the server is."""
+        return self._supervisor.pid
+
+    def _fail(self, what: str) -> None:
+        tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
+        kind = PortTaken if any(words in tail for words in ADDRESS_TAKEN) else ServerError
+        raise kind(f"{what}; the end of {self.log}:\n{tail}")
+
+
+async def listens(port: int) -> bool:
+    """True once something accepts connections on 127.0.0.1:`port`."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
