@@ -3,10 +3,9 @@
 from typing import Protocol
 
 from schemas.cloudevents import Headers
+from schemas.unavailable import Unavailable
 
-
-class Unavailable(Exception):
-    """The log did not take the record within its time: nothing of it may be acknowledged."""
+__all__ = ["Answered", "EventLog", "Notice", "Unavailable"]
 
 
 class EventLog(Protocol):
@@ -25,3 +24,17 @@ class EventLog(Protocol):
         Raises:
             Unavailable: it cannot.
         """
+
+
+class Answered(Protocol):
+    """Told of every answer to a webhook: a metric behind it, cheap enough for each request."""
+
+    def __call__(self, source: str, status: int, seconds: float) -> None:
+        """`source` is one that is set up, or `unknown`; never text of the sender's."""
+
+
+class Notice(Protocol):
+    """A log line: what happened, in a stable word, and fields that hold nothing personal."""
+
+    def __call__(self, event: str, **fields: object) -> object:
+        """Write it."""

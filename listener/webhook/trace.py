@@ -1,0 +1,25 @@
+"""W3C Trace Context: the sender's trace goes on with a span of ours, or one begins here.
+
+Source: W3C Trace Context, section 3.2 (`traceparent`). The OpenTelemetry API alone reads this header but makes no ids,
+since ids are the SDK's; the header is all that is needed here.
+"""
+
+import re
+import secrets
+from typing import Final
+
+_TRACEPARENT: Final = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-(?P<flags>[0-9a-f]{2})(?P<rest>-.*)?"
+)
+
+
+def continue_trace(traceparent: str | None) -> str:
+    """The `traceparent` to send on: the given trace with a new span id, or a new trace where none is valid.
+
+    A trace begun here is not marked as sampled, since nothing has recorded it.
+    """
+    span = secrets.token_hex(8)
+    parent = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
+    if parent is None or (parent["rest"] and parent[0].startswith("00")):
+        return f"00-{secrets.token_hex(16)}-{span}-00"
+    return f"00-{parent['trace']}-{span}-{int(parent['flags'], 16) & 1:02x}"
