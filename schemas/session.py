@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 
 class LoginFailed(Exception):
-    """Salesforce did not give a token; the message holds its error code and no secret."""
+    """Salesforce did not give a token; the message holds its error code and no secret.
+
+    `code` is the OAuth error code (`invalid_grant`), or ours for no answer. `terminal` where only a person can help.
+    """
+
+    def __init__(self, message: str = "", *, code: str = "", terminal: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.terminal = terminal
 
 
 @dataclass(frozen=True, slots=True)

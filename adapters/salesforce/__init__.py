@@ -1,1 +1,1 @@
-"""Salesforce's login and REST API, by aiohttp."""
+"""Salesforce: the login, REST, and records many in a call."""

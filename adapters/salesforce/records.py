@@ -1,0 +1,185 @@
+"""Records of one org, many in a call: update, upsert, read, find."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from adapters.salesforce import collections as many
+from adapters.salesforce import soql
+from adapters.salesforce.collections import Write
+from adapters.salesforce.errors import ROW_LOCK, CallFailed, Fault
+from adapters.salesforce.ids import is_id, to_18
+from adapters.salesforce.rest import Rest, unexpected, without_attributes
+from adapters.salesforce.retry import QuickRetries
+from schemas.records import Failure, RecordRead, RecordUpdate, RowResult
+from schemas.unavailable import Unavailable
+
+SPLITS: Final = 32
+"""Extra calls spent at most to find the rows for which a whole call was refused."""
+SPLIT_LATER: Final = "SPLIT_LATER"
+"""Ours: refused together with other rows, and not yet known to be to blame."""
+
+
+class SalesforceRecords:
+    """`consumers.ports.Records` on REST sObject Collections and SOQL."""
+
+    def __init__(
+        self,
+        rest: Rest,
+        *,
+        retries: QuickRetries | None = None,
+        chance: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._rest = rest
+        self._retries = retries or QuickRetries()
+        self._chance = chance
+        self._sleep = sleep
+
+    async def update(self, sobject: str, updates: Sequence[RecordUpdate]) -> list[RowResult]:
+        """Update up to 200 records by Id. Raises nothing of Salesforce's: each row has its outcome.
+
+        Raises:
+            ValueError: more than 200 records, or a name that is none.
+        """
+        return await self._write(Write(soql.name(sobject)), updates)
+
+    async def upsert(self, sobject: str, external_id_field: str, updates: Sequence[RecordUpdate]) -> list[RowResult]:
+        """Upsert up to 200 records by external id; outcomes and errors as `update`."""
+        return await self._write(Write(soql.name(sobject), soql.name(external_id_field)), updates)
+
+    async def read(self, sobject: str, record_ids: Sequence[str], fields: Sequence[str]) -> RecordRead:
+        """Up to 2,000 records by Id in one call; rows by 18-character id.
+
+        What is not in the form of a record id is no record, and is not asked for: one such id would have the whole call
+        refused. Where no id is left nothing is called, and `server_time` is 0.
+
+        Raises:
+            Unavailable: no answer, or the org is down, over its limits, does not log us in, or refuses these fields.
+            ValueError: more than 2,000 records, or a name that is none.
+        """
+        ids = list(dict.fromkeys(to_18(record_id) for record_id in record_ids if is_id(record_id)))
+        if len(ids) > many.READ_ROWS:
+            raise ValueError(f"at most {many.READ_ROWS} records in a read")
+        if not ids:
+            return RecordRead(began_at=self._rest.now(), server_time=0)
+        wanted = list(dict.fromkeys(["Id", *(soql.name(field) for field in fields)]))
+        try:
+            reply = await self._rest.call(
+                "POST", f"composite/sobjects/{soql.name(sobject)}", json={"ids": ids, "fields": wanted}
+            )
+            rows = _rows(reply.json(), ids)
+            return RecordRead(began_at=reply.began_at, server_time=reply.server_time(), rows=rows)
+        except CallFailed as error:
+            raise Unavailable(str(error)) from error
+
+    async def find(self, sobject: str, external_id_field: str, external_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Record ids by external id, as few queries as their length allows; one that matches several has them all.
+
+        Raises:
+            Unavailable: as `read`.
+            ValueError: a name that is none, or an external id too long for a query.
+        """
+        wanted = dict.fromkeys(external_ids)
+        found: dict[str, list[str]] = {}
+        try:
+            for query in soql.select_where_in(["Id", external_id_field], sobject, external_id_field, wanted):
+                async for row in self._rest.query(query):
+                    for external_id in _asked_for(wanted, row.get(external_id_field)):
+                        found.setdefault(external_id, []).append(_id_of(row))
+        except CallFailed as error:
+            raise Unavailable(str(error)) from error
+        return found
+
+    async def _write(self, write: Write, updates: Sequence[RecordUpdate]) -> list[RowResult]:
+        if len(updates) > many.WRITE_ROWS:
+            raise ValueError(f"at most {many.WRITE_ROWS} records in a write")
+        outcomes: list[RowResult | None] = [None] * len(updates)
+        rows: dict[int, dict[str, Any]] = {}
+        for place, update in enumerate(updates):
+            try:
+                rows[place] = write.row(update)
+            except ValueError as error:
+                fault = Fault(Failure.REJECTED, many.INVALID_ROW, str(error))
+                outcomes[place] = many.failed(fault, update.record_id)
+        attempt = _Attempt(self._rest, write, updates, rows)
+        pending = list(rows)
+        tried = 0
+        while pending:
+            for place, outcome in (await attempt.run(pending)).items():
+                outcomes[place] = outcome
+            tried += 1
+            pending = [place for place in pending if _locked(outcomes[place])]
+            wait = self._retries.wait(tried, self._chance())
+            if not pending or wait is None:
+                break
+            await self._sleep(wait)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+
+class _Attempt:
+    """Calls for some rows of a write, cut in halves where a call is refused for what may be one row's doing."""
+
+    def __init__(
+        self, rest: Rest, write: Write, updates: Sequence[RecordUpdate], rows: Mapping[int, dict[str, Any]]
+    ) -> None:
+        self._rest = rest
+        self._write = write
+        self._updates = updates
+        self._rows = rows
+        self._splits_left = SPLITS
+
+    async def run(self, places: list[int]) -> dict[int, RowResult]:
+        """Outcomes by place in the request."""
+        updates = [self._updates[place] for place in places]
+        try:
+            reply = await self._rest.call(
+                "PATCH", self._write.path, json=many.body([self._rows[place] for place in places])
+            )
+            outcomes = many.results(self._write, updates, reply.json())
+        except CallFailed as error:
+            if error.fault.failure is Failure.REJECTED and not error.fault.org_wide and len(places) > 1:
+                return await self._halves(places, error.fault)
+            outcomes = [many.failed(error.fault, update.record_id) for update in updates]
+        return dict(zip(places, outcomes, strict=True))
+
+    async def _halves(self, places: list[int], fault: Fault) -> dict[int, RowResult]:
+        if self._splits_left < 2:
+            later = Fault(Failure.NOT_RUN, SPLIT_LATER, f"{fault.code} for one of {len(places)} rows")
+            return {place: many.failed(later, self._updates[place].record_id) for place in places}
+        self._splits_left -= 2
+        middle = len(places) // 2
+        return {**await self.run(places[:middle]), **await self.run(places[middle:])}
+
+
+def _locked(outcome: RowResult | None) -> bool:
+    return outcome is not None and outcome.failure is Failure.NOT_RUN and outcome.code == ROW_LOCK
+
+
+def _rows(parsed: object, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    if not isinstance(parsed, list) or len(parsed) != len(ids):
+        raise unexpected("not a row for each id")
+    rows = {}
+    for asked, row in zip(ids, parsed, strict=True):
+        if row is None:
+            continue
+        if not isinstance(row, dict) or _id_of(row) != asked:
+            raise unexpected("a row that was not asked for")
+        rows[asked] = without_attributes(row)
+    return rows
+
+
+def _id_of(row: Mapping[str, Any]) -> str:
+    record_id = row.get("Id")
+    if not isinstance(record_id, str) or not is_id(record_id):
+        raise unexpected("a row without its id")
+    return to_18(record_id)
+
+
+def _asked_for(wanted: Mapping[str, None], value: object) -> list[str]:
+    """The asked-for ids that Salesforce found this value for: it compares text without case unless told otherwise."""
+    text = str(value)
+    if text in wanted:
+        return [text]
+    return [each for each in wanted if each.casefold() == text.casefold()]

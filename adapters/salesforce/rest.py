@@ -1,0 +1,215 @@
+"""One call to the REST API: headers, login, time limit, allocation. Every way to fail ends in `CallFailed`."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Protocol
+
+import aiohttp
+import orjson
+
+from adapters.salesforce import limits
+from adapters.salesforce.errors import UNEXPECTED_REPLY, CallFailed, Fault, call_fault
+from adapters.salesforce.limits import Allocation
+from adapters.salesforce.settings import SalesforceSettings
+from adapters.salesforce.soql import name
+from schemas.platform_event import epoch_ms
+from schemas.records import Failure
+from schemas.session import LoginFailed, Session
+
+_ROOT: Final = "/services/data/"
+_NOTHING_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A 2xx reply. `began_at` is our clock just before the request, epoch milliseconds."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    began_at: int
+
+    def json(self) -> Any:
+        """The body.
+
+        Raises:
+            CallFailed: it is not JSON.
+        """
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            raise unexpected("not JSON") from None
+
+    def server_time(self) -> int:
+        """Salesforce's clock at its answer, epoch milliseconds in whole seconds.
+
+        Raises:
+            CallFailed: the reply has no readable `Date`.
+        """
+        try:
+            return epoch_ms(parsedate_to_datetime(self.headers["Date"]))
+        except (KeyError, ValueError, TypeError):
+            raise unexpected("no Date header") from None
+
+
+class Sessions(Protocol):
+    """Where logins come from; both raise `schemas.session.LoginFailed`."""
+
+    async def current(self) -> Session:
+        """The live login, made if there is none."""
+
+    async def renew(self, refused: Session) -> Session:
+        """A new login after a 401 for `refused`."""
+
+
+class Rest:
+    """The REST API of one org. A 401 is answered by one new login and one repeat of the very same request."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        login: Sessions,
+        settings: SalesforceSettings,
+        *,
+        now: Callable[[], int],
+        on_allocation: Callable[[Allocation], None] | None = None,
+    ) -> None:
+        """`now` is our clock, epoch milliseconds; `on_allocation` hears of every `Sforce-Limit-Info`."""
+        self._http = http
+        self._login = login
+        self._settings = settings
+        self.now = now
+        self._on_allocation = on_allocation
+        self._timeout = aiohttp.ClientTimeout(total=settings.call_timeout, sock_connect=settings.connect_timeout)
+        self.allocation: Allocation | None = None
+
+    async def call(self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None) -> Reply:
+        """Call `path` below `/services/data/vXX.0/`, or an absolute path below `/services/data/`.
+
+        Raises:
+            CallFailed: no answer, or any other than 2xx.
+        """
+        body = None if json is None else orjson.dumps(json)
+        try:
+            session = await self._login.current()
+            status, reply = await self._send(session, method, path, body, params)
+            if status == 401:
+                session = await self._login.renew(session)
+                status, reply = await self._send(session, method, path, body, params)
+        except LoginFailed as failure:
+            raise CallFailed(Fault(Failure.NOT_RUN, f"LOGIN:{failure.code}", str(failure), org_wide=True)) from failure
+        if not 200 <= status < 300:
+            raise CallFailed(call_fault(status, reply.body))
+        return reply
+
+    async def versions(self) -> list[dict[str, Any]]:
+        """Every API version the org speaks: `label`, `url`, `version`."""
+        return _list(await self.call("GET", _ROOT))
+
+    async def limits(self) -> dict[str, Any]:
+        """Every allocation by name, with `Max` and `Remaining`."""
+        return _dict(await self.call("GET", "limits"))
+
+    async def describe_global(self) -> list[dict[str, Any]]:
+        """Every object the login may see, in short."""
+        found = _dict(await self.call("GET", "sobjects")).get("sobjects")
+        if not isinstance(found, list):
+            raise unexpected("no sobjects")
+        return found
+
+    async def describe(self, sobject: str) -> dict[str, Any] | None:
+        """One object with all its fields; nothing where the org has no such object or the login may not see it."""
+        try:
+            return _dict(await self.call("GET", f"sobjects/{name(sobject)}/describe"))
+        except CallFailed as failed:
+            if failed.fault.code == "NOT_FOUND":
+                return None
+            raise
+
+    async def query(self, soql: str, *, deleted_too: bool = False) -> AsyncIterator[dict[str, Any]]:
+        """Rows of a query, page after page as they are asked for, without their `attributes`.
+
+        Raises:
+            CallFailed: a page could not be had; the rows before it stand.
+        """
+        page = _dict(await self.call("GET", "queryAll" if deleted_too else "query", params={"q": soql}))
+        while True:
+            records = page.get("records")
+            if not isinstance(records, list):
+                raise unexpected("a page without records")
+            for row in records:
+                if not isinstance(row, dict):
+                    raise unexpected("a row that is no object")
+                yield without_attributes(row)
+            following = page.get("nextRecordsUrl")
+            if page.get("done") is True or not following:
+                return
+            page = _dict(await self.call("GET", str(following)))
+
+    async def _send(
+        self, session: Session, method: str, path: str, body: bytes | None, params: Mapping[str, str] | None
+    ) -> tuple[int, Reply]:
+        absolute = path if path.startswith("/") else f"{_ROOT}{self._settings.version}/{path}"
+        if not absolute.startswith(_ROOT):
+            raise unexpected("a path outside the REST API")
+        began_at = self.now()
+        try:
+            async with self._http.request(
+                method,
+                session.instance_url + absolute,
+                data=body,
+                params=params,
+                headers=self._headers(session, body),
+                allow_redirects=False,
+                timeout=self._timeout,
+            ) as response:
+                reply = Reply(response.status, response.headers, await response.read(), began_at)
+        except _NOTHING_SENT as error:
+            raise CallFailed(Fault(Failure.NOT_RUN, type(error).__name__, str(error), org_wide=True)) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise CallFailed(Fault(Failure.UNKNOWN, type(error).__name__, org_wide=True)) from error
+        self._hear_allocation(reply)
+        return reply.status, reply
+
+    def _headers(self, session: Session, body: bytes | None) -> dict[str, str]:
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Authorization": f"Bearer {session.access_token}",
+            "Sforce-Call-Options": f"client={self._settings.client_name}",
+        }
+        if body is not None:
+            headers["Content-Type"] = "application/json; charset=UTF-8"
+        return headers
+
+    def _hear_allocation(self, reply: Reply) -> None:
+        allocation = limits.parse(reply.headers.get(limits.HEADER, ""), self.now())
+        if allocation is not None:
+            self.allocation = allocation
+            if self._on_allocation is not None:
+                self._on_allocation(allocation)
+
+
+def unexpected(what: str) -> CallFailed:
+    """A reply that is not of the promised shape."""
+    return CallFailed(Fault(Failure.UNKNOWN, UNEXPECTED_REPLY, what, org_wide=True))
+
+
+def without_attributes(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row's fields."""
+    return {field: value for field, value in row.items() if field != "attributes"}
+
+
+def _dict(reply: Reply) -> dict[str, Any]:
+    parsed = reply.json()
+    if not isinstance(parsed, dict):
+        raise unexpected("not an object")
+    return parsed
+
+
+def _list(reply: Reply) -> list[dict[str, Any]]:
+    parsed = reply.json()
+    if not isinstance(parsed, list) or not all(isinstance(each, dict) for each in parsed):
+        raise unexpected("not a list of objects")
+    return parsed
