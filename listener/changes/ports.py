@@ -1,14 +1,19 @@
-"""What the subscriber needs of the outside."""
+"""What the subscriber needs of the outside, and the one thing it asks of a source of changes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from listener.changes.buffer import Buffer
 from schemas.cloudevents import Headers
 from schemas.session import LoginFailed, Session
+from schemas.stream import Gap, Lease, LeaseLost, Position, ReplayId
+from schemas.unavailable import Unavailable
 
 __all__ = [
     "ChangeLog",
     "ChangeRecord",
+    "ChangeSource",
     "Gap",
     "Gaps",
     "Lease",
@@ -21,14 +26,6 @@ __all__ = [
     "Sessions",
     "Unavailable",
 ]
-
-
-class Unavailable(Exception):
-    """The log or the store did not answer in time: the position must not move."""
-
-
-class LeaseLost(Exception):
-    """Another subscriber owns the org now, or our lease ran out: stop at once, write nothing more."""
 
 
 class Sessions(Protocol):
@@ -47,6 +44,16 @@ class Sessions(Protocol):
         Raises:
             LoginFailed: refused, or no answer.
         """
+
+
+class ChangeSource(Protocol):
+    """Where changes come from: CometD; a poll or Pub/Sub can stand in for it."""
+
+    async def run(self, start: Mapping[str, ReplayId], buffer: Buffer) -> None:
+        """Put every change after `start`, by channel and in order, into `buffer`, until cancelled. Never gives up."""
+
+    def resume(self, channel: str, replay_id: ReplayId) -> None:
+        """Answer a `PositionRefused` taken from the buffer: go on after `replay_id`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +76,11 @@ class ChangeLog(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Ownership of one org's stream. `epoch` grows with every new owner and guards every write of the position."""
-
-    name: str
-    owner: str
-    epoch: int
-
-
 class Leases(Protocol):
-    """One owner at a time, by the store's clock."""
+    """One owner at a time, by the store's clock. Each method raises Unavailable where the store does not answer."""
 
     async def acquire(self, name: str, owner: str, seconds: float) -> Lease | None:
-        """The lease if it is free, run out, or ours already; nothing while another holds it."""
+        """The lease, with a new epoch, if it is free, run out, or ours already; nothing while another holds it."""
 
     async def renew(self, lease: Lease, seconds: float) -> None:
         """Hold it for `seconds` from now.
@@ -95,17 +93,8 @@ class Leases(Protocol):
         """Let it go if it is still ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The last change of a channel that is safe in the log. Replay ids are opaque: stored, never compared."""
-
-    replay_id: int | str
-    commit_timestamp: int
-    """Epoch milliseconds; 0 where the event told none."""
-
-
 class Positions(Protocol):
-    """Positions by org and channel, in `tandem_positions`."""
+    """Positions by channel of one org. Each method raises Unavailable where the store does not answer."""
 
     async def read(self, channel: str) -> Position | None:
         """The stored position."""
@@ -118,19 +107,12 @@ class Positions(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Changes that may have been missed: from the last good commit to when it was noticed, epoch milliseconds."""
-
-    channel: str
-    reason: str
-    since: int
-    until: int
-    refused_replay_id: int | str | None = None
-
-
 class Gaps(Protocol):
-    """The record of gaps, `tandem_gaps`: each is open until it is repaired."""
+    """The record of gaps: each is open until it is repaired."""
 
     async def record(self, gap: Gap) -> None:
-        """Keep the gap; the same gap recorded twice is one row."""
+        """Keep the gap; the same gap (channel, reason, since, refused id) recorded twice is one row, and open again.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """

@@ -1,0 +1,235 @@
+"""From the stream into the log: one owner per org, and the position moves only behind what is safe in the log.
+
+Order: append to the log and wait for its acknowledgement, then move the position under the lease's epoch, then forget
+the events. A crash between any two of these means that events come again, never that one is missing.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from listener.changes.backoff import Backoff
+from listener.changes.buffer import Buffer, PositionRefused
+from listener.changes.cometd import Pause, wall_ms
+from listener.changes.health import Health, State
+from listener.changes.ownership import Ownership
+from listener.changes.ports import (
+    ChangeLog,
+    ChangeSource,
+    Gap,
+    Gaps,
+    Lease,
+    LeaseLost,
+    Leases,
+    Position,
+    Positions,
+    Unavailable,
+)
+from listener.changes.racing import first_to_end
+from listener.changes.records import Batch, Traceparent, batch_of, untraced
+from listener.changes.settings import ChangesSettings
+from schemas.stream import EARLIEST
+
+Alarm = Callable[[Gap], None]
+
+POSITION_REFUSED = "position_refused"
+
+_logger = logging.getLogger(__name__)
+
+
+def log_gap(gap: Gap) -> None:
+    """The alarm where no other is given: one line at the highest level."""
+    _logger.critical(
+        "Changes of %s between %d and %d may be missing (%s): this window must be repaired",
+        gap.channel,
+        gap.since,
+        gap.until,
+        gap.reason,
+        extra={"action": "gap", "channel": gap.channel, "since": gap.since, "until": gap.until},
+    )
+
+
+class Subscriber:
+    """Runs one org's stream while it holds the lease, and stands by while it does not."""
+
+    def __init__(
+        self,
+        *,
+        source: ChangeSource,
+        log: ChangeLog,
+        positions: Positions,
+        leases: Leases,
+        gaps: Gaps,
+        settings: ChangesSettings,
+        health: Health,
+        org_id: str,
+        owner: str,
+        alarm: Alarm = log_gap,
+        traceparent: Traceparent = untraced,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], int] = wall_ms,
+        pause: Pause = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """`owner` names this process and no other, nor one before it. `alarm` is told of each gap once it is kept."""
+        self._source = source
+        self._log = log
+        self._positions = positions
+        self._gaps = gaps
+        self._settings = settings
+        self._health = health
+        self._org_id = org_id
+        self._alarm = alarm
+        self._traceparent = traceparent
+        self._wall = wall
+        self._pause = pause
+        self._chance = chance
+        self._backoff = Backoff(settings.backoff_seconds, settings.backoff_cap_seconds)
+        self._ownership = Ownership(
+            leases=leases,
+            name=f"changes:{org_id}",
+            owner=owner,
+            seconds=settings.lease_seconds,
+            clock=clock,
+            pause=pause,
+        )
+        self._stored: dict[str, Position] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then finish the batch in hand and let the lease go."""
+        while not stop.is_set():
+            lease = await self._own(stop)
+            if lease is None:
+                break
+            try:
+                await self._tenure(lease, stop)
+            except LeaseLost as lost:
+                self._health.counts["lease_losses"] += 1
+                self._health.last_error = f"lease lost: {lost}"
+                _logger.warning("The lease is lost: %s", lost, extra={"action": "lease_lost", "epoch": lease.epoch})
+            finally:
+                self._health.last_frame = None
+                await self._ownership.release(lease)
+        self._health.state = State.STOPPED
+
+    async def _own(self, stop: asyncio.Event) -> Lease | None:
+        """Wait for the lease; nothing once `stop` is set."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                lease = await self._ownership.take()
+            except Unavailable as error:
+                self._failed("take the lease", error)
+                wait = self._backoff.delay(failures, self._chance())
+                failures += 1
+            else:
+                if lease is not None:
+                    return lease
+                failures = 0
+                self._health.state = State.STANDBY
+                wait = self._ownership.retry_seconds * (1 + self._chance()) / 2
+            await self._rest(wait, stop)
+        return None
+
+    async def _tenure(self, lease: Lease, stop: asyncio.Event) -> None:
+        """Everything that happens under one lease."""
+        self._health.state = State.CONNECTING
+        buffer = Buffer(high=self._settings.high_mark, low=self._settings.low_mark)
+        await first_to_end(self._ownership.hold(lease), self._follow(lease, buffer, stop))
+
+    async def _follow(self, lease: Lease, buffer: Buffer, stop: asyncio.Event) -> None:
+        if not await self._until_done(partial(self._take_over, lease), "read the position", stop):
+            return
+        start = {channel: position.replay_id for channel, position in self._stored.items()}
+        await first_to_end(self._pump(lease, buffer, stop), self._source.run(start, buffer))
+
+    async def _take_over(self, lease: Lease) -> None:
+        """Read the positions and write them back, so that from here on an older owner cannot move them."""
+        self._stored = {}
+        for channel in self._settings.channels:
+            position = await self._positions.read(channel)
+            if position is not None:
+                await self._positions.write(channel, position, lease)
+                self._remember(channel, position)
+
+    async def _pump(self, lease: Lease, buffer: Buffer, stop: asyncio.Event) -> None:
+        """Batch by batch, until `stop`; a batch that cannot be finished then is left as it is, its position too."""
+        while True:
+            await first_to_end(buffer.filled(), stop.wait())
+            if stop.is_set():
+                return
+            items = buffer.peek(self._settings.batch_records)
+            if isinstance(items[0], PositionRefused):
+                done = await self._record_gap(items[0], stop)
+                count = 1
+            else:
+                batch = batch_of(items, self._org_id, self._settings.batch_records, self._stored, self._traceparent)
+                done = await self._keep(batch, lease, stop)
+                count = batch.events
+            if not done:
+                return
+            buffer.discard(count)
+            self._health.buffered = len(buffer)
+
+    async def _record_gap(self, refused: PositionRefused, stop: asyncio.Event) -> bool:
+        """Keep the gap, raise the alarm, then go on from the oldest event there is: never from the newest."""
+        stored = self._stored.get(refused.channel)
+        gap = Gap(
+            channel=refused.channel,
+            reason=POSITION_REFUSED,
+            since=stored.commit_timestamp if stored else 0,
+            until=self._wall(),
+            refused_replay_id=refused.replay_id,
+        )
+        if not await self._until_done(partial(self._gaps.record, gap), "record the gap", stop):
+            return False
+        self._health.counts["gaps"] += 1
+        self._alarm(gap)
+        self._source.resume(refused.channel, EARLIEST)
+        return True
+
+    async def _keep(self, batch: Batch, lease: Lease, stop: asyncio.Event) -> bool:
+        """The log first, then the positions; false where `stop` came before it was all done."""
+        if not await self._until_done(partial(self._log.append, batch.records), "append to the log", stop):
+            return False
+        self._health.counts["records"] += len(batch.records)
+        self._health.counts["undecodable"] += batch.undecodable
+        for channel, position in batch.positions.items():
+            write = partial(self._positions.write, channel, position, lease)
+            if not await self._until_done(write, "move the position", stop):
+                return False
+            self._remember(channel, position)
+        return True
+
+    async def _until_done(self, action: Callable[[], Awaitable[None]], what: str, stop: asyncio.Event) -> bool:
+        """Try until the outside part answers; false where `stop` came first."""
+        failures = 0
+        while True:
+            try:
+                await action()
+            except Unavailable as error:
+                self._failed(what, error)
+            else:
+                return True
+            if stop.is_set():
+                return False
+            await self._rest(self._backoff.delay(failures, self._chance()), stop)
+            failures += 1
+
+    async def _rest(self, seconds: float, stop: asyncio.Event) -> None:
+        async def paused() -> None:
+            await self._pause(seconds)
+
+        await first_to_end(paused(), stop.wait())
+
+    def _remember(self, channel: str, position: Position) -> None:
+        self._stored[channel] = position
+        self._health.commit_timestamps[channel] = position.commit_timestamp
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self._health.last_error = f"could not {what}: {error}"
+        self._health.counts["unavailable"] += 1
+        _logger.warning("Could not %s: %s", what, error, extra={"action": "unavailable"})

@@ -1,0 +1,42 @@
+"""Who owns an org's change stream, how far it has come, and what it may have missed."""
+
+from dataclasses import dataclass
+
+ReplayId = int | str
+"""An event's replay id. Opaque: stored and sent back, never compared or computed."""
+
+EARLIEST: ReplayId = -2
+"""Replay everything retained. Source: the Streaming API guide; -1, new events only, is never asked for."""
+
+
+class LeaseLost(Exception):
+    """Another subscriber owns the org now, or our lease ran out: stop at once, write nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Ownership of one org's stream. `epoch` grows with every new owner and guards every write of the position."""
+
+    name: str
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last change of a channel that is safe in the log. Replay ids are opaque: stored, never compared."""
+
+    replay_id: ReplayId
+    commit_timestamp: int
+    """Epoch milliseconds; the one before it where the event told none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Changes that may have been missed: from the last good commit to when it was noticed, epoch milliseconds."""
+
+    channel: str
+    reason: str
+    since: int
+    until: int
+    refused_replay_id: ReplayId | None = None
