@@ -1,0 +1,316 @@
+"""Many records in a call: order, partial success, locks, refused calls, foreign replies."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from support.scripted_salesforce import (
+    DATE_MS,
+    Answer,
+    ScriptedSalesforce,
+    Seen,
+    errors,
+    row_error,
+    scripted_salesforce,
+)
+
+from adapters.salesforce.ids import to_18
+from adapters.salesforce.login import Login
+from adapters.salesforce.opening import open_salesforce
+from adapters.salesforce.records import SPLIT_LATER, SalesforceRecords
+from adapters.salesforce.rest import Rest
+from schemas.records import Failure, RecordUpdate, RowResult
+from schemas.unavailable import Unavailable
+
+NOW = 1_700_000_000_000
+IDS = [to_18(f"0035g00000Qr{number:03}") for number in range(200)]
+
+
+def updates(count: int) -> list[RecordUpdate]:
+    return [RecordUpdate({"LastName": f"Name {place}"}, record_id=IDS[place]) for place in range(count)]
+
+
+def done(record_id: str, **more: object) -> dict[str, object]:
+    return {"id": record_id, "success": True, "errors": [], **more}
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[ScriptedSalesforce]:
+    async with scripted_salesforce() as salesforce:
+        yield salesforce
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+async def records(scripted: ScriptedSalesforce, waits: list[float]) -> AsyncIterator[SalesforceRecords]:
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    async with open_salesforce(scripted.settings(call_timeout=0.5), now=lambda: NOW) as org:
+        yield SalesforceRecords(org.rest, chance=lambda: 0.0, sleep=sleep)
+
+
+async def test_an_update_names_every_record_and_stands_alone(
+    scripted: ScriptedSalesforce, records: SalesforceRecords
+) -> None:
+    """Rows carry type and id, empty text and null both clear, and no row's failure undoes another."""
+    scripted.answers.append(Answer(json=[done(IDS[0])]))
+    [result] = await records.update(
+        "Contact", [RecordUpdate({"Email": None, "Phone": "", "T__c": 2}, record_id=IDS[0])]
+    )
+    assert result == RowResult(record_id=IDS[0])
+    assert (scripted.seen[0].method, scripted.seen[0].path) == ("PATCH", "/services/data/v62.0/composite/sobjects")
+    assert scripted.seen[0].body == {
+        "allOrNone": False,
+        "records": [
+            {"attributes": {"type": "Contact"}, "id": IDS[0], "Email": None, "Phone": None, "T__c": 2},
+        ],
+    }
+
+
+async def test_an_upsert_goes_by_external_id(scripted: ScriptedSalesforce, records: SalesforceRecords) -> None:
+    """The field that finds the record is in the path and in each row; whether it was made is told."""
+    scripted.answers.append(Answer(json=[done(IDS[0], created=True), done(IDS[1], created=False)]))
+    rows = [RecordUpdate({"LastName": "A"}, external_id="c/1"), RecordUpdate({"LastName": "B"}, external_id="c 2")]
+    assert await records.upsert("Contact", "Ext__c", rows) == [
+        RowResult(record_id=IDS[0], created=True),
+        RowResult(record_id=IDS[1]),
+    ]
+    assert scripted.seen[0].path == "/services/data/v62.0/composite/sobjects/Contact/Ext__c"
+    assert [row["Ext__c"] for row in scripted.seen[0].body["records"]] == ["c/1", "c 2"]
+
+
+async def test_each_row_has_its_own_outcome_in_order(scripted: ScriptedSalesforce, records: SalesforceRecords) -> None:
+    """Partial success is told row by row (failure case 17)."""
+    answered = [done(IDS[0]), row_error("STRING_TOO_LONG", fields=("LastName",)), row_error("ENTITY_IS_DELETED")]
+    scripted.answers.append(Answer(json=answered))
+    results = await records.update("Contact", updates(3))
+    assert [result.failure for result in results] == [None, Failure.REJECTED, Failure.GONE]
+    assert [result.record_id for result in results] == IDS[:3]
+    assert (results[1].code, results[1].message) == ("STRING_TOO_LONG", "told in words")
+
+
+async def test_only_locked_rows_are_tried_again_and_only_three_times(
+    scripted: ScriptedSalesforce, records: SalesforceRecords, waits: list[float]
+) -> None:
+    """A lock is over in a moment: the locked rows alone go again, with the echo mark, and then it is told (case 20)."""
+    lock = row_error("UNABLE_TO_LOCK_ROW")
+    scripted.answers.append(Answer(json=[done(IDS[0]), lock, row_error("DUPLICATE_VALUE"), lock]))
+    scripted.answers.append(Answer(json=[lock, done(IDS[3])]))
+    scripted.answers.append(Answer(json=[lock]))
+    results = await records.update("Contact", updates(4))
+    assert [result.failure for result in results] == [None, Failure.NOT_RUN, Failure.REJECTED, None]
+    assert (results[1].code, results[1].org_wide) == ("UNABLE_TO_LOCK_ROW", False)
+    sent = [[row["id"] for row in seen.body["records"]] for seen in scripted.seen]
+    assert sent == [IDS[:4], [IDS[1], IDS[3]], [IDS[1]]]
+    assert waits == [0.25, 0.5]
+    assert {seen.headers["Sforce-Call-Options"] for seen in scripted.seen} == {"client=Tandem"}
+
+
+async def test_a_repeat_without_an_answer_leaves_the_row_unknown(
+    scripted: ScriptedSalesforce, records: SalesforceRecords
+) -> None:
+    """The rows that were done stay done; the row whose repeat was lost is unknown, and not tried again."""
+    scripted.answers.append(Answer(json=[done(IDS[0]), row_error("UNABLE_TO_LOCK_ROW")]))
+    scripted.answers.append(Answer(lost=True))
+    results = await records.update("Contact", updates(2))
+    assert [result.failure for result in results] == [None, Failure.UNKNOWN]
+    assert len(scripted.seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure", "org_wide"),
+    [
+        (Answer(lost=True), Failure.UNKNOWN, True),
+        (Answer(stalled=True), Failure.UNKNOWN, True),
+        (Answer(502, text="<html>"), Failure.UNKNOWN, True),
+        (Answer(200, text="<html>"), Failure.UNKNOWN, True),
+        (errors(500, "UNKNOWN_EXCEPTION"), Failure.UNKNOWN, False),
+        (errors(503, "SERVER_UNAVAILABLE"), Failure.NOT_RUN, True),
+        (errors(403, "REQUEST_LIMIT_EXCEEDED"), Failure.NOT_RUN, True),
+        (errors(404, "NOT_FOUND"), Failure.REJECTED, True),
+    ],
+)
+async def test_a_failed_call_is_every_rows_outcome_and_is_not_repeated(
+    scripted: ScriptedSalesforce, records: SalesforceRecords, answer: Answer, failure: Failure, org_wide: bool
+) -> None:
+    """Nothing is raised; an org that is down or over its limits is not pressed with quick repeats."""
+    scripted.answers.append(answer)
+    results = await records.update("Contact", updates(3))
+    assert [(result.failure, result.org_wide) for result in results] == [(failure, org_wide)] * 3
+    assert [result.record_id for result in results] == IDS[:3]
+    assert len(scripted.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        [done(IDS[0])],
+        [done(IDS[0]), done(IDS[1]), done(IDS[2])],
+        {"results": []},
+        [done(IDS[0]), None],
+        [done(IDS[1]), done(IDS[0])],
+        [done(IDS[0]), {"id": IDS[1], "errors": []}],
+        [done(IDS[0]), done("not an id")],
+        None,
+    ],
+)
+async def test_a_reply_that_does_not_match_row_by_row_is_nobodys_outcome(
+    scripted: ScriptedSalesforce, records: SalesforceRecords, reply: object
+) -> None:
+    """Too short, too long, other ids, other shapes: no row is guessed to be done."""
+    scripted.answers.append(Answer(json=reply))
+    results = await records.update("Contact", updates(2))
+    assert [(result.failure, result.code) for result in results] == [(Failure.UNKNOWN, "UNEXPECTED_REPLY")] * 2
+
+
+async def test_an_upserted_row_without_an_id_is_unknown(
+    scripted: ScriptedSalesforce, records: SalesforceRecords
+) -> None:
+    """A success must say which record it was."""
+    scripted.answers.append(Answer(json=[{"success": True, "errors": [], "created": True}]))
+    [result] = await records.upsert("Contact", "Ext__c", [RecordUpdate({}, external_id="1")])
+    assert result.failure is Failure.UNKNOWN
+
+
+async def test_a_failed_row_that_names_no_error_is_unknown(
+    scripted: ScriptedSalesforce, records: SalesforceRecords
+) -> None:
+    """Not done, for no reason given: nobody knows."""
+    scripted.answers.append(Answer(json=[{"success": False, "errors": []}]))
+    [result] = await records.update("Contact", updates(1))
+    assert (result.failure, result.code) == (Failure.UNKNOWN, "UNEXPECTED_REPLY")
+
+
+async def test_a_row_that_cannot_be_sent_does_not_stop_the_others(
+    scripted: ScriptedSalesforce, records: SalesforceRecords
+) -> None:
+    """A value without a form, or no id: refused here, and its value is not told."""
+    scripted.answers.append(Answer(json=[done(IDS[1])]))
+    rows = [
+        RecordUpdate({"LastName": {"secret": "value"}}, record_id=IDS[0]),
+        RecordUpdate({"LastName": "B"}, record_id=IDS[1]),
+        RecordUpdate({"LastName": "C"}, record_id="nonsense"),
+    ]
+    results = await records.update("Contact", rows)
+    assert [result.code for result in results] == ["INVALID_ROW", "", "INVALID_ROW"]
+    assert results[0].failure is Failure.REJECTED
+    assert "secret" not in results[0].message
+    assert len(scripted.seen[0].body["records"]) == 1
+
+
+async def test_one_row_that_has_the_call_refused_is_found(
+    scripted: ScriptedSalesforce, records: SalesforceRecords
+) -> None:
+    """A body refused whole for one row's value is cut in halves until that row stands alone."""
+
+    def answer(seen: Seen) -> Answer:
+        rows = seen.body["records"]
+        if any(row["LastName"] == "Name 137" for row in rows):
+            return errors(400, "JSON_PARSER_ERROR")
+        return Answer(json=[done(row["id"]) for row in rows])
+
+    scripted.otherwise = answer
+    results = await records.update("Contact", updates(200))
+    assert [place for place, result in enumerate(results) if not result.succeeded] == [137]
+    assert (results[137].failure, results[137].code) == (Failure.REJECTED, "JSON_PARSER_ERROR")
+    assert [result.record_id for result in results] == IDS
+    assert len(scripted.seen) <= 17
+
+
+async def test_looking_for_refused_rows_has_an_end(scripted: ScriptedSalesforce, records: SalesforceRecords) -> None:
+    """Where every row is refused the calls are bounded, and rows not yet looked at are left for later."""
+    scripted.otherwise = lambda _: errors(400, "JSON_PARSER_ERROR")
+    results = await records.update("Contact", updates(200))
+    assert len(scripted.seen) <= 33
+    assert {result.code for result in results} == {"JSON_PARSER_ERROR", SPLIT_LATER}
+    assert all(result.failure is Failure.NOT_RUN for result in results if result.code == SPLIT_LATER)
+
+
+async def test_nothing_to_write_is_no_call(scripted: ScriptedSalesforce, records: SalesforceRecords) -> None:
+    """An empty list costs nothing; more than 200 is the caller's mistake."""
+    assert await records.update("Contact", []) == []
+    with pytest.raises(ValueError, match="at most 200"):
+        await records.update("Contact", updates(1) * 201)
+    assert scripted.seen == []
+
+
+async def test_rows_are_read_whole_by_id(scripted: ScriptedSalesforce, records: SalesforceRecords) -> None:
+    """One call; ids of 15 characters come back as 18, a missing record is absent, both clocks are told."""
+    answered = [{"attributes": {"type": "Contact"}, "Id": IDS[0], "Email": None}, None]
+    scripted.answers.append(Answer(json=answered))
+    read = await records.read("Contact", [IDS[0][:15], IDS[1], "nonsense", IDS[0]], ["Email", "Id"])
+    assert read.rows == {IDS[0]: {"Id": IDS[0], "Email": None}}
+    assert (read.began_at, read.server_time) == (NOW, DATE_MS)
+    assert (scripted.seen[0].method, scripted.seen[0].path) == (
+        "POST",
+        "/services/data/v62.0/composite/sobjects/Contact",
+    )
+    assert scripted.seen[0].body == {"ids": IDS[:2], "fields": ["Id", "Email"]}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(lost=True),
+        errors(503, "SERVER_UNAVAILABLE"),
+        errors(400, "INVALID_FIELD"),
+        Answer(json=[]),
+        Answer(json=[{"Id": IDS[1]}]),
+        Answer(json=[{"Email": "x"}]),
+        Answer(text="<html>"),
+        Answer(json=[{"Id": IDS[0]}], headers={"Date": "no date"}),
+    ],
+)
+async def test_a_read_that_fails_is_never_an_empty_one(
+    scripted: ScriptedSalesforce, records: SalesforceRecords, answer: Answer
+) -> None:
+    """Absent means that Salesforce said so; whatever else went wrong is raised."""
+    scripted.answers.append(answer)
+    with pytest.raises(Unavailable):
+        await records.read("Contact", [IDS[0]], ["Email"])
+
+
+async def test_records_are_found_by_external_id(scripted: ScriptedSalesforce, records: SalesforceRecords) -> None:
+    """Every match is told, also several of one id; text is compared as Salesforce compares it."""
+    rows = [{"Id": IDS[0], "Ext__c": "o'1"}, {"Id": IDS[1], "Ext__c": "O'1"}, {"Id": IDS[2], "Ext__c": "two"}]
+    scripted.answers.append(Answer(json={"done": True, "records": rows}))
+    assert await records.find("Contact", "Ext__c", ["o'1", "two", "none"]) == {"o'1": IDS[:2], "two": [IDS[2]]}
+    assert scripted.seen[0].query["q"] == (r"SELECT Id, Ext__c FROM Contact WHERE Ext__c IN ('o\'1','two','none')")
+
+
+async def test_a_find_that_fails_is_never_an_empty_one(
+    scripted: ScriptedSalesforce, records: SalesforceRecords
+) -> None:
+    """Not found would lead to a second record."""
+    scripted.answers.append(Answer(502, text="<html>"))
+    with pytest.raises(Unavailable, match="HTTP_502"):
+        await records.find("Contact", "Ext__c", ["1"])
+
+
+async def test_many_external_ids_are_asked_for_in_several_queries(
+    scripted: ScriptedSalesforce, records: SalesforceRecords
+) -> None:
+    """No address grows beyond what Salesforce takes, and every id is asked for once."""
+    scripted.otherwise = lambda _: Answer(json={"done": True, "records": []})
+    wanted = [f"{number:05}-{'é' * 40}" for number in range(200)]
+    assert await records.find("Contact", "Ext__c", wanted) == {}
+    assert len(scripted.seen) > 1
+    asked = [part for seen in scripted.seen for part in seen.query["q"].split("(")[1].rstrip(")").split(",")]
+    assert asked == [f"'{each}'" for each in wanted]
+
+
+async def test_a_login_that_ran_out_costs_no_row_anything(scripted: ScriptedSalesforce, waits: list[float]) -> None:
+    """A 401 in the middle of an update is answered by a new login, without the row's noticing."""
+    async with open_salesforce(scripted.settings(), now=lambda: NOW) as org:
+        assert isinstance(org.login, Login)
+        assert isinstance(org.rest, Rest)
+        await org.login.current()
+        scripted.expire_tokens()
+        scripted.answers.append(Answer(json=[done(IDS[0])]))
+        [result] = await org.records.update("Contact", updates(1))
+    assert result.succeeded
+    assert [seen.headers["Sforce-Call-Options"] for seen in scripted.seen] == ["client=Tandem"] * 2
