@@ -1,9 +1,9 @@
 """What the reconciler and the writer need of the outside."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from schemas.log_record import Record
 from schemas.records import Failure, RecordRead, RecordUpdate, RowResult
 from schemas.storage import DocumentWrite, Parked
 from schemas.unavailable import Unavailable
@@ -27,20 +27,6 @@ __all__ = [
 
 Document = dict[str, Any]
 """A document as MongoDB holds it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One Kafka record as it came. `timestamp` is epoch milliseconds, by the broker or producer."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Mapping[str, str]
-    timestamp: int
-    raw_headers: Sequence[tuple[str, bytes]] = ()
 
 
 class Documents(Protocol):
