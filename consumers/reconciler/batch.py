@@ -1,0 +1,152 @@
+"""One batch decided in memory: documents as they were read, facts applied in order, writes that follow. No I/O."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from consumers.catalog import Catalog
+from consumers.ports import Document
+from consumers.reconciler.incoming import ChangeFact, PlatformFact
+from consumers.rules.audit import Occasion
+from consumers.rules.kinds import Kind
+from consumers.rules.platform import assert_platform
+from consumers.rules.salesforce import apply_change
+from consumers.rules.state import DocumentState
+from consumers.rules.stored import dump, load
+from consumers.rules.timing import Timing
+from consumers.rules.writes import due_at, forget_old_writes
+from schemas.change import Change
+from schemas.outcome import Outcome, Result
+from schemas.storage import DocumentWrite
+
+Fact = PlatformFact | ChangeFact
+
+
+@dataclass(slots=True)
+class Touched:
+    """One document of the batch."""
+
+    state: DocumentState
+    kind: Kind
+    changed: bool = False
+    facts: list[int] = field(default_factory=list)
+    """Places in the batch of the facts that spoke of it."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Decides facts about documents already read. `results` has one end for each fact, in their order."""
+
+    catalog: Catalog
+    timing: Timing
+    now: int
+    new_decision: Callable[[], str]
+    documents: dict[tuple[str, str], Touched] = field(default_factory=dict)
+    linked: dict[tuple[str, str], list[tuple[str, str]]] = field(default_factory=dict)
+    """Documents by sObject kind and record id."""
+    results: dict[int, Result] = field(default_factory=dict)
+
+    def add(self, kind: Kind, documents: Mapping[str, Document]) -> None:
+        """Take in documents that were read."""
+        for document_id, document in documents.items():
+            self._touch(kind, document_id, document)
+
+    def add_linked(self, kind: Kind, documents: Mapping[str, Sequence[Document]]) -> None:
+        """Take in documents that were read by their link."""
+        for record_id, found in documents.items():
+            for document in found:
+                self._touch(kind, document["_id"], document)
+                self.linked.setdefault((kind.name, record_id), []).append((kind.name, document["_id"]))
+
+    def decide(self, facts: Iterable[tuple[int, Fact]]) -> None:
+        """Apply facts in order. An index names each fact's place in the batch."""
+        for index, fact in facts:
+            match fact:
+                case PlatformFact():
+                    self.results[index] = self._platform(index, fact)
+                case ChangeFact():
+                    self.results[index] = self._change(index, fact)
+
+    def writes(self) -> dict[str, list[DocumentWrite]]:
+        """The guarded updates that follow, by collection."""
+        by_collection: dict[str, list[DocumentWrite]] = {}
+        for touched in self.documents.values():
+            if touched.changed:
+                by_collection.setdefault(touched.kind.collection, []).append(self._write(touched))
+        return by_collection
+
+    def due(self) -> list[tuple[Kind, DocumentState]]:
+        """Documents that the writer should look at now, whatever became of their records."""
+        return [
+            (touched.kind, touched.state)
+            for touched in self.documents.values()
+            if touched.facts and self._due_at(touched) == self.now
+        ]
+
+    def _touch(self, kind: Kind, document_id: str, document: Document | None) -> Touched:
+        key = (kind.name, document_id)
+        touched = self.documents.get(key)
+        if touched is None:
+            touched = self.documents[key] = Touched(load(document, document_id, kind), kind)
+        return touched
+
+    def _platform(self, index: int, fact: PlatformFact) -> Result:
+        touched = self._touch(fact.kind, fact.document_id, None)
+        result = assert_platform(touched.state, fact.assertion, fact.kind, self._occasion(fact.assertion.event_id))
+        self._note(touched, index, result)
+        return result
+
+    def _change(self, index: int, fact: ChangeFact) -> Result:
+        change = fact.change
+        if change.names_no_record:
+            return Result(Outcome.PARKED, "overflow")
+        results: list[Result] = []
+        for kind in fact.kinds:
+            for key in self.linked.get((kind.name, change.record_id), ()):
+                touched = self.documents[key]
+                result = apply_change(touched.state, change, kind, self._occasion(commit_name(change)))
+                self._note(touched, index, result)
+                results.append(result)
+        if not results:
+            return Result(Outcome.IGNORED, "rule 19: the record is not linked")
+        return next((result for result in results if result.outcome is Outcome.APPLIED), results[0])
+
+    def _note(self, touched: Touched, index: int, result: Result) -> None:
+        touched.facts.append(index)
+        touched.changed = touched.changed or result.outcome in (Outcome.APPLIED, Outcome.ECHO)
+
+    def _occasion(self, event: str) -> Occasion:
+        return Occasion(event, self.now, self.now + self.timing.visible_after)
+
+    def _due_at(self, touched: Touched) -> int | None:
+        return due_at(touched.state, touched.kind, self.timing, now=self.now)
+
+    def _write(self, touched: Touched) -> DocumentWrite:
+        state = touched.state
+        forget_old_writes(state, now=self.now)
+        return document_write(
+            state,
+            touched.kind,
+            now=self.now,
+            due=self._due_at(touched),
+            ring_again=self.timing.ring_again,
+            decision=self.new_decision(),
+        )
+
+
+def document_write(
+    state: DocumentState, kind: Kind, *, now: int, due: int | None, ring_again: int, decision: str
+) -> DocumentWrite:
+    """The guarded update of one decided document. What is due at once has its doorbell, and the sweep's as a second."""
+    later = None if due is None else max(due, now + ring_again) if due <= now else due
+    return DocumentWrite(
+        id=state.id,
+        revision=state.revision,
+        decision=decision,
+        set=dump(state, kind, now=now, due_at=later, decision=decision),
+    )
+
+
+def commit_name(change: Change) -> str:
+    """Names a change in audit rows: record and commit."""
+    timestamp, number, sequence = change.position
+    return f"{change.record_id}@{timestamp}.{number}.{sequence}"

@@ -1,0 +1,138 @@
+"""Kafka records read into what the rules understand, or into the reason why they cannot be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from consumers.catalog import Catalog
+from consumers.ports import Record
+from consumers.rules.kinds import Kind
+from consumers.rules.platform import Assertion
+from schemas import cloudevents, topics
+from schemas.change import Change
+from schemas.codec import Undecodable, decode
+from schemas.mapping import Asserts
+from schemas.platform_event import PlatformEvent
+from schemas.transforms import InvalidValue
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformFact:
+    """A platform event about one document."""
+
+    kind: Kind
+    document_id: str
+    assertion: Assertion
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFact:
+    """A Salesforce change of one record, and the kinds kept in its object."""
+
+    kinds: tuple[Kind, ...]
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record to park: `reason` is a stable word."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unmapped:
+    """A record that speaks of nothing in the mapping."""
+
+    reason: str
+
+
+Incoming = PlatformFact | ChangeFact | Unreadable | Unmapped
+
+
+def read(record: Record, catalog: Catalog) -> Incoming:
+    """What a record of `platform.events` or `salesforce.changes` says."""
+    try:
+        if record.topic == topics.PLATFORM_EVENTS:
+            return _platform_fact(record, catalog)
+        if record.topic == topics.SALESFORCE_CHANGES:
+            return _change_fact(record, catalog)
+    except Undecodable as error:
+        return Unreadable("undecodable", str(error))
+    return Unreadable("unknown_topic", f"{record.topic} is not a topic of facts")
+
+
+def _platform_fact(record: Record, catalog: Catalog) -> Incoming:
+    event = decode(PlatformEvent, record.value)
+    headers = record.headers
+    event_id = headers.get(cloudevents.ID, "")
+    if not event_id:
+        return Unreadable("undecodable", f"no {cloudevents.ID} header")
+    mapped = catalog.event(event.type)
+    if mapped is None:
+        return Unreadable("unknown_event_type", f"no kind of mapping version {catalog.version} names {event.type}")
+    received_at = _number(headers.get(cloudevents.RECEIVED_AT), record.timestamp)
+    offset = _number(headers.get(cloudevents.CLOCK_OFFSET), 0)
+    data = event.data
+    fields = flatten(data.fields, mapped.kind)
+    wrong = _wrong_values(fields, mapped.kind)
+    if wrong:
+        return Unreadable("invalid_value", "; ".join(wrong))
+    return PlatformFact(
+        kind=mapped.kind,
+        document_id=data.id,
+        assertion=Assertion(
+            event_id=event_id,
+            occurred_at=event.occurred_at(received_at=received_at, clock_offset=offset),
+            fields=fields,
+            changed=None if data.changed is None else frozenset(data.changed),
+            seen=data.seen,
+            deletes=mapped.asserts is Asserts.DELETED,
+        ),
+    )
+
+
+def _change_fact(record: Record, catalog: Catalog) -> Incoming:
+    change = decode(Change, record.value)
+    kinds = tuple(catalog.kinds_of(change.entity))
+    if not kinds:
+        return Unmapped(f"no kind is kept in {change.entity}")
+    return ChangeFact(kinds, change)
+
+
+def flatten(fields: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+    """Mapped values by dotted path, whether the event wrote `{"address.city": …}` or `{"address": {"city": …}}`."""
+    flat: dict[str, Any] = {}
+    for rule in kind.fields:
+        if rule.dotted in fields:
+            flat[rule.dotted] = fields[rule.dotted]
+            continue
+        value: Any = fields
+        for part in rule.path:
+            if not isinstance(value, Mapping) or part not in value:
+                break
+            value = value[part]
+        else:
+            flat[rule.dotted] = value
+    return flat
+
+
+def _wrong_values(fields: Mapping[str, Any], kind: Kind) -> list[str]:
+    """The paths whose values no transform of theirs can take, and why; never the values."""
+    wrong: list[str] = []
+    for path, value in fields.items():
+        try:
+            kind.by_path[path].values.check(value)
+        except InvalidValue as error:
+            wrong.append(str(error))
+    return wrong
+
+
+def _number(text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    try:
+        return int(text)
+    except ValueError:
+        return default

@@ -1,0 +1,185 @@
+"""The reconciler: read, decide, write under guard, log, ring. In that order, any instant is a good one to die."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from consumers.catalog import Catalog
+from consumers.ports import Documents, Doorbells, Parked, ParkedRecords, Record, SyncLog, Unavailable
+from consumers.reconciler.batch import Batch, Fact
+from consumers.reconciler.incoming import ChangeFact, Incoming, PlatformFact, Unmapped, Unreadable, read
+from consumers.rules.kinds import Kind
+from consumers.rules.state import DocumentState
+from consumers.rules.timing import Timing
+from schemas import topics
+from schemas.codec import encode
+from schemas.doorbell import Doorbell
+from schemas.outcome import Outcome, Result
+
+ROUNDS = 50
+"""How often a batch is decided again for documents that another process keeps taking, before it waits."""
+
+
+class Reconciler:
+    """Handles batches of `platform.events` and `salesforce.changes`. Stateless: everything is in the documents."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Callable[[], Catalog],
+        documents: Documents,
+        log: SyncLog,
+        parked: ParkedRecords,
+        doorbells: Doorbells,
+        now: Callable[[], int],
+        timing: Timing | None = None,
+        on_conflict: Callable[[dict[str, Any]], None] = lambda _row: None,
+    ) -> None:
+        self._catalog = catalog
+        self._documents = documents
+        self._log = log
+        self._parked = parked
+        self._doorbells = doorbells
+        self._now = now
+        self._timing = timing or Timing()
+        self._on_conflict = on_conflict
+
+    async def handle(self, records: Sequence[Record]) -> list[Result]:
+        """One end for each record, in order.
+
+        Raises:
+            Unavailable: MongoDB or Kafka did not answer; nothing was skipped, and the same records may be handed in
+                again.
+        """
+        catalog = self._catalog()
+        incoming = [read(record, catalog) for record in records]
+        results = await self._park(records, incoming)
+        facts = [(place, fact) for place, fact in enumerate(incoming) if isinstance(fact, (PlatformFact, ChangeFact))]
+        results |= await self._decide(catalog, facts)
+        await self._log.append(
+            [_log_row(records[place], incoming[place], result, self._now()) for place, result in results.items()]
+        )
+        return [results[place] for place in range(len(records))]
+
+    async def _decide(self, catalog: Catalog, facts: list[tuple[int, Fact]]) -> dict[int, Result]:
+        results: dict[int, Result] = {}
+        due: dict[tuple[str, str], tuple[Kind, DocumentState]] = {}
+        for _round in range(ROUNDS):
+            if not facts:
+                break
+            batch = Batch(catalog, self._timing, self._now(), lambda: uuid.uuid4().hex)
+            await self._read(batch, facts)
+            batch.decide(facts)
+            lost = await self._write(batch)
+            await self._drain(batch, lost)
+            again: set[int] = set()
+            for key in lost:
+                again.update(batch.documents[key].facts)
+            due |= {(kind.name, state.id): (kind, state) for kind, state in batch.due()}
+            results |= {place: result for place, result in batch.results.items() if place not in again}
+            facts = [(place, fact) for place, fact in facts if place in again]
+        if facts:
+            raise Unavailable("the same documents are being written by others without end")
+        await self._doorbells.ring([doorbell(kind, state) for kind, state in due.values()])
+        return results
+
+    async def _read(self, batch: Batch, facts: list[tuple[int, Fact]]) -> None:
+        ids: dict[str, tuple[Kind, set[str]]] = {}
+        links: dict[str, tuple[Kind, set[str]]] = {}
+        for _place, fact in facts:
+            match fact:
+                case PlatformFact():
+                    ids.setdefault(fact.kind.name, (fact.kind, set()))[1].add(fact.document_id)
+                case ChangeFact():
+                    for kind in fact.kinds:
+                        links.setdefault(kind.name, (kind, set()))[1].add(fact.change.record_id)
+        for kind, wanted in links.values():
+            batch.add_linked(kind, await self._documents.read_linked(kind.collection, sorted(wanted)))
+        for kind, wanted in ids.values():
+            batch.add(kind, await self._documents.read(kind.collection, sorted(wanted)))
+
+    async def _write(self, batch: Batch) -> set[tuple[str, str]]:
+        lost: set[tuple[str, str]] = set()
+        kinds = {touched.kind.collection: touched.kind for touched in batch.documents.values()}
+        for collection, writes in batch.writes().items():
+            losers = await self._documents.write(collection, writes)
+            lost |= {(kinds[collection].name, document_id) for document_id in losers}
+        return lost
+
+    async def _drain(self, batch: Batch, lost: set[tuple[str, str]]) -> None:
+        """Audit rows are safe in their documents: now they go to the log, and out of the documents."""
+        rows: list[dict[str, Any]] = []
+        drained: dict[str, dict[str, list[str]]] = {}
+        for key, touched in batch.documents.items():
+            if key in lost or not touched.state.audit or not touched.changed:
+                continue
+            rows.extend(touched.state.audit)
+            drained.setdefault(touched.kind.collection, {})[key[1]] = [row["_id"] for row in touched.state.audit]
+        await self._log.append(rows)
+        for row in rows:
+            self._on_conflict(row)
+        for collection, by_document in drained.items():
+            await self._documents.clear_audit(collection, by_document)
+
+    async def _park(self, records: Sequence[Record], incoming: Sequence[Incoming]) -> dict[int, Result]:
+        results: dict[int, Result] = {}
+        unreadable: list[Parked] = []
+        for place, fact in enumerate(incoming):
+            match fact:
+                case Unreadable(reason, detail):
+                    results[place] = Result(Outcome.PARKED, reason)
+                    unreadable.append(parked_record(records[place], reason, detail, self._now()))
+                case Unmapped(reason):
+                    results[place] = Result(Outcome.IGNORED, reason)
+                case ChangeFact(_, change) if change.names_no_record:
+                    # What it stands for is a whole object to repair: kept for a person until repair does it by itself.
+                    detail = f"{change.type} of {change.entity} names no record"
+                    unreadable.append(parked_record(records[place], "gap_names_no_record", detail, self._now()))
+        await self._parked.park(unreadable)
+        return results
+
+
+def doorbell(kind: Kind, state: DocumentState) -> tuple[bytes, bytes]:
+    """Key and value of the doorbell for a document."""
+    record_id = state.link.record_id if state.link else ""
+    key = topics.record_key(record_id) if record_id else topics.document_key(kind.name, state.id)
+    return key, encode(Doorbell(kind=kind.name, id=state.id, record_id=record_id))
+
+
+def parked_record(
+    record: Record, reason: str, detail: str, at: int, *, kind: str = "", document_id: str = ""
+) -> Parked:
+    """The row of `tandem_parked` for a record, with its bytes."""
+    return Parked(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        headers=record.raw_headers,
+        reason=reason,
+        detail=detail,
+        at=at,
+        kind=kind,
+        document_id=document_id,
+    )
+
+
+def _log_row(record: Record, incoming: Incoming, result: Result, at: int) -> dict[str, Any]:
+    """The plain row of one record: its id makes a repeat the same row."""
+    row: dict[str, Any] = {
+        "_id": f"{record.topic}:{record.partition}:{record.offset}",
+        "type": "outcome",
+        "topic": record.topic,
+        "outcome": str(result.outcome),
+        "reason": result.reason,
+        "at": at,
+    }
+    match incoming:
+        case PlatformFact(kind, document_id, assertion):
+            row |= {"kind": kind.name, "document": document_id, "event": assertion.event_id}
+        case ChangeFact(_, change):
+            row |= {"record": change.record_id, "event": change.event_id}
+        case _:
+            pass
+    return row

@@ -1,0 +1,94 @@
+"""A kind of the mapping, made ready for the rules: field by field, with its transforms compiled."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.mapping import Direction, FieldMapping, KindMapping, Policy
+from schemas.transforms import CompiledField, InvalidValue, compile_field
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """What the rules need of one mapped field."""
+
+    path: tuple[str, ...]
+    dotted: str
+    name: str
+    """The Salesforce field."""
+    policy: Policy
+    first: Policy
+    pushes: bool
+    pulls: bool
+    values: CompiledField
+
+    def key(self, value: Any) -> Any:
+        """The form in which values of both sides are compared (rule 27)."""
+        return self.values.key(value)
+
+    def outgoing(self, value: Any) -> Any:
+        """What is written to Salesforce. A value that came from there in a form of its own goes back as it came."""
+        try:
+            return self.values.push(value)
+        except InvalidValue:
+            return value
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of the mapping."""
+
+    name: str
+    collection: str
+    sobject: str
+    external_id: str
+    token: str
+    fields: tuple[FieldRule, ...]
+    by_name: dict[str, FieldRule]
+    by_path: dict[str, FieldRule]
+
+    def read_fields(self) -> tuple[str, ...]:
+        """The Salesforce fields of a row read whole."""
+        return ("Id", "SystemModstamp", self.token, *self.by_name)
+
+
+def compile_kind(name: str, mapping: KindMapping) -> Kind:
+    """The kind as the rules use it."""
+    rules = tuple(_field_rule(field) for field in mapping.fields)
+    return Kind(
+        name=name,
+        collection=mapping.collection,
+        sobject=mapping.sobject,
+        external_id=mapping.external_id,
+        token=mapping.token,
+        fields=rules,
+        by_name={rule.name: rule for rule in rules},
+        by_path={rule.dotted: rule for rule in rules},
+    )
+
+
+def _field_rule(field: FieldMapping) -> FieldRule:
+    return FieldRule(
+        path=tuple(field.platform.split(".")),
+        dotted=field.platform,
+        name=field.salesforce,
+        policy=field.policy,
+        first=field.first or field.policy,
+        pushes=field.direction in (Direction.PUSH, Direction.BOTH),
+        pulls=field.direction in (Direction.PULL, Direction.BOTH),
+        values=compile_field(field),
+    )
+
+
+def token_of(document_id: str, number: int) -> str:
+    """The token that a write sets: `<document id>:<number>`."""
+    return f"{document_id}:{number}"
+
+
+def number_of(token: Any, document_id: str) -> int | None:
+    """The write that a token names, if it is one of this document's (rule 8)."""
+    if not isinstance(token, str):
+        return None
+    owner, colon, number = token.rpartition(":")
+    if not colon or owner != document_id or not number.isdecimal():
+        return None
+    return int(number)

@@ -1,0 +1,212 @@
+"""Rules 2 to 7, 18, 22: what a platform event asserts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from consumers.rules import audit, conflict
+from consumers.rules.agreement import settle
+from consumers.rules.audit import Occasion
+from consumers.rules.kinds import FieldRule, Kind
+from consumers.rules.state import DocumentState, Existence, FieldState, PlatformRegister, Side
+from schemas.mapping import Policy
+from schemas.outcome import Outcome, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """A platform event as the rules see it. Times are epoch milliseconds.
+
+    `fields` holds raw values by dotted platform path. `changed` names the paths its author changed, None for a whole
+    record. `seen` is the revision its author looked at.
+    """
+
+    event_id: str
+    occurred_at: int
+    fields: Mapping[str, Any]
+    changed: frozenset[str] | None = None
+    seen: int | None = None
+    deletes: bool = False
+
+
+def assert_platform(state: DocumentState, assertion: Assertion, kind: Kind, occasion: Occasion) -> Result:
+    """Take the event into the state."""
+    existence = _assert_existence(state, assertion)
+    if existence is not None:
+        return existence
+    ends = {Outcome.APPLIED: 0, Outcome.STALE: 0, Outcome.DUPLICATE: 0}
+    for path, value in assertion.fields.items():
+        rule = kind.by_path.get(path)
+        if rule is None:
+            continue
+        field = state.field(rule.name)
+        if assertion.changed is not None and path not in assertion.changed and field.source is not None:
+            continue
+        ends[_assert_field(state, field, rule, value, assertion, occasion)] += 1
+    if ends[Outcome.APPLIED]:
+        return Result(Outcome.APPLIED)
+    if ends[Outcome.STALE]:
+        return Result(Outcome.STALE, "rule 3: an event that occurred later was heard before")
+    if ends[Outcome.DUPLICATE]:
+        return Result(Outcome.DUPLICATE, "rule 2: this event id was heard before")
+    return Result(Outcome.APPLIED, "no mapped field")
+
+
+def _assert_existence(state: DocumentState, assertion: Assertion) -> Result | None:
+    """Rule 22; a result where existence alone ends the event."""
+    known = state.existence
+    exists = not assertion.deletes
+    if known is not None:
+        if assertion.occurred_at < known.heard:
+            if assertion.deletes or not known.exists:
+                return Result(Outcome.STALE, "rule 22: the thing was heard of later")
+            return None
+        if assertion.occurred_at == known.heard:
+            if assertion.event_id in known.events:
+                return (
+                    Result(Outcome.DUPLICATE, "rule 2: this event id was heard before") if assertion.deletes else None
+                )
+            known.events = (*known.events, assertion.event_id)
+            known.exists = exists
+            return Result(Outcome.APPLIED, "deleted by the platform") if assertion.deletes else None
+    state.existence = Existence(exists=exists, heard=assertion.occurred_at, events=(assertion.event_id,))
+    return Result(Outcome.APPLIED, "deleted by the platform") if assertion.deletes else None
+
+
+def _assert_field(
+    state: DocumentState,
+    field: FieldState,
+    rule: FieldRule,
+    value: Any,
+    assertion: Assertion,
+    occasion: Occasion,
+) -> Outcome:
+    known = field.platform
+    if known is not None:
+        if assertion.occurred_at < known.heard:
+            return Outcome.STALE
+        if assertion.occurred_at == known.heard and assertion.event_id in known.events:
+            return Outcome.DUPLICATE
+    heard_before = known.heard if known else None
+    named = assertion.changed is not None
+    if not named and _is_no_change(field, rule, value):
+        _hear(field, rule, value, assertion, moved=False)
+    elif not rule.pushes:
+        _keep_salesforce(state, field, rule, value, assertion, occasion)
+    elif field.source is None:
+        _hear(field, rule, value, assertion, moved=True)
+        _show(state, field, value, assertion, at=occasion.shown_at)
+    elif rule.key(value) == rule.key(field.value):
+        _hear(field, rule, value, assertion, moved=True)
+        if field.source is Side.PLATFORM:
+            field.value = value
+    else:
+        _change(state, field, rule, value, assertion, heard_before, occasion)
+    settle(state, field, rule)
+    return Outcome.APPLIED
+
+
+def _is_no_change(field: FieldState, rule: FieldRule, value: Any) -> bool:
+    """Rule 4: an unnamed value that the platform said before, or that the document shows or has shown."""
+    if field.source is None:
+        return False
+    key = rule.key(value)
+    if field.platform is not None and key == rule.key(field.platform.value):
+        return True
+    if key == rule.key(field.value) or any(key == rule.key(shown) for shown in field.shown):
+        return True
+    # On first contact an empty value asserts nothing: only a person who names the field clears what Salesforce holds.
+    return field.platform is None and key is None
+
+
+def _hear(field: FieldState, rule: FieldRule, value: Any, assertion: Assertion, *, moved: bool) -> None:
+    """Move *heard* (rule 3); the value moves with it unless it is a view of an older one."""
+    known = field.platform
+    events: tuple[str, ...] = (assertion.event_id,)
+    if known is not None and assertion.occurred_at == known.heard:
+        events = (*known.events, assertion.event_id)
+    current = rule.key(value) == rule.key(field.value) and field.source is not None
+    if known is None or moved or current:
+        changed = assertion.occurred_at if moved or known is None else known.changed
+        field.platform = PlatformRegister(value, assertion.occurred_at, changed, events)
+    else:
+        known.heard = assertion.occurred_at
+        known.events = events
+
+
+def _change(
+    state: DocumentState,
+    field: FieldState,
+    rule: FieldRule,
+    value: Any,
+    assertion: Assertion,
+    heard_before: int | None,
+    occasion: Occasion,
+) -> None:
+    """A value that differs from the current one: rules 5, 6, 7, and 18 where the platform was never heard."""
+    named = assertion.changed is not None
+    salesforce = (field.value, field.made_at)
+    by, note, wins = "5", "", True
+    if field.source is Side.SALESFORCE:
+        seen = _could_have_seen(field, assertion)
+        if heard_before is None and not named and assertion.seen is None:
+            by = f"18.{rule.first}"
+            wins = _platform_wins(rule.first, assertion, field)
+        elif not seen:
+            by = f"13.{rule.policy}"
+            wins = _platform_wins(rule.policy, assertion, field)
+        elif assertion.seen is None and not named and (heard_before or 0) <= field.shown_at:
+            by, note = "6", "presumed"
+    if by != "5":
+        state.audit.append(
+            audit.row(
+                state,
+                rule,
+                field,
+                platform=(value, assertion.occurred_at),
+                salesforce=salesforce,
+                winner=Side.PLATFORM if wins else Side.SALESFORCE,
+                by=by,
+                note=note,
+                occasion=occasion,
+            )
+        )
+    _hear(field, rule, value, assertion, moved=True)
+    if wins:
+        _show(state, field, value, assertion, at=occasion.shown_at)
+
+
+def _show(state: DocumentState, field: FieldState, value: Any, assertion: Assertion, *, at: int) -> None:
+    field.show(value, Side.PLATFORM, made_at=assertion.occurred_at, at=at, revision=state.next_revision)
+
+
+def _platform_wins(policy: Policy, assertion: Assertion, field: FieldState) -> bool:
+    side = conflict.winner(policy, platform_at=assertion.occurred_at, salesforce_at=field.made_at)
+    return side is Side.PLATFORM
+
+
+def _could_have_seen(field: FieldState, assertion: Assertion) -> bool:
+    """Rule 5: `seen` decides where it is given, and no clock does."""
+    if assertion.seen is not None:
+        return assertion.seen >= field.shown_revision
+    return assertion.occurred_at > field.shown_at
+
+
+def _keep_salesforce(
+    state: DocumentState, field: FieldState, rule: FieldRule, value: Any, assertion: Assertion, occasion: Occasion
+) -> None:
+    """A pull-only field belongs to Salesforce: an edit the platform names is audited, and does not show."""
+    if assertion.changed is not None and rule.key(value) != rule.key(field.value):
+        state.audit.append(
+            audit.row(
+                state,
+                rule,
+                field,
+                platform=(value, assertion.occurred_at),
+                salesforce=(field.value, field.made_at),
+                winner=Side.SALESFORCE,
+                by="13.pull_only",
+                occasion=occasion,
+            )
+        )
+    _hear(field, rule, value, assertion, moved=True)

@@ -1,0 +1,280 @@
+"""Rules 1, 8 to 12, 21, 25: what a change event of the linked record says."""
+
+from typing import Any
+
+from consumers.rules import audit, conflict
+from consumers.rules.agreement import settle
+from consumers.rules.audit import Occasion
+from consumers.rules.kinds import FieldRule, Kind, number_of
+from consumers.rules.state import DocumentState, FieldState, Link, SalesforceRegister, Side, Write, WriteState
+from schemas.change import Change, ChangeType
+from schemas.outcome import Outcome, Result
+from schemas.position import CommitPosition
+
+
+def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occasion) -> Result:
+    """Take one change of the linked record into the state."""
+    link = state.link
+    if link is None or link.record_id != change.record_id:
+        return Result(Outcome.IGNORED, "rule 19: the record is not linked")
+    if change.position <= state.position:
+        return Result(Outcome.DUPLICATE, "rule 1: at or before the record's last event")
+    state.position = change.position
+    state.heard_at = occasion.now
+    existence = _existence(state, link, change)
+    if existence is not None:
+        return existence
+    if not link.read:
+        # Every register is still empty: the whole read that follows holds these values too (rules 18 and 19).
+        return Result(Outcome.APPLIED, "rule 19: the record is read whole first")
+    write = _ours(state, change, kind)
+    if write is not None:
+        write.state = WriteState.LANDED
+    if change.position.timestamp <= state.row_mark:
+        _within_row_mark(state, change, kind, write, occasion)
+    elif write is not None:
+        _ours_landed(state, change, kind, write, occasion)
+    else:
+        for name, value in change.fields.items():
+            rule = kind.by_name.get(name)
+            if rule is not None:
+                ordinary(state, rule, value, change.position, occasion)
+    if any(name in kind.by_name for name in change.differences):
+        state.read_reason = "a long text came as a difference"
+    if write is not None and not _beyond(change, kind, write):
+        return Result(Outcome.ECHO, f"rule 8: write {write.number}")
+    return Result(Outcome.APPLIED)
+
+
+def _existence(state: DocumentState, link: Link, change: Change) -> Result | None:
+    """Rule 21, and events that name no values."""
+    match change.type:
+        case ChangeType.DELETE:
+            link.gone = True
+            return Result(Outcome.APPLIED, "rule 21: the record was deleted")
+        case ChangeType.UNDELETE:
+            link.gone = False
+            state.read_reason = "the record was undeleted"
+            return Result(Outcome.APPLIED, "rule 21: the record came back")
+        case ChangeType.CREATE | ChangeType.UPDATE:
+            return None
+        case _:
+            state.read_reason = "an event named no values"
+            return Result(Outcome.APPLIED, "a gap event: the record is read whole")
+
+
+def ordinary(
+    state: DocumentState,
+    rule: FieldRule,
+    value: Any,
+    position: CommitPosition,
+    occasion: Occasion,
+) -> None:
+    """Rule 12: a value that no write of ours explains."""
+    field = state.field(rule.name)
+    if field.salesforce is not None and rule.key(field.salesforce.value) == rule.key(value):
+        return
+    field.salesforce = SalesforceRegister(value, position)
+    if not rule.pulls:
+        _overwritten(state, field, rule, value, position, occasion)
+    elif field.source is None:
+        if rule.key(value) is not None:
+            _take_over(state, field, rule, value, position, at=occasion.shown_at)
+    elif rule.key(value) != rule.key(field.value):
+        if field.source is Side.SALESFORCE or (field.agreed is not None and position > field.agreed):
+            _take_over(state, field, rule, value, position, at=occasion.shown_at)
+        else:
+            settle_conflict(state, field, rule, value, position, by=f"13.{rule.policy}", occasion=occasion)
+    settle(state, field, rule)
+
+
+def settle_conflict(
+    state: DocumentState,
+    field: FieldState,
+    rule: FieldRule,
+    value: Any,
+    position: CommitPosition,
+    *,
+    by: str,
+    occasion: Occasion,
+    note: str = "",
+) -> None:
+    """Rule 13: the policy picks between the current value and Salesforce's; both are kept in the audit."""
+    policy = rule.first if by.startswith("18.") else rule.policy
+    side = conflict.winner(policy, platform_at=field.made_at, salesforce_at=position.timestamp)
+    state.audit.append(
+        audit.row(
+            state,
+            rule,
+            field,
+            platform=(field.value, field.made_at),
+            salesforce=(value, position.timestamp),
+            winner=side,
+            by=by,
+            note=note,
+            occasion=occasion,
+        )
+    )
+    if side is Side.SALESFORCE:
+        _take_over(state, field, rule, value, position, at=occasion.shown_at)
+
+
+def overruled(
+    state: DocumentState,
+    field: FieldState,
+    rule: FieldRule,
+    write: Write,
+    position: CommitPosition,
+    *,
+    by: str,
+    occasion: Occasion,
+) -> None:
+    """Rules 10 and 26: what a trigger made of our write is taken over, unless the value has moved on and is due anyway.
+
+    Expects the register S to hold the trigger's value already.
+    """
+    if field.salesforce is None:
+        raise AssertionError("S is set before a write is judged")
+    value = field.salesforce.value
+    as_taken = field.shown_revision <= write.revision
+    state.audit.append(
+        audit.row(
+            state,
+            rule,
+            field,
+            platform=(field.value, field.made_at) if as_taken else (write.values[rule.name], write.taken_at),
+            salesforce=(value, position.timestamp),
+            winner=Side.SALESFORCE if as_taken else Side.PLATFORM,
+            by=by,
+            note="overruled" if as_taken else "overruled, and moved on since",
+            occasion=occasion,
+        )
+    )
+    if not as_taken or rule.key(value) == rule.key(field.value):
+        return
+    if rule.pulls:
+        _take_over(state, field, rule, value, position, at=occasion.shown_at)
+    else:
+        field.overruled = True
+
+
+def _ours(state: DocumentState, change: Change, kind: Kind) -> Write | None:
+    """Rule 8: the token has changed to one of this document's writes."""
+    number = number_of(change.fields.get(kind.token), state.id)
+    return None if number is None else state.write(number)
+
+
+def _ours_landed(state: DocumentState, change: Change, kind: Kind, write: Write, occasion: Occasion) -> None:
+    """Rules 9, 10 and 11, field by field."""
+    for name, written in write.values.items():
+        rule = kind.by_name.get(name)
+        if rule is None:
+            continue
+        field = state.field(name)
+        if name in change.fields:
+            field.salesforce = SalesforceRegister(change.fields[name], change.position)
+        elif field.salesforce is None or rule.key(field.salesforce.value) != rule.key(written):
+            state.read_reason = "rule 9: a written field is absent from its event"
+            continue
+        if rule.key(field.salesforce.value) == rule.key(written):
+            settle(state, field, rule, at=change.position)
+        else:
+            overruled(state, field, rule, write, change.position, by="10", occasion=occasion)
+            settle(state, field, rule)
+    for name, value in change.fields.items():
+        rule = kind.by_name.get(name)
+        if rule is None or name in write.values:
+            continue
+        _set_beside_ours(state, rule, value, change, write, occasion)
+
+
+def _set_beside_ours(
+    state: DocumentState, rule: FieldRule, value: Any, change: Change, write: Write, occasion: Occasion
+) -> None:
+    """Rule 11: a trigger that had seen our write set a field beyond it."""
+    field = state.field(rule.name)
+    had_seen = rule.pulls and field.source is not None and field.shown_revision <= write.revision
+    known = field.salesforce
+    if (
+        had_seen
+        and rule.key(value) != rule.key(field.value)
+        and (known is None or rule.key(known.value) != rule.key(value))
+    ):
+        field.salesforce = SalesforceRegister(value, change.position)
+        _take_over(state, field, rule, value, change.position, at=occasion.shown_at)
+        settle(state, field, rule)
+    else:
+        ordinary(state, rule, value, change.position, occasion)
+
+
+def _within_row_mark(state: DocumentState, change: Change, kind: Kind, write: Write | None, occasion: Occasion) -> None:
+    """Rule 25: a row read whole covers this event, so S stays; but our write may have buried its value unheard."""
+    if write is not None or change.position.timestamp <= state.row_before:
+        return
+    shown = state.write(state.row_write) if state.row_write else None
+    if shown is None:
+        return
+    for name, value in change.fields.items():
+        rule = kind.by_name.get(name)
+        if rule is None or name not in shown.values or not rule.pulls:
+            continue
+        field = state.field(name)
+        key = rule.key(value)
+        if key in (rule.key(shown.values[name]), rule.key(field.value)):
+            continue
+        settle_conflict(
+            state,
+            field,
+            rule,
+            value,
+            change.position,
+            by=f"13.{rule.policy}",
+            occasion=occasion,
+            note="buried by our write before it was heard",
+        )
+        settle(state, field, rule)
+
+
+def _take_over(
+    state: DocumentState, field: FieldState, rule: FieldRule, value: Any, position: CommitPosition, *, at: int
+) -> None:
+    field.show(
+        rule.values.pull(value), Side.SALESFORCE, made_at=position.timestamp, at=at, revision=state.next_revision
+    )
+
+
+def _overwritten(
+    state: DocumentState,
+    field: FieldState,
+    rule: FieldRule,
+    value: Any,
+    position: CommitPosition,
+    occasion: Occasion,
+) -> None:
+    """A push-only field belongs to the platform: an edit of it in Salesforce is audited and written over."""
+    if field.source is None or rule.key(value) == rule.key(field.value):
+        return
+    field.overruled = False
+    if rule.key(value) is None and not field.shown:
+        return
+    state.audit.append(
+        audit.row(
+            state,
+            rule,
+            field,
+            platform=(field.value, field.made_at),
+            salesforce=(value, position.timestamp),
+            winner=Side.PLATFORM,
+            by="13.push_only",
+            occasion=occasion,
+        )
+    )
+
+
+def _beyond(change: Change, kind: Kind, write: Write) -> bool:
+    """True where the event says more than our write did."""
+    for name, value in change.fields.items():
+        rule = kind.by_name.get(name)
+        if rule is not None and (name not in write.values or rule.key(value) != rule.key(write.values[name])):
+            return True
+    return False

@@ -1,0 +1,215 @@
+"""What is known of one document: its fields' registers, its link, its writes. Values that the rules read and change."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from schemas.position import BEGINNING, CommitPosition
+
+SHOWN_VALUES_KEPT: Final = 8
+"""Rule 4: how many values a document has shown count as a stale view."""
+
+
+class Side(StrEnum):
+    """One of the two sides that are kept the same."""
+
+    PLATFORM = "platform"
+    SALESFORCE = "salesforce"
+
+
+class WriteState(StrEnum):
+    """What is known of a write."""
+
+    OPEN = "open"
+    """Stored, and its call is not answered."""
+    ACKNOWLEDGED = "acknowledged"
+    """Salesforce committed it; its event has not come."""
+    LANDED = "landed"
+    """Its token was seen in an event or a row."""
+    NOT_RUN = "not_run"
+    """Salesforce certainly did not run it."""
+    REJECTED = "rejected"
+    """Salesforce refused it for good."""
+    UNKNOWN = "unknown"
+    """No answer: it may have run, or may yet."""
+
+
+@dataclass(slots=True)
+class PlatformRegister:
+    """P: what the platform last asserted of a field. Times are epoch milliseconds.
+
+    `events` are the ids heard at exactly `heard`: with the order in time they tell a duplicate from a tie, however far
+    back a stream is read again.
+    """
+
+    value: Any
+    heard: int
+    changed: int
+    events: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class SalesforceRegister:
+    """S: what Salesforce last asserted of a field, and the commit that said so."""
+
+    value: Any
+    position: CommitPosition
+
+
+@dataclass(slots=True)
+class FieldState:
+    """One field: both registers, and the current value that the document shows.
+
+    `source` is the side the current value came from, None while the field was never set, and `made_at` when its author
+    made it (epoch milliseconds, by that side's clock). `shown_at` and `shown_revision` say since when the document
+    shows it; `shown` are the raw values it showed before. `agreed` is the commit since which both sides are known to
+    hold the current value. `overruled` marks a pushed value that Salesforce's own automation replaced where its value
+    cannot be taken over (a push-only field): held back until the value changes.
+    """
+
+    platform: PlatformRegister | None = None
+    salesforce: SalesforceRegister | None = None
+    source: Side | None = None
+    value: Any = None
+    made_at: int = 0
+    shown_at: int = 0
+    shown_revision: int = 0
+    shown: tuple[Any, ...] = ()
+    agreed: CommitPosition | None = None
+    overruled: bool = False
+
+    def show(self, value: Any, source: Side, *, made_at: int, at: int, revision: int) -> None:
+        """Make `value` the current value, put in the document at `at` by the update that gives `revision`."""
+        if self.source is not None:
+            self.shown = (*self.shown, self.value)[-SHOWN_VALUES_KEPT:]
+        self.value = value
+        self.source = source
+        self.made_at = made_at
+        self.shown_at = at
+        self.shown_revision = revision
+        self.agreed = None
+        self.overruled = False
+
+
+@dataclass(slots=True)
+class Write:
+    """Numbered per document: what Salesforce should take over, stored before the call.
+
+    `revision` is the document's when the write was taken; `values` are in Salesforce's form, by Salesforce field.
+    """
+
+    number: int
+    values: dict[str, Any]
+    revision: int
+    taken_at: int
+    state: WriteState = WriteState.OPEN
+    answered_at: int = 0
+    first: bool = False
+    """An upsert by external id, made before there was a link."""
+
+    @property
+    def pending(self) -> bool:
+        """True while the call is open, or committed with its event still to come."""
+        return self.state in (WriteState.OPEN, WriteState.ACKNOWLEDGED)
+
+
+@dataclass(slots=True)
+class Link:
+    """The Salesforce record of this document. Never removed, only marked gone (rule 21)."""
+
+    record_id: str
+    linked_at: int
+    read: bool = False
+    """A whole read begun after the link was stored has been taken in (rule 19)."""
+    gone: bool = False
+
+
+@dataclass(slots=True)
+class Existence:
+    """Whether the platform last said that the thing exists, and when (rule 22)."""
+
+    exists: bool
+    heard: int
+    events: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Refusal:
+    """A write that was given up: the same values are not sent again until one of them changes or a person redrives."""
+
+    values: dict[str, Any]
+    code: str
+    message: str
+    at: int
+
+
+@dataclass(slots=True)
+class Retry:
+    """Failures of the write that is due now: how many, and when to try next (epoch milliseconds)."""
+
+    tries: int
+    at: int
+    code: str
+
+
+@dataclass(slots=True)
+class DocumentState:
+    """Everything the rules know of one document. `revision` is None while we have never written it."""
+
+    kind: str
+    id: str
+    revision: int | None = None
+    fields: dict[str, FieldState] = field(default_factory=dict)
+    """By Salesforce field name."""
+    existence: Existence | None = None
+    link: Link | None = None
+    position: CommitPosition = BEGINNING
+    """The record's last event."""
+    heard_at: int = 0
+    """When a change of the record was last taken in, by our clock."""
+    row_mark: int = 0
+    """The last millisecond of the second that the last whole read covers (rule 25)."""
+    row_before: int = 0
+    """The row mark before that."""
+    row_write: int = 0
+    """The write that the last whole read showed newly landed, 0 for none."""
+    writes: list[Write] = field(default_factory=list)
+    last_number: int = 0
+    read_reason: str = ""
+    """Why the record must be read whole; empty when it need not be."""
+    refusal: Refusal | None = None
+    retry: Retry | None = None
+    audit: list[dict[str, Any]] = field(default_factory=list)
+    """Rows that name a loser, not yet drained to the log."""
+    stored_due_at: int | None = None
+    """`_sync.due_at` as it was read."""
+
+    @property
+    def next_revision(self) -> int:
+        """The revision that the update being decided will give."""
+        return (self.revision or 0) + 1
+
+    @property
+    def deleted(self) -> bool:
+        """The platform last said that the thing does not exist."""
+        return self.existence is not None and not self.existence.exists
+
+    def field(self, name: str) -> FieldState:
+        """The field's state, made when it is first spoken of."""
+        state = self.fields.get(name)
+        if state is None:
+            state = self.fields[name] = FieldState()
+        return state
+
+    def write(self, number: int) -> Write | None:
+        """The stored write with this number."""
+        return next((write for write in self.writes if write.number == number), None)
+
+    def open_write(self) -> Write | None:
+        """The one request whose answer is outstanding (rule 15)."""
+        return next((write for write in self.writes if write.state is WriteState.OPEN), None)
+
+    def acknowledged(self) -> Iterator[Write]:
+        """Writes that Salesforce committed and whose events have not come, oldest first."""
+        return (write for write in self.writes if write.state is WriteState.ACKNOWLEDGED)

@@ -1,0 +1,21 @@
+"""How long things may take: every wait that the rules know of, in milliseconds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds, all of them."""
+
+    visible_after: int = 2_000
+    """An edit within this time of a value's being shown counts as made without having seen it (rule 5)."""
+    answer_within: int = 150_000
+    """An open write older than this has lost its writer: its outcome is unknown. Longer than any call may take."""
+    event_within: int = 30_000
+    """The usual delay of a change event: an acknowledged write whose event is later has its record read (rule 14)."""
+    look_again: int = 15_000
+    """Between two looks for a first write that was never answered (rule 20)."""
+    quiet_before_read: int = 1_500
+    """A record is read whole when it has been quiet this long, so that the row's second is over (rule 24)."""
+    ring_again: int = 5_000
+    """When the sweep rings again for a document whose doorbell was rung at once."""

@@ -1,0 +1,235 @@
+"""Rules 14 to 16, 19, 20: what is due, which request comes next, and what its answer means."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final
+
+from consumers.rules.agreement import settle
+from consumers.rules.kinds import Kind
+from consumers.rules.retry import RetryPolicy, Wait
+from consumers.rules.state import DocumentState, Link, Refusal, Retry, Write, WriteState
+from consumers.rules.timing import Timing
+from schemas.records import Failure, RowResult
+
+LONGEST_CALL: Final = 10 * 60 * 1000
+"""Salesforce ends a call after ten minutes; nothing unanswered can land later than that. Milliseconds."""
+WRITES_KEPT: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """Look the record up by external id: nothing is known of it yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read the record whole."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write these fields: by Id, or by external id where there is no link."""
+
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Nothing before this time (epoch milliseconds)."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Both sides hold what they should, or nothing may be written."""
+
+
+Step = Find | Read | Send | Until | Nothing
+
+
+class Answer(Enum):
+    """What an answer to a write means for its doorbell."""
+
+    COMMITTED = auto()
+    DEFERRED = auto()
+    REFUSED = auto()
+    LATE = auto()
+    """The write was given up before: its token will tell if it lands."""
+
+
+def due_values(state: DocumentState, kind: Kind) -> dict[str, Any]:
+    """Rule 14: the fields that differ from what Salesforce is expected to hold, in Salesforce's form."""
+    expected = {name: value for write in state.acknowledged() for name, value in write.values.items()}
+    due: dict[str, Any] = {}
+    for rule in kind.fields:
+        field = state.fields.get(rule.name)
+        if field is None or field.source is None or not rule.pushes or field.overruled:
+            continue
+        key = rule.key(field.value)
+        if rule.name in expected:
+            held = rule.key(expected[rule.name])
+        elif field.salesforce is not None:
+            held = rule.key(field.salesforce.value)
+        else:
+            held = None
+        if key != held:
+            due[rule.name] = rule.outgoing(field.value)
+    return due
+
+
+def next_step(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> Step:
+    """What Salesforce should be asked next for this document."""
+    link = state.link
+    if state.deleted or (link is not None and link.gone):
+        return Nothing()
+    waiting = state.open_write()
+    if waiting is not None and now < waiting.taken_at + timing.answer_within:
+        return Until(waiting.taken_at + timing.answer_within)
+    if state.retry is not None and now < state.retry.at:
+        return Until(state.retry.at)
+    if link is None:
+        return Find() if _sendable(state, kind) else Nothing()
+    reason = state.read_reason or ("" if link.read else "rule 19: a new link")
+    if reason:
+        quiet = max(link.linked_at, state.heard_at) + timing.quiet_before_read
+        return Read(reason) if now >= quiet else Until(quiet)
+    overdue = min((write.answered_at for write in state.acknowledged()), default=None)
+    if overdue is not None and now >= overdue + timing.event_within:
+        return Read("rule 14: the event of a write has not come")
+    values = _sendable(state, kind)
+    if values:
+        return Send(values)
+    return Until(overdue + timing.event_within) if overdue is not None else Nothing()
+
+
+def after_find(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> Step:
+    """Rule 20: what follows a look-up by external id that found nothing."""
+    unanswered = [write.taken_at for write in state.writes if write.first and write.state is WriteState.UNKNOWN]
+    if unanswered and now < max(unanswered) + LONGEST_CALL:
+        return Until(min(now + timing.look_again, max(unanswered) + LONGEST_CALL))
+    values = _sendable(state, kind)
+    return Send(values) if values else Nothing()
+
+
+def wait(state: DocumentState, code: str, *, until: int) -> None:
+    """Look again at `until`, and not before; nobody's try is used up."""
+    state.retry = Retry(state.retry.tries if state.retry else 0, until, code)
+
+
+def due_at(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> int | None:
+    """When the writer should look at this document: now, later, or not at all. Kept in `_sync.due_at`."""
+    step = next_step(state, kind, timing, now=now)
+    match step:
+        case Nothing():
+            return None
+        case Until(at):
+            return at
+        case Find() | Read() | Send():
+            return now
+
+
+def take(state: DocumentState, values: dict[str, Any], *, now: int) -> Write:
+    """Number a write and store it in the state: it must be saved, guarded, before the call is made."""
+    state.last_number += 1
+    write = Write(
+        number=state.last_number,
+        values=values,
+        revision=state.next_revision,
+        taken_at=now,
+        first=state.link is None,
+    )
+    state.writes.append(write)
+    return write
+
+
+def give_up_unanswered(state: DocumentState, timing: Timing, *, now: int) -> None:
+    """Rule 15: a request whose answer never came may still land; a new number is taken after it."""
+    for write in state.writes:
+        if write.state is WriteState.OPEN and now >= write.taken_at + timing.answer_within:
+            write.state = WriteState.UNKNOWN
+
+
+def answered(
+    state: DocumentState, kind: Kind, number: int, result: RowResult, policy: RetryPolicy, *, now: int
+) -> Answer:
+    """Take one row's own outcome into the state."""
+    write = state.write(number)
+    if write is None:
+        return Answer.LATE
+    if result.succeeded:
+        _landed_or_acknowledged(state, write, result, now=now)
+        return Answer.COMMITTED
+    if write.state is not WriteState.OPEN:
+        return Answer.LATE
+    write.answered_at = now
+    write.state = _AFTER[result.failure or Failure.UNKNOWN]
+    for name in write.values:
+        settle(state, state.field(name), kind.by_name[name])
+    if result.failure is Failure.REJECTED:
+        state.refusal = Refusal(write.values, result.code, result.message, now)
+        state.retry = None
+        return Answer.REFUSED
+    if result.failure is Failure.GONE and state.link is not None:
+        state.read_reason = "Salesforce says that the record is gone"
+        return Answer.DEFERRED
+    return defer(state, result.code, policy, org_wide=result.org_wide, values=write.values, now=now)
+
+
+def defer(
+    state: DocumentState, code: str, policy: RetryPolicy, *, org_wide: bool, values: dict[str, Any], now: int
+) -> Answer:
+    """Set when to try again, or give the values up when the tries are used."""
+    tries = state.retry.tries if state.retry else 0
+    decision = policy.after(tries, org_wide=org_wide)
+    if isinstance(decision, Wait):
+        state.retry = Retry(tries if org_wide else tries + 1, now + decision.milliseconds, code)
+        return Answer.DEFERRED
+    state.retry = None
+    state.refusal = Refusal(values, code, "gave up after the last try", now)
+    return Answer.REFUSED
+
+
+def linked(state: DocumentState, record_id: str, *, now: int) -> None:
+    """Rule 19: store the link; a whole read follows before anything is written."""
+    if state.link is None:
+        state.link = Link(record_id=record_id, linked_at=now)
+    state.retry = None
+
+
+def forget_old_writes(state: DocumentState, *, now: int) -> None:
+    """Rule 16: keep a write until nothing of it can arrive any more, and never fewer than eight."""
+    surplus = len(state.writes) - WRITES_KEPT
+    kept: list[Write] = []
+    for write in state.writes:
+        past = now > write.taken_at + LONGEST_CALL and state.position.timestamp > write.taken_at + LONGEST_CALL
+        if surplus > 0 and past and not write.pending:
+            surplus -= 1
+        else:
+            kept.append(write)
+    state.writes = kept
+
+
+_AFTER: Final = {
+    Failure.NOT_RUN: WriteState.NOT_RUN,
+    Failure.UNKNOWN: WriteState.UNKNOWN,
+    Failure.REJECTED: WriteState.REJECTED,
+    Failure.GONE: WriteState.REJECTED,
+}
+
+
+def _landed_or_acknowledged(state: DocumentState, write: Write, result: RowResult, *, now: int) -> None:
+    if write.state is not WriteState.LANDED:
+        write.state = WriteState.ACKNOWLEDGED
+        write.answered_at = now
+    state.retry = None
+    state.refusal = None
+    if state.link is None:
+        linked(state, result.record_id, now=now)
+
+
+def _sendable(state: DocumentState, kind: Kind) -> dict[str, Any]:
+    values = due_values(state, kind)
+    return {} if state.refusal is not None and state.refusal.values == values else values
