@@ -6,6 +6,7 @@ the raw bytes (401), and only then is anything parsed (400), published (503), ac
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from time import perf_counter, time_ns
 from typing import Any, Final
 
@@ -194,4 +195,9 @@ def _check_content_type(request: web.BaseRequest) -> None:
 
 
 def _iso(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+    return f"{_iso_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)  # events come in bursts of the same second, and formatting is dear
+def _iso_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -4,8 +4,8 @@ Source: W3C Trace Context, section 3.2 (`traceparent`). The OpenTelemetry API al
 since ids are the SDK's; the header is all that is needed here.
 """
 
+import os
 import re
-import secrets
 from typing import Final
 
 _TRACEPARENT: Final = re.compile(
@@ -18,8 +18,9 @@ def continue_trace(traceparent: str | None) -> str:
 
     A trace begun here is not marked as sampled, since nothing has recorded it.
     """
-    span = secrets.token_hex(8)
+    ids = os.urandom(24).hex()
+    span = ids[:16]
     parent = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if parent is None or (parent["rest"] and parent[0].startswith("00")):
-        return f"00-{secrets.token_hex(16)}-{span}-00"
+        return f"00-{ids[16:]}-{span}-00"
     return f"00-{parent['trace']}-{span}-{int(parent['flags'], 16) & 1:02x}"
