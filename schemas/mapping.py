@@ -1,9 +1,15 @@
-"""The mapping: which kind goes with which sObject, field by field. A document with versions, editable as YAML."""
+"""The mapping: which kind goes with which sObject, field by field. A document with versions, editable as YAML.
+
+These models hold the shape. What must hold between their parts is in `schemas.mapping_checks`, which every mapping goes
+through before it is published; a version published once can always be read again, whatever later releases check.
+"""
 
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.platform_event import EventType
 
 SalesforceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")]
 """An API name: `Email`, `Tandem_Customer_Id__c`."""
@@ -73,7 +79,7 @@ class KindMapping(_Strict):
     sobject: SalesforceName
     external_id: SalesforceName
     token: SalesforceName
-    events: dict[str, Asserts] = Field(default_factory=dict)
+    events: dict[EventType, Asserts] = Field(default_factory=dict)
     """Platform event types of this kind and what each asserts: `customer.updated: values`."""
     fields: tuple[FieldMapping, ...] = Field(min_length=1)
 

@@ -13,7 +13,7 @@ _FORM = "must be a MongoDB connection string such as mongodb://host:27017/?repli
 class MongoSettings(BaseSettings):
     """The group `MONGODB_*`. Options of the connection string hold where no setting here says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="MONGODB_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="MONGODB_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     uri: SecretStr = Field(
         description="The connection string. A secret, since it may hold a password: mongodb://host:27017/?replicaSet=rs0"

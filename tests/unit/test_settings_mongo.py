@@ -39,9 +39,8 @@ def test_refuses_what_is_no_connection_string_without_quoting_it(uri: str) -> No
     """A connection string may hold a password, whole or in part, so none of it is repeated."""
     with pytest.raises(ValidationError) as caught:
         MongoSettings(uri=uri)
-    message = caught.value.errors(include_input=False)[0]["msg"]
-    assert "must be a MongoDB connection string" in message
-    assert "ter2" not in message
+    assert "must be a MongoDB connection string" in str(caught.value)
+    assert "ter2" not in str(caught.value)
 
 
 def test_secrets_are_not_shown() -> None:

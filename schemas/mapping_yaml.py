@@ -1,0 +1,154 @@
+"""The mapping as YAML: read with the line of every problem, written with one line for each field.
+
+Read as YAML 1.2 means it: only integers and null are anything but text, so that `region: NO` is Norway.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import yaml
+
+from schemas.mapping import Direction, FieldMapping, KindMapping, Mapping, Policy
+from schemas.mapping_reading import InvalidMapping, dotted, parse_mapping
+
+Location = tuple[str | int, ...]
+Lines = dict[str, int]
+
+_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
+# What a YAML 1.1 reader would take for something else than text.
+_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+
+
+def load_mapping(text: str) -> Mapping:
+    """The mapping that the YAML says.
+
+    Raises:
+        InvalidMapping: each problem as `line 12: kinds.customer.fields[3].policy: …`.
+    """
+    node = _composed(text)
+    lines: Lines = {}
+    repeated = list(_read_lines(node, (), lines, set()))
+    if repeated:
+        raise InvalidMapping(repeated)
+    try:
+        return parse_mapping(_values(node))
+    except InvalidMapping as error:
+        raise InvalidMapping([_with_line(problem, lines) for problem in error.problems]) from None
+
+
+def dump_mapping(mapping: Mapping) -> str:
+    """YAML that `load_mapping` reads back to an equal mapping; settings with their default value are left out."""
+    lines = [f"format: {mapping.format}"]
+    if mapping.version:
+        lines.append(f"version: {mapping.version}")
+    lines.append("kinds:")
+    for name, kind in mapping.kinds.items():
+        lines += _dump_kind(name, kind)
+    return "\n".join(lines) + "\n"
+
+
+def _dump_kind(name: str, kind: KindMapping) -> list[str]:
+    lines = [f"  {_scalar(name)}:"]
+    lines += [
+        f"    {setting}: {_scalar(getattr(kind, setting))}"
+        for setting in ("collection", "sobject", "external_id", "token")
+    ]
+    if kind.events:
+        lines.append("    events:")
+        lines += [f"      {_scalar(event_type)}: {asserts}" for event_type, asserts in kind.events.items()]
+    lines.append("    fields:")
+    lines += [f"      - {{{', '.join(_dump_field(field))}}}" for field in kind.fields]
+    return lines
+
+
+def _dump_field(field: FieldMapping) -> Iterator[str]:
+    yield f"platform: {_scalar(field.platform)}"
+    yield f"salesforce: {_scalar(field.salesforce)}"
+    two_way = field.direction is Direction.BOTH
+    if not two_way:
+        yield f"direction: {field.direction}"
+    if two_way or field.policy is not Policy.SALESFORCE_WINS:
+        yield f"policy: {field.policy}"
+    if field.first is not None:
+        yield f"first: {field.first}"
+    if field.transform:
+        yield f"transform: [{', '.join(field.transform)}]"
+    if field.region is not None:
+        yield f"region: {_scalar(field.region)}"
+
+
+def _scalar(text: str) -> str:
+    if _PLAIN.fullmatch(text) and text.casefold() not in _WORDS:
+        return text
+    return json.dumps(text)
+
+
+class _Loader(yaml.SafeLoader):
+    """Knows no booleans, dates or octal numbers."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own class attribute
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[0-9]{1,9}$"), list("0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(?:~|null|)$"), ["~", "n", ""])
+
+
+def _composed(text: str) -> yaml.Node:
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise InvalidMapping([f"{line}not YAML: {error.problem}"]) from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InvalidMapping([f"not YAML: {error}"]) from None
+    if node is None:
+        raise InvalidMapping(["mapping: is empty"])
+    return node
+
+
+def _read_lines(node: yaml.Node, location: Location, lines: Lines, seen: set[int]) -> Iterator[str]:
+    """Fill `lines` with the line of each place; yields what YAML itself would let pass in silence."""
+    line = node.start_mark.line + 1
+    lines[dotted(location)] = line
+    if isinstance(node, yaml.ScalarNode):
+        return
+    if id(node) in seen:
+        yield f"line {line}: {dotted(location)}: anchors and aliases are not supported"
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from _read_lines(item, (*location, number), lines, seen)
+        return
+    names: set[str] = set()
+    for key, value in node.value:
+        name = key.value if isinstance(key, yaml.ScalarNode) else "?"
+        if name in names:
+            yield f"line {key.start_mark.line + 1}: {dotted((*location, name))}: is there twice"
+        names.add(name)
+        yield from _read_lines(value, (*location, name), lines, seen)
+        lines[dotted((*location, name))] = key.start_mark.line + 1
+
+
+def _values(node: yaml.Node) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return [_values(item) for item in node.value]
+    if isinstance(node, yaml.MappingNode):
+        return {_key(key): _values(value) for key, value in node.value}
+    if node.tag == "tag:yaml.org,2002:int":
+        return int(node.value)
+    return None if node.tag == "tag:yaml.org,2002:null" else node.value
+
+
+def _key(node: yaml.Node) -> str:
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else "?"
+
+
+def _with_line(problem: str, lines: Lines) -> str:
+    """The line of the place that the problem begins with, or of the nearest one around it."""
+    place = problem.partition(": ")[0]
+    while place and place not in lines:
+        place = re.sub(r"(?:\.[^.\[]*|\[[0-9]+\])$|^[^.\[]+$", "", place)
+    return f"line {lines.get(place, 1)}: {problem}"

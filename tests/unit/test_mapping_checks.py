@@ -1,0 +1,244 @@
+"""A mapping that cannot be used says where it is wrong and what is allowed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from schemas.mapping_reading import InvalidMapping, parse_mapping
+
+Change = Callable[[dict[str, Any]], Any]
+
+
+def good() -> dict[str, Any]:
+    """Two kinds kept in one object, without a fault."""
+    return {
+        "kinds": {
+            "customer": {
+                "collection": "customers",
+                "sobject": "Contact",
+                "external_id": "Tandem_Customer_Id__c",
+                "token": "Tandem_Customer_Write__c",
+                "events": {"customer.updated": "values"},
+                "fields": [
+                    {"platform": "email", "salesforce": "Email"},
+                    {"platform": "phone", "salesforce": "Phone", "transform": ["phone_e164"], "region": "RO"},
+                    {"platform": "address.city", "salesforce": "MailingCity"},
+                    {"platform": "spent", "salesforce": "Spent__c", "direction": "push"},
+                ],
+            },
+            "participant": {
+                "collection": "participants",
+                "sobject": "Contact",
+                "external_id": "Tandem_Participant_Id__c",
+                "token": "Tandem_Participant_Write__c",
+                "events": {"participant.registered": "values"},
+                "fields": [
+                    {"platform": "email", "salesforce": "Email", "direction": "pull"},
+                    {"platform": "shirt", "salesforce": "Shirt__c"},
+                ],
+            },
+        }
+    }
+
+
+def customer(**changes: Any) -> Change:
+    """Set settings of the first kind."""
+    return lambda raw: raw["kinds"]["customer"].update(changes)
+
+
+def participant(**changes: Any) -> Change:
+    """Set settings of the second kind."""
+    return lambda raw: raw["kinds"]["participant"].update(changes)
+
+
+def field(number: int, kind: str = "customer", **changes: Any) -> Change:
+    """Set settings of one field."""
+    return lambda raw: raw["kinds"][kind]["fields"][number].update(changes)
+
+
+def without(name: str) -> Change:
+    """Take a setting out of the first kind."""
+    return lambda raw: raw["kinds"]["customer"].pop(name)
+
+
+def test_a_good_mapping_is_read() -> None:
+    """What the other tests break is whole to begin with."""
+    assert list(parse_mapping(good()).kinds) == ["customer", "participant"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (
+            field(2, policy="newest"),
+            (
+                'kinds.customer.fields[2].policy: "newest" is not allowed; '
+                "allowed: salesforce_wins, platform_wins, latest_wins"
+            ),
+        ),
+        (
+            field(2, direction="both ways"),
+            'kinds.customer.fields[2].direction: "both ways" is not allowed; allowed: push, pull, both',
+        ),
+        (
+            field(2, transform=["trim", "title"]),
+            (
+                'kinds.customer.fields[2].transform[1]: "title" is not allowed; '
+                "allowed: trim, lower, upper, phone_e164, date, number"
+            ),
+        ),
+        (
+            field(2, transform="trim"),
+            'kinds.customer.fields[2].transform: "trim" is not allowed; must be a list, [a, b]',
+        ),
+        (
+            field(2, polcy="latest_wins"),
+            (
+                "kinds.customer.fields[2].polcy: is not known here; did you mean policy? "
+                "allowed: platform, salesforce, direction, policy, first, transform, region"
+            ),
+        ),
+        (
+            customer(table="customers"),
+            "kinds.customer.table: is not known here; allowed: collection, sobject, external_id, token, events, fields",
+        ),
+        (without("token"), "kinds.customer.token: is missing"),
+        (
+            customer(sobject="Contact.Name"),
+            'kinds.customer.sobject: "Contact.Name" is not allowed; must be an API name such as Contact or Ticket__c',
+        ),
+        (
+            customer(events={"Customer updated": "values"}),
+            (
+                'kinds.customer.events.Customer updated: "Customer updated" is not allowed; '
+                "must be <thing>.<past tense> such as customer.updated"
+            ),
+        ),
+        (
+            customer(events={"customer.updated": "gone"}),
+            'kinds.customer.events.customer.updated: "gone" is not allowed; allowed: values, deleted',
+        ),
+        (customer(fields=[]), "kinds.customer.fields: is empty; at least one is needed"),
+        (field(1, region="ro"), 'kinds.customer.fields[1].region: "ro" is not allowed; must be two capital letters'),
+        (
+            field(0, platform="_sync.link"),
+            'kinds.customer.fields[0].platform: "_sync.link" is not allowed; must be a path such as email',
+        ),
+        (
+            field(0, platform="salesforce.id"),
+            (
+                'kinds.customer.fields[0].platform: "salesforce.id" is not allowed; '
+                "_id, _sync, salesforce, revision are set by Tandem"
+            ),
+        ),
+        (field(0, platform="revision"), 'kinds.customer.fields[0].platform: "revision" is not allowed; _id, _sync'),
+        (
+            field(0, salesforce="tandem_customer_id__c"),
+            'kinds.customer.fields[0].salesforce: "tandem_customer_id__c" is the external id field of this kind',
+        ),
+        (
+            field(0, salesforce="Tandem_Customer_Write__c"),
+            'kinds.customer.fields[0].salesforce: "Tandem_Customer_Write__c" is the token field of this kind',
+        ),
+        (
+            customer(token="Tandem_Customer_Id__c"),
+            'kinds.customer.token: "Tandem_Customer_Id__c" is the external id field too; each needs a field of its own',
+        ),
+        (
+            field(2, salesforce="email"),
+            'kinds.customer.fields[2].salesforce: "email" is already mapped by fields[0]',
+        ),
+        (
+            field(3, platform="email"),
+            'kinds.customer.fields[3].platform: "email" is already mapped by fields[0]',
+        ),
+        (
+            field(0, platform="address"),
+            'kinds.customer.fields[2].platform: "address.city" lies within "address", which fields[0] maps as a whole',
+        ),
+        (field(0, salesforce="SystemModstamp"), '"SystemModstamp" is set by Salesforce and cannot be mapped'),
+        (field(0, salesforce="Id"), '"Id" is set by Salesforce and cannot be mapped'),
+        (field(0, salesforce="Name"), '"Name" is a compound field; map its parts: FirstName, LastName'),
+        (field(0, salesforce="MailingAddress"), "map its parts: MailingStreet, MailingCity, MailingState,"),
+        (field(2, region="RO"), 'fields[2].region: "RO" is not allowed; a region goes with transform phone_e164 only'),
+        (field(2, transform=["lower", "upper"]), "fields[2].transform: lower and upper contradict each other"),
+        (field(2, transform=["date", "number"]), "fields[2].transform: date and number contradict each other"),
+        (field(2, transform=["trim", "trim"]), "fields[2].transform: [trim, trim] names a transform twice"),
+        (
+            participant(collection="customers"),
+            'kinds.participant.collection: "customers" is already the collection of kinds.customer',
+        ),
+        (customer(collection="salesforce_sync_logs"), 'kinds.customer.collection: "salesforce_sync_logs" is not'),
+        (customer(collection="customers_public"), 'kinds.customer.collection: "customers_public" is not allowed'),
+        (
+            participant(events={"customer.updated": "values"}),
+            'kinds.participant.events: "customer.updated" is already an event of kinds.customer',
+        ),
+        (
+            participant(token="Tandem_Customer_Write__c"),
+            'kinds.participant.token: "Tandem_Customer_Write__c" is already kinds.customer.token',
+        ),
+        (
+            field(1, kind="participant", salesforce="Tandem_Customer_Write__c"),
+            'kinds.participant.fields[1].salesforce: "Tandem_Customer_Write__c" is kinds.customer.token',
+        ),
+        (
+            field(0, kind="participant", direction="both"),
+            (
+                'kinds.participant.fields[0].direction: "both" is not allowed, since kinds.customer.fields[0] writes '
+                "Contact.Email; allowed: pull"
+            ),
+        ),
+        (
+            field(1, kind="participant", salesforce="spent__C", direction="push"),
+            "since kinds.customer.fields[3] writes",
+        ),
+    ],
+)
+def test_says_where_it_is_wrong_and_what_is_allowed(change: Change, problem: str) -> None:
+    """One fault, one problem, in these very words."""
+    raw = good()
+    change(raw)
+    with pytest.raises(InvalidMapping) as caught:
+        parse_mapping(raw)
+    (found,) = caught.value.problems
+    assert problem in found
+
+
+def test_every_problem_is_told_at_once() -> None:
+    """Nobody has to publish five times to find five faults."""
+    raw = good()
+    for change in (
+        field(0, platform="salesforce.x"),
+        field(1, transform=["trim"]),
+        field(3, salesforce="Id"),
+        participant(collection="customers"),
+    ):
+        change(raw)
+    with pytest.raises(InvalidMapping) as caught:
+        parse_mapping(raw)
+    assert len(caught.value.problems) == 4
+
+
+@pytest.mark.parametrize("sobject", ["Account", "Campaign", "Ticket__c"])
+def test_name_is_an_ordinary_field_where_it_is_not_compound(sobject: str) -> None:
+    """Only people have a Name that is made of parts."""
+    raw = good()
+    customer(sobject=sobject)(raw)
+    field(0, salesforce="Name")(raw)
+    parse_mapping(raw)
+
+
+def test_several_kinds_may_pull_what_one_of_them_writes() -> None:
+    """One writer for each Salesforce field, any number of readers."""
+    raw = good()
+    field(1, kind="participant", salesforce="Phone", direction="pull")(raw)
+    parse_mapping(raw)
+
+
+@pytest.mark.parametrize("raw", [None, [], "kinds", {"kinds": None}, {"kinds": {"customer": None}}, {}, {"kinds": {}}])
+def test_what_is_no_mapping_at_all_is_refused_alike(raw: Any) -> None:
+    """A file of something else gets an answer too."""
+    with pytest.raises(InvalidMapping):
+        parse_mapping(raw)
