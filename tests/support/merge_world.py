@@ -219,6 +219,8 @@ class World:
             self.save(state)
             return "read"
         if not isinstance(step, Send):
+            if state.stored_due_at != due_at(state, self.kind, TIMING, now=self.now):
+                self.save(state)
             return "nothing"
         self.calls += 1
         first = state.link is None
