@@ -108,7 +108,7 @@ def _field(where: str, mapped: FieldMapping, fields: Mapping[str, Mapping[str, A
     if mapped.direction is not Direction.PULL:
         yield from _writable(where, mapped.salesforce, found)
         if kind_of_value in _TEXT and not _length(found):
-            message = f"the length of {mapped.salesforce} is unknown, so too long a value is found on writing only"
+            message = f"the length of {mapped.salesforce} is unknown, so too long a value is found when written"
             yield Complaint(where, message, blocking=False)
     yield from _transforms(where, mapped, kind_of_value)
 

@@ -115,7 +115,7 @@ def test_an_object_the_org_does_not_have() -> None:
         ),
         (
             describe(changed={"name": "LastName", "length": 0}),
-            "customer.fields.last_name: the length of LastName is unknown, so too long a value is found on writing only",
+            "customer.fields.last_name: the length of LastName is unknown, so too long a value is found when written",
         ),
         (
             describe(without="Tandem_Customer_Id__c"),
