@@ -28,6 +28,7 @@ class RowResult:
     failure: Failure | None = None
     code: str = ""
     message: str = ""
+    """Salesforce's own words. They may quote a field's value: kept with what is parked, never logged."""
     org_wide: bool = False
     """The failure speaks of the org (down, over its limits, logged out), not of this row: it counts as no try."""
 

@@ -25,8 +25,10 @@ def render(value: Any) -> str | int | float | bool | None:
     match value:
         case None | "":
             return None
-        case bool() | int():
+        case bool():
             return value
+        case int():
+            return _whole(value)
         case str():
             return _text(value)
         case float():
@@ -73,10 +75,16 @@ def _finite(value: float) -> float:
     return value
 
 
+def _whole(value: int) -> int:
+    if abs(value) >= 2**63:
+        raise Unrenderable("a number of more than 18 digits")
+    return value
+
+
 def _decimal(value: Decimal) -> int | float:
     if not value.is_finite():
         raise Unrenderable("a number that is not finite")
-    return int(value) if value == value.to_integral_value() else _finite(float(value))
+    return _whole(int(value)) if value == value.to_integral_value() else _finite(float(value))
 
 
 def _moment(value: datetime) -> str:

@@ -79,6 +79,8 @@ def test_values_take_salesforces_form(value: Any, rendered: Any) -> None:
         math.inf,
         Decimal("NaN"),
         Decimal("Infinity"),
+        Decimal("1e30"),
+        2**63,
         {"a": 1},
         ["a;b"],
         [1],

@@ -1,0 +1,117 @@
+"""What every `consumers.ports.Records` does, fake or real: inherit, and give it as the fixture `records`.
+
+The object is Contact with the text fields `Tandem_Customer_Id__c` (external id, unique) and `Tandem_Customer_Write__c`.
+"""
+
+from consumers.ports import Records
+from schemas.records import Failure, RecordUpdate
+
+EXTERNAL_ID = "Tandem_Customer_Id__c"
+TOKEN = "Tandem_Customer_Write__c"
+NEVER_WAS = "003000000000Zz9AAE"
+FIELDS = ["LastName", "Email", "Phone", TOKEN]
+
+
+def contact(external_id: str, name: str | None = "Popescu", **values: object) -> RecordUpdate:
+    return RecordUpdate({"LastName": name, **values}, external_id=external_id)
+
+
+async def made(records: Records, external_id: str, **values: object) -> str:
+    """The id of a new record."""
+    [result] = await records.upsert("Contact", EXTERNAL_ID, [contact(external_id, **values)])
+    assert result.succeeded, result
+    return result.record_id
+
+
+class RecordsBehaviour:
+    """Each test is a promise of the port."""
+
+    async def test_an_upsert_makes_a_record_once(self, records: Records) -> None:
+        """Doing it twice equals doing it once: the second finds what the first made."""
+        rows = [contact("cust-1", **{TOKEN: "cust-1:1"}), contact("cust'2/é")]
+        first = await records.upsert("Contact", EXTERNAL_ID, rows)
+        second = await records.upsert("Contact", EXTERNAL_ID, rows)
+        assert [(result.succeeded, result.created) for result in first] == [(True, True)] * 2
+        assert [(result.succeeded, result.created) for result in second] == [(True, False)] * 2
+        assert [result.record_id for result in first] == [result.record_id for result in second]
+        assert all(len(result.record_id) == 18 for result in first)
+
+    async def test_an_update_changes_what_it_names_and_nothing_else(self, records: Records) -> None:
+        """Null and empty text clear a field, a field that is absent stays."""
+        record_id = await made(records, "cust-3", Email="ana@example.com", Phone="+40 1")
+        update = RecordUpdate({"Phone": "", TOKEN: "cust-3:2"}, record_id=record_id)
+        assert [result.succeeded for result in await records.update("Contact", [update])] == [True]
+        read = await records.read("Contact", [record_id], FIELDS)
+        assert read.rows[record_id] == {
+            "Id": record_id,
+            "LastName": "Popescu",
+            "Email": "ana@example.com",
+            "Phone": None,
+            TOKEN: "cust-3:2",
+        }
+
+    async def test_each_row_has_its_own_outcome_in_the_order_asked(self, records: Records) -> None:
+        """A refused row in the middle neither stops nor moves the others."""
+        rows = [contact("cust-4"), contact("cust-5", None), contact("cust-6")]
+        results = await records.upsert("Contact", EXTERNAL_ID, rows)
+        assert [result.failure for result in results] == [None, Failure.REJECTED, None]
+        assert results[1].code == "REQUIRED_FIELD_MISSING"
+        found = await records.find("Contact", EXTERNAL_ID, ["cust-4", "cust-5", "cust-6"])
+        assert found == {"cust-4": [results[0].record_id], "cust-6": [results[2].record_id]}
+
+    async def test_two_hundred_rows_keep_their_order(self, records: Records) -> None:
+        """The largest call: every outcome belongs to its row."""
+        rows = [contact(f"many-{number}", name=f"Name {number}") for number in range(200)]
+        results = await records.upsert("Contact", EXTERNAL_ID, rows)
+        assert len({result.record_id for result in results}) == 200
+        read = await records.read("Contact", [result.record_id for result in results], ["LastName"])
+        assert [read.rows[result.record_id]["LastName"] for result in results] == [
+            row.values["LastName"] for row in rows
+        ]
+
+    async def test_a_record_that_never_was_is_gone(self, records: Records) -> None:
+        """An update by an unknown id fails alone, and a read leaves it out."""
+        record_id = await made(records, "cust-7")
+        rows = [RecordUpdate({"Phone": "1"}, record_id=each) for each in (NEVER_WAS, record_id)]
+        results = await records.update("Contact", rows)
+        assert [result.failure for result in results] == [Failure.GONE, None]
+        read = await records.read("Contact", [NEVER_WAS, record_id, "nonsense"], ["Phone"])
+        assert read.rows == {record_id: {"Id": record_id, "Phone": "1"}}
+
+    async def test_a_row_that_cannot_be_sent_fails_alone(self, records: Records) -> None:
+        """No id, or a value without a form in Salesforce."""
+        record_id = await made(records, "cust-8")
+        rows = [
+            RecordUpdate({"Phone": "2"}),
+            RecordUpdate({"Phone": {"no": "form"}}, record_id=record_id),
+            RecordUpdate({"Phone": "2"}, record_id=record_id),
+        ]
+        results = await records.update("Contact", rows)
+        assert [result.failure for result in results] == [Failure.REJECTED, Failure.REJECTED, None]
+        assert results[0].code == results[1].code == "INVALID_ROW"
+
+    async def test_ids_of_15_characters_mean_the_same_record(self, records: Records) -> None:
+        """Rows are told by their 18-character ids whichever form was asked for."""
+        record_id = await made(records, "cust-9")
+        [result] = await records.update("Contact", [RecordUpdate({"Phone": "3"}, record_id=record_id[:15])])
+        assert result.record_id == record_id
+        assert list((await records.read("Contact", [record_id[:15]], ["Phone"])).rows) == [record_id]
+
+    async def test_a_read_tells_both_clocks(self, records: Records) -> None:
+        """Ours before the request, and Salesforce's at its answer in whole seconds."""
+        record_id = await made(records, "cust-10")
+        first = await records.read("Contact", [record_id], ["LastName"])
+        second = await records.read("Contact", [record_id], ["LastName"])
+        assert 0 < first.began_at <= second.began_at
+        assert 0 < first.server_time <= second.server_time
+        assert first.server_time % 1_000 == 0
+
+    async def test_what_is_not_there_is_not_found(self, records: Records) -> None:
+        """Ids that match no record are missing; nothing asked, nothing found."""
+        assert await records.find("Contact", EXTERNAL_ID, ["nobody"]) == {}
+        assert await records.find("Contact", EXTERNAL_ID, []) == {}
+
+    async def test_nothing_to_write_is_nothing_done(self, records: Records) -> None:
+        """An empty list has no outcomes."""
+        assert await records.update("Contact", []) == []
+        assert await records.upsert("Contact", EXTERNAL_ID, []) == []
