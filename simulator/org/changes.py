@@ -57,10 +57,13 @@ class ChangeBus:
             " visible_at INTEGER NOT NULL, payload BLOB NOT NULL)"
         )
         self._database.execute("CREATE INDEX IF NOT EXISTS bus_at ON bus (at)")
-        last = self._database.execute(
-            "SELECT replay_id, at, visible_at FROM bus ORDER BY replay_id DESC LIMIT 1"
-        ).fetchone()
-        first = (self._random.randrange(10_000, 1_000_000), 0, 0)
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS bus_end (one INTEGER PRIMARY KEY, replay_id INTEGER, at INTEGER,"
+            " visible_at INTEGER)"
+        )
+        last = self._database.execute("SELECT replay_id, at, visible_at FROM bus_end").fetchone()
+        # A new bus begins past every id that an earlier one can have given, so that none is taken for its own.
+        first = (clock() // 100, 0, 0)
         self._replay_id: int
         self._at: int
         self._visible_at: int
@@ -81,6 +84,9 @@ class ChangeBus:
         self._database.executemany(
             "INSERT INTO bus (replay_id, entity, at, visible_at, payload) VALUES (?, ?, ?, ?, ?)",
             [(one.replay_id, one.entity, one.at, self._visible_at, orjson.dumps(one.payload)) for one in stored],
+        )
+        self._database.execute(
+            "INSERT OR REPLACE INTO bus_end VALUES (1, ?, ?, ?)", (self._replay_id, self._at, self._visible_at)
         )
         published, self._published = self._published, asyncio.Event()
         published.set()

@@ -21,6 +21,8 @@ class FaultKind(StrEnum):
     """`status` with `body`; the call runs first if `runs`."""
     LOCK_ROW = "lock_row"
     """A row of a write fails with UNABLE_TO_LOCK_ROW; its scope counts rows, not calls."""
+    GAP_EVENT = "gap_event"
+    """A record's change is told by a GAP event; `path` is searched for in the object's name."""
     REQUEST_LOST = "request_lost"
     """The connection is closed before the call runs."""
     REPLY_LOST = "reply_lost"

@@ -1,0 +1,30 @@
+"""`python -m simulator org`: the org alone, until it is told to stop."""
+
+import asyncio
+import signal
+import sys
+
+import orjson
+
+from simulator.org.app import running_org
+from simulator.org.settings import OrgSettings
+
+
+def run(port: int) -> None:
+    """Serve an org on this port (0 picks a free one) until SIGINT or SIGTERM.
+
+    One JSON line on standard output tells `base_url`, `client_id` and `client_secret`.
+    """
+    asyncio.run(_serve(port))
+
+
+async def _serve(port: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, stop.set)
+    async with running_org(OrgSettings(), port=port) as org:
+        told = {"base_url": org.base_url, "client_id": org.client_id, "client_secret": org.client_secret}
+        sys.stdout.write(orjson.dumps(told).decode() + "\n")
+        sys.stdout.flush()
+        await stop.wait()
