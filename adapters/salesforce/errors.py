@@ -86,8 +86,9 @@ def call_fault(status: int, body: bytes) -> Fault:
     """What a reply other than 2xx means for every row of the call.
 
     Only a JSON body of Salesforce's own form speaks for Salesforce; anything else came from something in front of it.
-    A 401 is believed whoever sent it: without a login nothing is run. A refusal with 400 may be one row's doing; every
-    other one speaks of the login, the version or the object, and no row is to blame.
+    A 401 is believed whoever sent it: without a login nothing is run. A refusal with 400 may be one row's doing. Every
+    other one speaks of our rights, the API version or the object: nothing was run, no row is to blame, and once a person
+    has put it right the same call will do.
     """
     errors = errors_of(body)
     code = errors[0].code if errors else f"HTTP_{status}"
@@ -104,7 +105,9 @@ def call_fault(status: int, body: bytes) -> Fault:
         return Fault(Failure.NOT_RUN, code, message, org_wide=True)
     if code in ROW_NOT_RUN:
         return Fault(Failure.NOT_RUN, code, message)
-    return Fault(Failure.REJECTED, code, message, org_wide=status != 400)
+    if status != 400:
+        return Fault(Failure.NOT_RUN, code, message, org_wide=True)
+    return Fault(Failure.REJECTED, code, message)
 
 
 def row_fault(errors: Sequence[ApiError], *, by_id: bool) -> Fault:

@@ -139,7 +139,7 @@ class _Attempt:
             )
             outcomes = many.results(self._write, updates, reply.json())
         except CallFailed as error:
-            if error.fault.failure is Failure.REJECTED and not error.fault.org_wide and len(places) > 1:
+            if error.fault.failure is Failure.REJECTED and len(places) > 1:
                 return await self._halves(places, error.fault)
             outcomes = [many.failed(error.fault, update.record_id) for update in updates]
         return dict(zip(places, outcomes, strict=True))

@@ -131,7 +131,7 @@ async def test_a_repeat_without_an_answer_leaves_the_row_unknown(
         (errors(500, "UNKNOWN_EXCEPTION"), Failure.UNKNOWN, False),
         (errors(503, "SERVER_UNAVAILABLE"), Failure.NOT_RUN, True),
         (errors(403, "REQUEST_LIMIT_EXCEEDED"), Failure.NOT_RUN, True),
-        (errors(404, "NOT_FOUND"), Failure.REJECTED, True),
+        (errors(404, "NOT_FOUND"), Failure.NOT_RUN, True),
     ],
 )
 async def test_a_failed_call_is_every_rows_outcome_and_is_not_repeated(
