@@ -19,8 +19,8 @@ LAST = (1 << 63) - 1
 class Row:
     """One record as a read by Id gave it, or that it was not there.
 
-    `began_at` is our clock just before the request, `server_time` Salesforce's at the answer, `modified` its
-    `SystemModstamp`: epoch milliseconds.
+    `began_at` is our clock just before the request, `server_time` Salesforce's at that moment or earlier,
+    `modified` its `SystemModstamp`: epoch milliseconds.
     """
 
     began_at: int

@@ -174,7 +174,10 @@ def _ours_landed(state: DocumentState, change: Change, kind: Kind, write: Write,
         if name in change.fields:
             field.salesforce = SalesforceRegister(change.fields[name], change.position)
         elif field.salesforce is None or rule.key(field.salesforce.value) != rule.key(written):
+            # A trigger may have put the old value back. The row will tell (rule 26); until then the write is expected
+            # to have taken effect.
             state.read_reason = "rule 9: a written field is absent from its event"
+            write.state, write.answered_at = WriteState.ACKNOWLEDGED, occasion.now
             continue
         if rule.key(field.salesforce.value) == rule.key(written):
             settle(state, field, rule, at=change.position)

@@ -15,7 +15,8 @@ class Timing:
     """The usual delay of a change event: an acknowledged write whose event is later has its record read (rule 14)."""
     look_again: int = 15_000
     """Between two looks for a first write that was never answered (rule 20)."""
-    quiet_before_read: int = 1_500
-    """A record is read whole when it has been quiet this long, so that the row's second is over (rule 24)."""
+    quiet_before_read: int = 2_200
+    """A record is read whole when it has been quiet this long: the row's second must be over by Salesforce's clock,
+    which tells whole seconds (rule 24)."""
     ring_again: int = 5_000
     """When the sweep rings again for a document whose doorbell was rung at once."""

@@ -264,13 +264,15 @@ class Writer:
         except Unavailable as error:
             await self._defer(visits, "UNAVAILABLE", str(error))
             return
+        # Salesforce tells its time with the answer: what counts is its time when the read began, at the earliest.
+        server_time = read.server_time - (self._now() - read.began_at)
         await self._look(visits)
         now = self._now()
         present = [visit for visit in visits if visit.state is not None]
         for visit in present:
             state = _present(visit)
             values = read.rows.get(records[visit.id])
-            row = Row(read.began_at, read.server_time, values, modified_at(values))
+            row = Row(read.began_at, server_time, values, modified_at(values))
             occasion = Occasion(
                 f"row:{records[visit.id]}@{row.modified}:{state.next_revision}", now, now + self._timing.visible_after
             )

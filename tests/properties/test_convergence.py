@@ -27,6 +27,15 @@ STEPS = st.lists(
 )
 
 
+TRIGGERS = {
+    "none": None,
+    "rewrites": lambda values: {"Phone": str(values["Phone"]).upper()} if values.get("Phone") else {},
+    "resets": lambda values: {"Phone": "reset"} if "Phone" in values else {},
+    "touches another": lambda values: {"Title": f"for {values['Phone']}"} if "Phone" in values else {},
+    "insists on a pushed field": lambda values: {"Total__c": "0"} if "Total__c" in values else {},
+}
+
+
 def run(world: World, steps: list[tuple[object, ...]]) -> None:
     """Take the steps in order."""
     world.platform_edits("phone", named=False)
@@ -54,10 +63,12 @@ def run(world: World, steps: list[tuple[object, ...]]) -> None:
 
 @pytest.mark.parametrize("policy", ["salesforce_wins", "platform_wins", "latest_wins"])
 @settings(max_examples=500, deadline=None)
-@given(steps=STEPS, seed=st.integers(0, 2**32))
-def test_both_sides_end_equal_and_writing_stops(policy: str, steps: list[tuple[object, ...]], seed: int) -> None:
+@given(steps=STEPS, seed=st.integers(0, 2**32), trigger=st.sampled_from(sorted(TRIGGERS)))
+def test_both_sides_end_equal_and_writing_stops(
+    policy: str, steps: list[tuple[object, ...]], seed: int, trigger: str
+) -> None:
     """Every two-way and pulled field is equal at rest, and at rest no more calls are made."""
-    world = World(random.Random(seed), policy=policy)
+    world = World(random.Random(seed), policy=policy, trigger=TRIGGERS[trigger])
     run(world, steps)
     world.settle()
     assert world.stored is not None

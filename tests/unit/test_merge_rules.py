@@ -1,0 +1,610 @@
+"""The merge, rule by rule: each test is named after its rule in the design and shows it by one small example."""
+
+import random
+from typing import Any
+
+import pytest
+from support.merge_world import RECORD, TIMING, World
+
+from consumers.rules.kinds import number_of, token_of
+from consumers.rules.platform import Assertion, assert_platform
+from consumers.rules.retry import GiveUp, RetryPolicy, Wait
+from consumers.rules.rows import Row, apply_row
+from consumers.rules.state import DocumentState, Side, WriteState
+from consumers.rules.writes import Nothing, Read, Send, Until, answered, due_values, forget_old_writes, next_step, take
+from schemas.change import Change, ChangeType
+from schemas.outcome import Outcome, Result
+from schemas.platform_event import PlatformEvent
+from schemas.position import CommitPosition
+from schemas.records import Failure, RowResult
+
+
+@pytest.fixture
+def world() -> World:
+    """One customer with a phone, linked to a record that was read whole: both sides agree on `v1`."""
+    return linked_world()
+
+
+def linked_world(policy: str = "salesforce_wins") -> World:
+    world = World(random.Random(1), policy=policy)
+    world.platform_edits("phone", named=False)
+    world.deliver_post()
+    world.settle()
+    world.now += 60_000
+    assert field(world).agreed is not None
+    return world
+
+
+def field(world: World, name: str = "Phone") -> Any:
+    return world.load().fields[name]
+
+
+def post(world: World, value: Any, *, at: int, named: bool = True, seen: int | None = None, id_: str = "") -> Result:
+    """Deliver one platform event about the phone."""
+    state = world.load()
+    event_id = id_ or f"event-{value}-{at}"
+    changed = frozenset({"phone"}) if named else None
+    result = assert_platform(
+        state, Assertion(event_id, at, {"phone": value}, changed, seen), world.kind, world.occasion(event_id)
+    )
+    world.save(state)
+    return result
+
+
+def edit(world: World, value: Any, name: str = "Phone") -> Result:
+    """A Salesforce user edits, and the event is delivered."""
+    world.salesforce_edits(name, value)
+    result = world.deliver_change()
+    assert result is not None
+    return result
+
+
+def last_audit(world: World) -> dict[str, Any]:
+    return list(world.audit.values())[-1]
+
+
+def test_rule_1_a_change_not_beyond_the_last_event_is_a_duplicate(world: World) -> None:
+    """A stream that rewinds changes nothing."""
+    edit(world, "s1")
+    world.unheard = 0
+    before = world.stored
+    outcomes = {result.outcome for _ in world.stream if (result := world.deliver_change())}
+    assert outcomes == {Outcome.DUPLICATE}
+    assert world.stored is not None
+    assert before is not None
+    assert world.stored["phone"] == before["phone"] == "s1"
+
+
+def test_rule_2_only_the_same_event_id_is_a_duplicate(world: World) -> None:
+    """Of two events of the same time both count, in order of arrival; each of them again does not."""
+    at = world.now
+    assert post(world, "a", at=at, id_="one").outcome is Outcome.APPLIED
+    assert post(world, "b", at=at, id_="two").outcome is Outcome.APPLIED
+    assert post(world, "a", at=at, id_="one").outcome is Outcome.DUPLICATE
+    assert post(world, "b", at=at, id_="two").outcome is Outcome.DUPLICATE
+    assert field(world).value == "b"
+
+
+def test_rule_2_occurred_at_is_never_later_than_received_at() -> None:
+    """A clock that runs ahead cannot make an event from the future; one that lags is corrected by its offset."""
+    event = PlatformEvent.model_validate(
+        {"type": "customer.updated", "timestamp": "2026-11-22T10:00:00Z", "data": {"id": "c"}}
+    )
+    ten = 1_795_341_600_000
+    assert event.occurred_at(received_at=ten - 5_000) == ten - 5_000
+    assert event.occurred_at(received_at=ten + 9_000, clock_offset=4_000) == ten + 4_000
+    missing = PlatformEvent.model_validate({"type": "customer.updated", "data": {"id": "c"}})
+    assert missing.occurred_at(received_at=7) == 7
+
+
+def test_rule_3_an_older_assertion_is_stale_and_a_newer_one_moves_heard(world: World) -> None:
+    """Heard moves also when the value is not new, so what is between is stale afterwards."""
+    at = world.now
+    post(world, "a", at=at)
+    post(world, "a", at=at + 100)
+    assert post(world, "b", at=at + 50).outcome is Outcome.STALE
+    register = field(world).platform
+    assert (register.value, register.heard) == ("a", at + 100)
+
+
+def test_rule_4_a_whole_record_repeats_old_values_without_changing_anything(world: World) -> None:
+    """The platform's own last value, the current one, and any of the last eight shown are no change."""
+    edit(world, "s1")
+    world.now += 10_000
+    for stale_view in ("v1", "s1"):
+        post(world, stale_view, at=world.now, named=False)
+        world.now += 1_000
+        assert field(world).value == "s1"
+    assert not world.audit
+
+
+def test_rule_4_beyond_eight_values_shown_a_repeated_one_is_a_change(world: World) -> None:
+    """Eight are kept and no more."""
+    for number in range(9):
+        world.now += 10
+        post(world, f"n{number}", at=world.now)
+    post(world, "n0", at=world.now + 10, named=False)
+    assert field(world).value == "n8"
+    post(world, "v1", at=world.now + 20, named=False)
+    assert field(world).value == "v1"
+
+
+def test_rule_4_a_named_value_is_a_change_even_where_it_repeats_an_old_one(world: World) -> None:
+    """Naming the field says that its author meant it."""
+    edit(world, "s1")
+    world.now += 10_000
+    post(world, "v1", at=world.now)
+    assert field(world).value == "v1"
+
+
+def test_rule_5_an_author_who_could_have_seen_the_value_wins_outright(world: World) -> None:
+    """After Salesforce's value was shown, a platform edit replaces it without a conflict."""
+    edit(world, "s1")
+    world.now += TIMING.visible_after + 1
+    post(world, "p1", at=world.now)
+    assert field(world).value == "p1"
+    assert not world.audit
+
+
+def test_rule_5_seen_decides_and_no_clock_does(world: World) -> None:
+    """An author who looked at an older revision has not seen the value, however late the clock says it was."""
+    edit(world, "s1")
+    shown = field(world).shown_revision
+    world.now += 60_000
+    post(world, "p1", at=world.now, seen=shown - 1)
+    assert last_audit(world)["rule"] == "13.salesforce_wins"
+    assert field(world).value == "s1"
+    post(world, "p2", at=world.now + 1, seen=shown)
+    assert field(world).value == "p2"
+
+
+def test_rule_5_over_a_value_of_the_platform_its_next_one_wins(world: World) -> None:
+    """Among its own edits the platform's order decides."""
+    post(world, "p1", at=world.now)
+    post(world, "p2", at=world.now + 1)
+    assert field(world).value == "p2"
+    assert not world.audit
+
+
+def test_rule_6_an_unnamed_change_that_may_be_older_is_presumed(world: World) -> None:
+    """It was made any time since the platform was last heard, which was before Salesforce's value was shown."""
+    edit(world, "s1")
+    world.now += 10_000
+    post(world, "p1", at=world.now, named=False)
+    assert field(world).value == "p1"
+    assert (last_audit(world)["rule"], last_audit(world)["note"]) == ("6", "presumed")
+
+
+@pytest.mark.parametrize(
+    ("policy", "earlier", "winner"),
+    [
+        ("salesforce_wins", True, "s1"),
+        ("platform_wins", True, "p1"),
+        ("latest_wins", True, "s1"),
+        ("latest_wins", False, "p1"),
+    ],
+)
+def test_rules_7_and_13_an_unseen_edit_is_a_conflict_settled_by_policy(policy: str, earlier: bool, winner: str) -> None:
+    """Neither author could have seen the other's value. Both values, both times, the winner and the rule are kept."""
+    world = linked_world(policy)
+    world.salesforce_edits("Phone", "s1")
+    committed = world.now
+    made = committed - 10 if earlier else committed + 10
+    world.now += 20
+    world.deliver_change()
+    post(world, "p1", at=made)
+    row = last_audit(world)
+    assert row["rule"] == f"13.{policy}"
+    assert row["platform"] == {"value": "p1", "at": made}
+    assert row["salesforce"] == {"value": "s1", "at": committed}
+    assert row["winner"] == ("salesforce" if winner == "s1" else "platform")
+    assert field(world).value == winner
+    world.settle()
+    assert world.record is not None
+    assert world.record["Phone"] == winner
+
+
+def test_rule_8_the_token_tells_our_writes_from_others() -> None:
+    """Only `<this document>:<number>` is ours; an id may hold anything but a colon."""
+    assert number_of(token_of("c-1", 7), "c-1") == 7
+    assert number_of("c-2:7", "c-1") is None
+    assert number_of("c-1", "c-1") is None
+    assert number_of("c-1:x", "c-1") is None
+    assert number_of(None, "c-1") is None
+
+
+def test_rule_8_our_own_write_comes_back_as_an_echo(world: World) -> None:
+    """The mark and the user are not looked at: the token is."""
+    post(world, "p1", at=world.now)
+    world.write()
+    result = world.deliver_change()
+    assert result is not None
+    assert result.outcome is Outcome.ECHO
+
+
+def test_rule_9_a_confirmed_write_is_an_agreement_from_its_commit_on(world: World) -> None:
+    """An edit after it has seen our value and wins outright."""
+    post(world, "p1", at=world.now)
+    assert field(world).agreed is None
+    world.write()
+    world.deliver_change()
+    assert field(world).agreed == world.stream[-1].position
+    edit(world, "s1")
+    assert field(world).value == "s1"
+    assert not world.audit
+
+
+def test_rule_9_a_written_field_absent_from_its_event_is_read_before_it_is_judged(world: World) -> None:
+    """Absent means left as it was; where S is not what we wrote, nothing is called overruled yet."""
+    post(world, "p1", at=world.now)
+    world.write()
+    change = world.stream[-1]
+    world.stream[-1] = change.model_copy(update={"fields": {"Token__c": change.fields["Token__c"]}})
+    world.deliver_change()
+    assert world.load().read_reason
+    assert not world.audit
+    world.settle()
+    assert field(world).value == "p1"
+    assert not world.audit
+
+
+def test_rule_10_what_a_trigger_rewrote_is_taken_over_and_not_written_again(world: World) -> None:
+    """A trigger that capitalises wins against us once, and there is no ping-pong."""
+    world.trigger = lambda values: {"Phone": values["Phone"].upper()} if "Phone" in values else {}
+    post(world, "p1", at=world.now)
+    world.write()
+    world.deliver_change()
+    assert field(world).value == "P1"
+    assert (last_audit(world)["rule"], last_audit(world)["note"]) == ("10", "overruled")
+    assert world.settle() == 0
+
+
+def test_rule_10_a_value_that_has_moved_on_is_due_anyway(world: World) -> None:
+    """The trigger judged an older value: the newer one is written, and the audit says so."""
+    world.trigger = lambda values: {"Phone": "reset"} if values.get("Phone") == "p1" else {}
+    post(world, "p1", at=world.now)
+    world.write()
+    post(world, "p2", at=world.now + 1)
+    world.deliver_change()
+    assert last_audit(world)["note"] == "overruled, and moved on since"
+    world.settle()
+    assert world.record is not None
+    assert world.record["Phone"] == field(world).value == "p2"
+
+
+def test_rule_10_a_trigger_that_puts_the_old_value_back_is_let_be(world: World) -> None:
+    """The field is then absent from the event, which looks like a write that changed nothing: the row tells."""
+    world.trigger = lambda values: {"Phone": "v1"} if "Phone" in values else {}
+    post(world, "p1", at=world.now)
+    assert world.settle() == 1
+    assert field(world).value == "v1"
+    assert (last_audit(world)["rule"], last_audit(world)["note"]) == ("26", "overruled")
+
+
+def test_rule_11_a_field_that_a_trigger_set_beside_our_write_wins_outright(world: World) -> None:
+    """It had seen our write."""
+    post(world, "p1", at=world.now)
+    state = world.load()
+    assert_platform(
+        state, Assertion("t", world.now, {"title": "t1"}, frozenset({"title"})), world.kind, world.occasion("t")
+    )
+    world.save(state)
+    world.settle()
+    world.now += 10_000
+    world.trigger = lambda values: {"Title": "by trigger"} if "Phone" in values else {}
+    post(world, "p2", at=world.now)
+    world.write()
+    world.deliver_change()
+    assert field(world, "Title").value == "by trigger"
+    assert not world.audit
+    assert world.settle() == 0
+
+
+def test_rule_12_over_a_value_of_salesforce_its_next_one_wins(world: World) -> None:
+    """Among its own edits Salesforce's order decides."""
+    edit(world, "s1")
+    edit(world, "s2")
+    assert field(world).value == "s2"
+    assert not world.audit
+
+
+def test_rule_12_an_edit_over_a_platform_value_that_had_not_landed_is_a_conflict() -> None:
+    """The sides did not agree when it was committed; the loser is written again if it had landed."""
+    world = linked_world("platform_wins")
+    post(world, "p1", at=world.now)
+    edit(world, "s1")
+    assert last_audit(world)["rule"] == "13.platform_wins"
+    world.settle()
+    assert world.record is not None
+    assert world.record["Phone"] == field(world).value == "p1"
+
+
+def test_rule_14_an_acknowledged_write_is_what_salesforce_is_expected_to_hold(world: World) -> None:
+    """Until its event comes nothing is due; when the event is late the record is read, which ends the wait."""
+    post(world, "p1", at=world.now)
+    world.write()
+    state = world.load()
+    assert due_values(state, world.kind) == {}
+    assert isinstance(next_step(state, world.kind, TIMING, now=world.now), Until)
+    late = world.now + TIMING.event_within
+    assert isinstance(next_step(state, world.kind, TIMING, now=late), Read)
+    world.stream.pop()
+    world.commits -= 1
+    world.now = late
+    assert world.write() == "read"
+    assert world.load().writes[-1].state is WriteState.LANDED
+    assert field(world).agreed is not None
+
+
+def test_rule_15_one_open_request_and_a_number_of_its_own_after_an_unknown_answer(world: World) -> None:
+    """While a request is open nothing is sent; after an unknown answer the next one takes a new number."""
+    post(world, "p1", at=world.now)
+    assert world.write("killed") == "killed"
+    post(world, "p2", at=world.now + 1)
+    assert world.write() == "nothing"
+    world.now += TIMING.answer_within
+    assert world.write() == "ok"
+    assert [write.number for write in world.load().writes[-2:]] == [2, 3]
+    assert world.load().writes[-2].state is WriteState.UNKNOWN
+
+
+def test_rule_15_an_unknown_write_that_lands_late_is_known_by_its_token(world: World) -> None:
+    """It puts an old value back; that is ours, no conflict, and the current one is written again."""
+    post(world, "p1", at=world.now)
+    world.write("late")
+    world.now += 1_000
+    post(world, "p2", at=world.now)
+    world.write()
+    world.deliver_change()
+    world.land_late()
+    result = world.deliver_change()
+    assert result is not None
+    assert result.outcome is Outcome.ECHO
+    assert not world.audit
+    world.settle()
+    assert world.record is not None
+    assert world.record["Phone"] == "p2"
+
+
+def test_rule_16_writes_are_kept_until_none_can_land_any_more() -> None:
+    """Never fewer than eight, and none that is younger than the longest call by our clock and by the position."""
+    state = DocumentState("customer", "c-1", position=CommitPosition(2_000_000, 1, 1))
+    for number in range(12):
+        take(state, {"Phone": str(number)}, now=number)
+        state.writes[-1].state = WriteState.LANDED
+    forget_old_writes(state, now=599_999)
+    assert len(state.writes) == 12
+    forget_old_writes(state, now=2_000_000)
+    assert [write.number for write in state.writes] == [5, 6, 7, 8, 9, 10, 11, 12]
+
+
+def test_rule_17_the_same_value_on_both_sides_is_an_agreement(world: World) -> None:
+    """Both made the same edit: there is nothing to settle, and whoever edits next wins outright."""
+    post(world, "same", at=world.now)
+    edit(world, "same")
+    assert field(world).agreed is not None
+    edit(world, "s2")
+    assert field(world).value == "s2"
+    assert not world.audit
+
+
+def test_rule_18_values_that_differ_on_first_contact_are_settled_by_the_first_policy() -> None:
+    """The record was there before: nothing is overwritten unread."""
+    world = World(random.Random(1), policy="salesforce_wins")
+    world.record = {"Phone": "s0"}
+    world.modified = world.now - 60_000
+    world.platform_edits("phone", named=False)
+    world.deliver_post()
+    world.settle()
+    assert world.stored is not None
+    assert world.stored["phone"] == world.record["Phone"] == "s0"
+    assert last_audit(world)["rule"] == "18.salesforce_wins"
+
+
+def test_rule_19_nothing_is_written_through_a_new_link_before_a_whole_read(world: World) -> None:
+    """And a change heard since the read began voids it."""
+    state = world.load()
+    assert state.link is not None
+    state.link.read = False
+    assert isinstance(next_step(state, world.kind, TIMING, now=world.now), Read)
+    state.heard_at = world.now
+    row = Row(world.now, world.now + 10_000, {"Phone": "x"}, world.now - 10_000)
+    assert apply_row(state, row, world.kind, world.occasion("row")).outcome is Outcome.DEFERRED
+    assert not state.link.read
+
+
+def test_rule_20_a_first_write_without_an_answer_is_looked_up_for_ten_minutes() -> None:
+    """Only then is it upserted anew."""
+    world = World(random.Random(1))
+    world.platform_edits("phone", named=False)
+    world.deliver_post()
+    assert world.write("lost") == "lost"
+    sent_at = world.now
+    while world.write() == "nothing":
+        world.now += 10_000
+    assert world.now >= sent_at + 600_000
+    assert world.record is not None
+
+
+def test_rule_21_nothing_is_written_through_a_gone_link(world: World) -> None:
+    """And an edit makes no new one."""
+    state = world.load()
+    assert state.link is not None
+    state.link.gone = True
+    world.save(state)
+    post(world, "p1", at=world.now)
+    assert isinstance(next_step(world.load(), world.kind, TIMING, now=world.now), Nothing)
+
+
+def test_rule_21_delete_marks_the_link_gone_and_undelete_has_it_read() -> None:
+    """The registers stay."""
+    world = linked_world()
+    for change_type, gone in ((ChangeType.DELETE, True), (ChangeType.UNDELETE, False)):
+        world.commits += 1
+        world.now += 1
+        world.stream.append(
+            Change(
+                entity="Contact",
+                record_id=RECORD,
+                type=change_type,
+                position=CommitPosition(world.now, world.commits, 1),
+                transaction_key="t",
+            )
+        )
+        world.deliver_change()
+        state = world.load()
+        assert state.link is not None
+        assert state.link.gone is gone
+    assert world.load().read_reason
+    assert field(world).salesforce.value == "v1"
+
+
+def test_rule_22_a_platform_deletion_asserts_existence_at_its_time(world: World) -> None:
+    """Nothing is written for a deleted thing; what occurred before the deletion is stale, what came after revives."""
+    state = world.load()
+    gone = Assertion("gone", world.now, {}, deletes=True)
+    assert assert_platform(state, gone, world.kind, world.occasion("gone")).outcome is Outcome.APPLIED
+    assert assert_platform(state, gone, world.kind, world.occasion("gone")).outcome is Outcome.DUPLICATE
+    world.save(state)
+    assert post(world, "old", at=world.now - 1).outcome is Outcome.STALE
+    assert isinstance(next_step(world.load(), world.kind, TIMING, now=world.now), Nothing)
+    post(world, "new", at=world.now + 1)
+    assert isinstance(next_step(world.load(), world.kind, TIMING, now=world.now), Send)
+
+
+def test_rule_24_a_row_whose_second_is_not_over_is_read_again(world: World) -> None:
+    """A commit later in that second would be covered by the row's mark and lost."""
+    state = world.load()
+    modified = world.now // 1000 * 1000
+    row = Row(world.now, modified + 999, {"Phone": "x"}, modified)
+    assert apply_row(state, row, world.kind, world.occasion("row")).outcome is Outcome.DEFERRED
+
+
+def test_rule_25_an_event_within_the_row_mark_leaves_s_alone(world: World) -> None:
+    """The row has shown its value, or a later one, already."""
+    world.salesforce_edits("Phone", "s1")
+    world.salesforce_edits("Phone", "s2")
+    world.now += 5_000
+    state = world.load()
+    state.read_reason = "asked for"
+    world.save(state)
+    assert world.write() == "read"
+    assert field(world).value == "s2"
+    world.deliver_change()
+    assert (field(world).value, field(world).salesforce.value) == ("s2", "s2")
+
+
+def test_rule_25_a_value_that_our_write_buried_is_a_conflict(world: World) -> None:
+    """The row shows our write; the edit that was under it is heard later and is not lost without a word."""
+    post(world, "p1", at=world.now)
+    world.salesforce_edits("Phone", "s1")
+    world.write()
+    world.now += 5_000
+    state = world.load()
+    state.read_reason = "asked for"
+    world.save(state)
+    assert world.write() == "read"
+    world.deliver_change()
+    assert last_audit(world)["salesforce"]["value"] == "s1"
+    assert field(world).value == "s1"
+
+
+def test_rule_26_a_row_that_differs_from_a_newly_landed_write() -> None:
+    """Current value as when taken: Salesforce's. Moved on since: a conflict."""
+    for moved_on, rule in ((False, "26"), (True, "13.salesforce_wins")):
+        world = linked_world()
+        world.trigger = lambda values: {"Phone": "reset"} if values.get("Phone") == "p1" else {}
+        post(world, "p1", at=world.now)
+        world.write()
+        if moved_on:
+            post(world, "p2", at=world.now + 1)
+        state = world.load()
+        state.read_reason = "asked for"
+        world.save(state)
+        world.now += 5_000
+        assert world.write() == "read"
+        assert last_audit(world)["rule"] == rule
+        assert field(world).value == "reset"
+
+
+def test_rule_27_values_are_kept_raw_and_null_and_empty_are_equal(world: World) -> None:
+    """White space at the ends, and empty text against null, never make a conflict or a write."""
+    post(world, " v1 ", at=world.now)
+    assert field(world).value == " v1 "
+    assert world.settle() == 0
+    post(world, "", at=world.now + 1)
+    world.settle()
+    edit(world, None)
+    assert world.settle() == 0
+    assert not world.audit
+
+
+def test_a_pull_only_field_keeps_salesforces_value(world: World) -> None:
+    """An edit that the platform names is audited; one in a whole record is a view."""
+    edit(world, "gold", "Tier__c")
+    state = world.load()
+    assert_platform(
+        state, Assertion("t", world.now, {"tier": "mine"}, frozenset({"tier"})), world.kind, world.occasion("t")
+    )
+    world.save(state)
+    assert field(world, "Tier__c").value == "gold"
+    assert last_audit(world)["rule"] == "13.pull_only"
+    assert world.settle() == 0
+
+
+def test_a_push_only_field_is_written_over_and_audited(world: World) -> None:
+    """The platform owns it; a trigger that insists is let be after one try."""
+    state = world.load()
+    assert_platform(
+        state, Assertion("t", world.now, {"total": 5}, frozenset({"total"})), world.kind, world.occasion("t")
+    )
+    world.save(state)
+    world.settle()
+    edit(world, 9, "Total__c")
+    assert last_audit(world)["rule"] == "13.push_only"
+    world.settle()
+    assert world.record is not None
+    assert world.record["Total__c"] == 5
+    world.trigger = lambda values: {"Total__c": 0} if "Total__c" in values else {}
+    edit(world, 9, "Total__c")
+    assert world.settle() <= 1
+
+
+def test_a_refused_write_is_not_sent_again_until_a_value_changes(world: World) -> None:
+    """Salesforce's own code is kept with the document."""
+    post(world, "bad", at=world.now)
+    state = world.load()
+    write = take(state, {"Phone": "bad"}, now=world.now)
+    world.save(state)
+    state = world.load()
+    refused = RowResult(failure=Failure.REJECTED, code="STRING_TOO_LONG", message="Phone: data value too large")
+    answered(state, world.kind, write.number, refused, RetryPolicy(), now=world.now)
+    world.save(state)
+    assert isinstance(next_step(world.load(), world.kind, TIMING, now=world.now), Nothing)
+    assert world.stored is not None
+    assert world.stored["salesforce"]["syncError"] == "STRING_TOO_LONG"
+    post(world, "good", at=world.now + 1)
+    assert isinstance(next_step(world.load(), world.kind, TIMING, now=world.now), Send)
+
+
+def test_tries_grow_apart_up_to_a_limit_and_then_end() -> None:
+    """Three quick tries, growing waits, then it is given up; an org that is away uses no try."""
+    policy = RetryPolicy(tries=8, longest=60_000)
+    waits = [policy.after(tries, org_wide=False) for tries in range(8)]
+    assert waits[:3] == [Wait(500)] * 3
+    assert waits[3:7] == [Wait(10_000), Wait(20_000), Wait(40_000), Wait(60_000)]
+    assert waits[7] == GiveUp()
+    assert policy.after(1_000, org_wide=True) == Wait(policy.org_wait)
+
+
+def test_the_state_survives_being_stored(world: World) -> None:
+    """What is dumped is what is loaded, field by field."""
+    post(world, "p1", at=world.now)
+    world.write("lost")
+    first = world.load()
+    world.save(first)
+    second = world.load()
+    second.revision = first.revision
+    second.stored_due_at = first.stored_due_at
+    assert second == first
+    assert second.fields["Phone"].source is Side.PLATFORM
