@@ -4,12 +4,12 @@ import asyncio
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from listener.changes.buffer import Buffer, Event, Item, PositionRefused
-from listener.changes.cometd import CometdClient
+from listener.changes.cometd import CometdClient, Pause
 from listener.changes.health import Health
 from listener.changes.ports import (
     ChangeRecord,
@@ -295,11 +295,11 @@ class Rig:
                 raise error
 
 
-def rig(url: str, *, high: int = 100_000, low: int = 0, **settings: Any) -> Rig:
+def rig(url: str, *, high: int = 100_000, low: int = 0, pause: Pause = asyncio.sleep, **settings: Any) -> Rig:
     """A client of the org at `url`, not started."""
     health = Health()
     sessions = FakeSessions(url)
-    client = CometdClient(sessions=sessions, settings=quick_settings(**settings), health=health)
+    client = CometdClient(sessions=sessions, settings=quick_settings(**settings), health=health, pause=pause)
     return Rig(client, sessions, health, Buffer(high=high, low=low))
 
 
@@ -314,11 +314,7 @@ async def running(url: str, start: Mapping[str, ReplayId] | None = None, **optio
         await made.stop()
 
 
-@contextmanager
-def exactly(received: Callable[[], list[Any]], expected: list[Any]) -> Iterator[None]:
-    """At the end nothing is lost, doubled or out of order."""
-    yield
-    assert count_faults(received(), expected) == {"lost": 0, "doubled": 0, "out of order": 0, "strange": 0}
+NO_FAULTS = {"lost": 0, "doubled": 0, "out of order": 0, "strange": 0}
 
 
 def count_faults(received: list[Any], expected: list[Any]) -> dict[str, int]:

@@ -58,6 +58,9 @@ class ScriptedBayeux:
         """Every message received."""
         self.cookies: list[str] = []
         self.held = 0
+        """Connects that wait for an event."""
+        self.lost_events = 0
+        """Events in replies that never arrived."""
         self._events: list[tuple[int, str, Message]] = []
         self._ids = itertools.count(100, 3)
         self._peers: dict[str, Peer] = {}
@@ -148,7 +151,7 @@ class ScriptedBayeux:
 
     async def lose(self, request: web.Request, proceed: Proceed) -> web.StreamResponse:
         """Do all of it, then cut the connection."""
-        await proceed()
+        self._lose(await proceed())
         return self._cut(request)
 
     async def deny(self, request: web.Request, proceed: Proceed) -> web.StreamResponse:
@@ -162,7 +165,7 @@ class ScriptedBayeux:
 
     async def hear_and_be_silent(self, request: web.Request, proceed: Proceed) -> web.StreamResponse:
         """Do all of it and never answer: a half-open connection."""
-        await proceed()
+        self._lose(await proceed())
         return await self.swallow(request, proceed)
 
     @staticmethod
@@ -187,6 +190,9 @@ class ScriptedBayeux:
             return web.json_response(replies)
 
         return act
+
+    def _lose(self, replies: list[Message]) -> None:
+        self.lost_events += sum("data" in reply for reply in replies)
 
     def _cut(self, request: web.Request) -> web.StreamResponse:
         if request.transport is not None:
