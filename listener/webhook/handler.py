@@ -66,17 +66,25 @@ class Webhook:
     async def answer(self, source: str, request: web.BaseRequest) -> web.StreamResponse:
         """The answer to one request: 202 once the event is in the log, else what is wrong."""
         began = perf_counter()
+        status = 500  # where neither an acknowledgement nor a refusal comes about
         try:
-            response = answers.accepted(await self._accept(source, request))
+            response = await self._response(source, request)
+            status = response.status
+            return response
+        finally:
+            known = source if source in self._keys else UNKNOWN_SOURCE
+            self._answered(known, status, perf_counter() - began)
+
+    async def _response(self, source: str, request: web.BaseRequest) -> web.Response:
+        try:
+            return answers.accepted(await self._accept(source, request))
         except Refusal as refusal:
             if not (refusal.last or request.content.is_eof()):
+                settings = self._settings
                 refusal.last = not await body.discard(
-                    request, limit=self._settings.max_body_bytes, seconds=self._settings.body_seconds
+                    request, limit=settings.max_body_bytes, seconds=settings.body_seconds
                 )
-            response = answers.refused(refusal)
-        known = source if source in self._keys else UNKNOWN_SOURCE
-        self._answered(known, response.status, perf_counter() - began)
-        return response
+            return answers.refused(refusal)
 
     async def _accept(self, source: str, request: web.BaseRequest) -> str:
         if source not in self._keys:
