@@ -23,7 +23,7 @@ _NOTHING_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutE
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A 2xx reply. `began_at` is our clock just before the request, epoch milliseconds."""
+    """A whole reply. `began_at` is our clock just before the request, epoch milliseconds."""
 
     status: int
     headers: Mapping[str, str]
@@ -85,7 +85,7 @@ class Rest:
         self.allocation: Allocation | None = None
 
     async def call(self, method: str, path: str, *, json: Any = None, params: Mapping[str, str] | None = None) -> Reply:
-        """Call `path` below `/services/data/vXX.0/`, or an absolute path below `/services/data/`.
+        """Call `path` below `/services/data/vXX.0/`, or an absolute path; the reply is a 2xx one.
 
         Raises:
             CallFailed: no answer, or any other than 2xx.
@@ -93,14 +93,14 @@ class Rest:
         body = None if json is None else orjson.dumps(json)
         try:
             session = await self._login.current()
-            status, reply = await self._send(session, method, path, body, params)
-            if status == 401:
+            reply = await self._send(session, method, path, body, params)
+            if reply.status == 401:
                 session = await self._login.renew(session)
-                status, reply = await self._send(session, method, path, body, params)
+                reply = await self._send(session, method, path, body, params)
         except LoginFailed as failure:
             raise CallFailed(Fault(Failure.NOT_RUN, f"LOGIN:{failure.code}", str(failure), org_wide=True)) from failure
-        if not 200 <= status < 300:
-            raise CallFailed(call_fault(status, reply.body))
+        if not 200 <= reply.status < 300:
+            raise CallFailed(call_fault(reply.status, reply.body))
         return reply
 
     async def versions(self) -> list[dict[str, Any]]:
@@ -142,17 +142,17 @@ class Rest:
                 if not isinstance(row, dict):
                     raise unexpected("a row that is no object")
                 yield without_attributes(row)
-            following = page.get("nextRecordsUrl")
-            if page.get("done") is True or not following:
+            if page.get("done") is True:
                 return
-            page = _dict(await self.call("GET", str(following)))
+            following = page.get("nextRecordsUrl")
+            if not isinstance(following, str) or not following.startswith(_ROOT):
+                raise unexpected("no address of the next page")
+            page = _dict(await self.call("GET", following))
 
     async def _send(
         self, session: Session, method: str, path: str, body: bytes | None, params: Mapping[str, str] | None
-    ) -> tuple[int, Reply]:
-        absolute = path if path.startswith("/") else f"{_ROOT}{self._settings.version}/{path}"
-        if not absolute.startswith(_ROOT):
-            raise unexpected("a path outside the REST API")
+    ) -> Reply:
+        absolute = path if path.startswith(_ROOT) else f"{_ROOT}{self._settings.version}/{path}"
         began_at = self.now()
         try:
             async with self._http.request(
@@ -170,7 +170,7 @@ class Rest:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise CallFailed(Fault(Failure.UNKNOWN, type(error).__name__, org_wide=True)) from error
         self._hear_allocation(reply)
-        return reply.status, reply
+        return reply
 
     def _headers(self, session: Session, body: bytes | None) -> dict[str, str]:
         headers = {

@@ -158,6 +158,7 @@ async def test_a_login_that_does_not_answer_is_not_run(scripted: ScriptedSalesfo
         (Answer(lost=True), "ServerDisconnectedError"),
         (Answer(stalled=True), "TimeoutError"),
         (Answer(502, text="<html>Bad Gateway</html>"), "HTTP_502"),
+        (Answer(200, text="no gzip", headers={"Content-Encoding": "gzip"}), "ClientPayloadError"),
         (Answer(302, text="moved", headers={"Location": "/elsewhere"}), "HTTP_302"),
     ],
 )
@@ -211,14 +212,15 @@ async def test_a_query_is_paged_as_its_rows_are_asked_for(scripted: ScriptedSale
     assert all(seen.headers["Sforce-Call-Options"] == "client=Tandem" for seen in scripted.seen)
 
 
-async def test_a_page_elsewhere_is_not_followed(scripted: ScriptedSalesforce, org: Salesforce) -> None:
-    """The token goes to the org's REST API only, whatever address a reply names."""
-    page = {"done": False, "nextRecordsUrl": "@evil.example/services/data/", "records": []}
-    scripted.answers.append(Answer(json=page))
-    scripted.otherwise = lambda seen: errors(404, "NOT_FOUND", seen.path)
-    with pytest.raises(CallFailed):
+@pytest.mark.parametrize("following", ["@evil.example/services/data/", "https://evil.example/", "", None, 3])
+async def test_a_query_never_ends_early_nor_goes_elsewhere(
+    scripted: ScriptedSalesforce, org: Salesforce, following: object
+) -> None:
+    """More rows are there but no usable address of them: that is a failure, not the end; the token stays at home."""
+    scripted.answers.append(Answer(json={"done": False, "nextRecordsUrl": following, "records": [{"Id": "a"}]}))
+    with pytest.raises(CallFailed, match="UNEXPECTED_REPLY"):
         [row async for row in org.rest.query("SELECT Id FROM Contact")]
-    assert all(seen.path.startswith("/services/data/v62.0/") for seen in scripted.seen)
+    assert len(scripted.seen) == 1
 
 
 async def test_describe_of_an_unknown_object_is_nothing(scripted: ScriptedSalesforce, org: Salesforce) -> None:
