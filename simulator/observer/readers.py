@@ -1,0 +1,104 @@
+"""The witnesses themselves: the journal's file, the org's admin pages, and MongoDB. They read and do nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import orjson
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+
+from schemas.mapping import Mapping as FieldsMapping
+from simulator.observer.history import Row
+from simulator.observer.judge import judge
+from simulator.observer.verdict import Verdict
+
+AUDIT_LOG: Final = "salesforce_sync_logs"
+_PAGE: Final = 5_000
+
+
+def read_lines(path: Path) -> list[Row]:
+    """The rows of the platform's journal; none where it has not begun to write. A last line that is cut is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().splitlines(keepends=True)
+    return [orjson.loads(line) for line in lines if line.endswith(b"\n")]
+
+
+class OrgWitness:
+    """The org's own log and records, by its admin pages at `base_url`."""
+
+    def __init__(self, http: aiohttp.ClientSession, base_url: str, *, page: int = _PAGE) -> None:
+        self._http = http
+        self._base_url = base_url
+        self._page = page
+
+    async def commits(self, after: int = 0) -> list[Row]:
+        """Every row of the commit log whose number is greater than `after`, in order.
+
+        Raises:
+            aiohttp.ClientError: the org does not answer as it should.
+        """
+        return [row async for row in self._pages("/admin/commits", str(after), "number")]
+
+    async def records(self, sobject: str) -> list[Row]:
+        """Every live record.
+
+        Raises:
+            aiohttp.ClientError: as `commits`.
+        """
+        return [row async for row in self._pages(f"/admin/records/{sobject}", "", "Id")]
+
+    async def _pages(self, path: str, after: str, key: str) -> AsyncIterator[Row]:
+        while True:
+            query = {"after": after, "limit": str(self._page)}
+            async with self._http.get(f"{self._base_url}{path}", params=query) as response:
+                response.raise_for_status()
+                rows = orjson.loads(await response.read())
+            for row in rows:
+                yield row
+            if not rows:
+                return
+            after = str(rows[-1][key])
+
+
+class MongoWitness:
+    """The documents and the audit rows as MongoDB holds them."""
+
+    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
+        self._database = database
+
+    async def documents(self, collection: str) -> list[Row]:
+        """Every document of a collection."""
+        return [row async for row in self._database[collection].find()]
+
+    async def audit(self) -> list[Row]:
+        """Every audit row."""
+        return [row async for row in self._database[AUDIT_LOG].find({"type": "audit"})]
+
+
+@asynccontextmanager
+async def open_mongo(uri: str, database: str) -> AsyncIterator[MongoWitness]:
+    """The witness of a database; majority reads, so that nothing is seen that a failover could take back."""
+    async with AsyncMongoClient[dict[str, Any]](uri, tz_aware=True, readConcernLevel="majority") as client:
+        yield MongoWitness(client[database])
+
+
+async def observe(
+    journal: Path, org: OrgWitness, mongo: MongoWitness, mapping: FieldsMapping, *, resting_since: int | None = None
+) -> Verdict:
+    """Hear every witness and judge.
+
+    Raises:
+        aiohttp.ClientError, pymongo.errors.PyMongoError: a witness cannot be heard.
+    """
+    kinds = mapping.kinds.values()
+    records = {kind.sobject: await org.records(kind.sobject) for kind in kinds}
+    documents = {kind.collection: await mongo.documents(kind.collection) for kind in kinds}
+    commits, audit = await org.commits(), await mongo.audit()
+    return await asyncio.to_thread(
+        judge, read_lines(journal), commits, records, documents, audit, mapping, resting_since=resting_since
+    )

@@ -1,0 +1,199 @@
+"""A small history for the observer, written down line by line as the witnesses would."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import schemas
+from schemas.mapping import Mapping as FieldsMapping
+from simulator.observer.judge import judge
+from simulator.observer.verdict import Verdict
+
+CUSTOMER = "cust-1"
+RECORD = "003000000000001AAA"
+
+
+def ticketing() -> FieldsMapping:
+    """The preset that the demo runs with."""
+    preset = Path(schemas.__file__).parent / "presets" / "ticketing.yaml"
+    return FieldsMapping.model_validate(yaml.safe_load(preset.read_text()))
+
+
+class Witnesses:
+    """Takes down what happens, keeps the record as the org would, and calls the judge."""
+
+    def __init__(self) -> None:
+        self.journal: list[dict[str, Any]] = []
+        self.commits: list[dict[str, Any]] = []
+        self.audit: list[dict[str, Any]] = []
+        self.records: dict[str, dict[str, Any]] = {}
+        self.documents: dict[str, dict[str, Any]] = {}
+        self.writes = 0
+
+    def sent(
+        self,
+        at: int,
+        fields: Mapping[str, Any],
+        *,
+        edits: list[str] | None = None,
+        changed: list[str] | None = None,
+        seen: int | None = None,
+        document: str = CUSTOMER,
+        type: str = "customer.updated",  # noqa: A002 - the row's own name
+        statuses: tuple[int, ...] = (202,),
+    ) -> str:
+        """The platform posts; the event's id comes back. Without `edits` all that it names, or all there is, is one."""
+        event = f"e{len(self.journal)}"
+        if edits is None:
+            edits = list(fields) if changed is None else changed
+        self.journal.append(
+            {
+                "row": "sent",
+                "event_id": event,
+                "type": type,
+                "document_id": document,
+                "occurred_at": at,
+                "fields": dict(fields),
+                "edits": edits,
+                "changed": changed,
+                "seen": seen,
+            }
+        )
+        for status in statuses:
+            self.journal.append({"row": "posted", "event_id": event, "at": at, "status": status})
+        return event
+
+    def looked(self, at: int, revision: int, fields: Mapping[str, Any], document: str = CUSTOMER) -> None:
+        """The platform sees its document."""
+        row = {"row": "seen", "document_id": document, "revision": revision, "at": at, "fields": dict(fields)}
+        self.journal.append(row)
+
+    def commit(
+        self,
+        at: int,
+        values: Mapping[str, Any],
+        by: str,
+        *,
+        record: str = RECORD,
+        written: Mapping[str, Any] | None = None,
+        authors: Mapping[str, str] | None = None,
+        client: str = "",
+    ) -> int:
+        """A commit of the org: only what changes a value is in `after`; `authors` tells fields set by somebody else."""
+        held = self.records.get(record)
+        kind = "UPDATE" if held is not None else "CREATE"
+        held = self.records.setdefault(record, {"Id": record})
+        after = {name: value for name, value in values.items() if held.get(name) != value}
+        row = {
+            "number": len(self.commits) + 1,
+            "timestamp": at,
+            "transaction_key": f"t{len(self.commits)}",
+            "origin": "com/salesforce/api/rest/64.0" if by == "api" else "",
+            "client": client,
+            "user": "005000000000001AAA" if by == "api" else "005000000000002AAA",
+            "entity": "Contact",
+            "record_id": record,
+            "type": kind,
+            "before": {name: held.get(name) for name in after} if kind == "UPDATE" else {},
+            "after": after,
+            "by": {name: (authors or {}).get(name, by) for name in after},
+            "written": dict(written or {}),
+        }
+        held.update(after)
+        self.commits.append(row)
+        return len(self.commits)
+
+    def user(self, at: int, record: str = RECORD, **values: Any) -> int:
+        """A Salesforce user edits the record."""
+        return self.commit(at, values, "user", record=record)
+
+    def ours(
+        self,
+        at: int,
+        *,
+        document: str = CUSTOMER,
+        record: str = RECORD,
+        triggers: Mapping[str, Any] | None = None,
+        **values: Any,
+    ) -> int:
+        """Our client writes; `triggers` are the values that triggers set in the same commit."""
+        self.writes += 1
+        written = {**values, "Tandem_Customer_Id__c": document, "Tandem_Customer_Write__c": f"{document}:{self.writes}"}
+        authors = dict.fromkeys(triggers or {}, "trigger")
+        return self.commit(
+            at,
+            {**written, **(triggers or {})},
+            "api",
+            record=record,
+            written=written,
+            authors=authors,
+            client="tandem/1",
+        )
+
+    def shows(self, revision: int, document: str = CUSTOMER, record: str = RECORD, **fields: Any) -> None:
+        """The document as MongoDB holds it at the end."""
+        self.documents[document] = {
+            "_id": document,
+            "revision": revision,
+            "salesforce": {"recordId": record},
+            **fields,
+        }
+
+    def settled(
+        self,
+        path: str,
+        field: str,
+        platform: tuple[Any, int],
+        salesforce: tuple[Any, int],
+        *,
+        winner: str,
+        document: str = CUSTOMER,
+        rule: str = "13.salesforce_wins",
+        note: str = "",
+        event: str = "",
+    ) -> None:
+        """An audit row."""
+        self.audit.append(
+            {
+                "_id": f"customer:{document}:{len(self.audit)}:{field}",
+                "type": "audit",
+                "kind": "customer",
+                "document": document,
+                "record": RECORD,
+                "field": field,
+                "path": path,
+                "platform": {"value": platform[0], "at": platform[1]},
+                "salesforce": {"value": salesforce[0], "at": salesforce[1]},
+                "winner": winner,
+                "loser": "platform" if winner == "salesforce" else "salesforce",
+                "rule": rule,
+                "note": note,
+                "event": event,
+                "at": max(platform[1], salesforce[1]),
+            }
+        )
+
+    def verdict(self, resting_since: int | None = None) -> Verdict:
+        """What the observer says."""
+        return judge(
+            self.journal,
+            self.commits,
+            {"Contact": list(self.records.values())},
+            {"customers": list(self.documents.values())},
+            self.audit,
+            ticketing(),
+            resting_since=resting_since,
+        )
+
+
+def synced(**fields: Any) -> Witnesses:
+    """One customer, created by the platform at 100 and written at 200: nothing wrong."""
+    witnesses = Witnesses()
+    names = {"title": "Title", "last_name": "LastName", "phone": "Phone"}
+    values = {"last_name": "Ionescu", "title": "Host", **fields}
+    witnesses.sent(100, values, type="customer.created")
+    witnesses.ours(200, **{names[path]: value for path, value in values.items()})
+    witnesses.shows(3, **values)
+    return witnesses
