@@ -87,8 +87,8 @@ def call_fault(status: int, body: bytes) -> Fault:
 
     Only a JSON body of Salesforce's own form speaks for Salesforce; anything else came from something in front of it.
     A 401 is believed whoever sent it: without a login nothing is run. A refusal with 400 may be one row's doing. Every
-    other one speaks of our rights, the API version or the object: nothing was run, no row is to blame, and the same call
-    will do once a person has put it right.
+    other one speaks of our rights, the API version or the object: nothing was run, no row is to blame, and the call
+    will do once a person has put that right.
     """
     errors = errors_of(body)
     code = errors[0].code if errors else f"HTTP_{status}"
