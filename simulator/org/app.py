@@ -16,6 +16,7 @@ from simulator.org.oauth import OAuth
 from simulator.org.org import Org
 from simulator.org.rest import collections, rows
 from simulator.org.rest.call import Resources
+from simulator.org.rest.query import Queries
 from simulator.org.settings import OrgSettings
 
 _LARGEST_BODY = 50 * 1024 * 1024
@@ -51,6 +52,7 @@ def create_app(settings: OrgSettings, clock: Clock = system_clock) -> web.Applic
     resources = Resources(org, app.router)
     collections.add_resources(resources)
     rows.add_resources(resources)
+    Queries().add_resources(resources)
     Admin(org).add_routes(app.router)
     app[COMETD] = Cometd(settings.cometd, org.bus, org.tokens, seed=settings.seed)
     add_cometd_routes(app, app[COMETD])
