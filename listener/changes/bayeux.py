@@ -58,8 +58,8 @@ class Advice:
         if not isinstance(raw, dict):
             return self
         advice = self
-        if raw.get("reconnect") in {"retry", "handshake", "none"}:
-            advice = replace(advice, reconnect=raw["reconnect"])
+        if (reconnect := str(raw.get("reconnect"))) in {"retry", "handshake", "none"}:
+            advice = replace(advice, reconnect=reconnect)
         if _is_count(raw.get("interval")):
             advice = replace(advice, interval=min(int(raw["interval"]), _LONGEST_INTERVAL_MS))
         if _is_count(raw.get("timeout")) and raw["timeout"] > 0:

@@ -76,7 +76,7 @@ def records_of(event: Event, org_id: str, traceparent: Traceparent = untraced) -
     except Undecodable as error:
         return [_undecodable(event, org_id, str(error), traceparent())], False
     except (ValueError, TypeError):
-        return [_undecodable(event, org_id, "a value that is not text in UTF-8", traceparent())], False
+        return [_undecodable(event, org_id, "a value that JSON in UTF-8 cannot hold", traceparent())], False
 
 
 def batch_of(

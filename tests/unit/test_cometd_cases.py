@@ -408,5 +408,5 @@ async def test_case_9b_a_cancelled_consumer_loses_nothing() -> None:
                 cancelled += waiting.cancel()
                 await asyncio.gather(waiting, return_exceptions=True)
                 work.take(7)
-        assert cancelled > 100
+        assert cancelled >= 100
         assert count_faults(work.ids, ids) == NO_FAULTS
