@@ -1,0 +1,335 @@
+"""Reconciler, writer and sweep: one suite on documents in memory and on the real MongoDB."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from pymongo.asynchronous.database import AsyncDatabase
+from support.fake_documents import FakeDocuments, FakeLog, FakeParked
+from support.sync_stage import START, Stage
+
+from adapters.mongo.collections import prepare
+from adapters.mongo.documents import MongoDocuments
+from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
+from schemas import topics
+from schemas.outcome import Outcome
+from schemas.records import Failure
+from schemas.storage import DocumentWrite
+from schemas.unavailable import Unavailable
+
+ADA = {"last_name": "Lovelace", "email": "Ada@Example.org", "phone": "0712 345 678", "address": {"city": "Iași"}}
+
+
+class Killed(BaseException):
+    """What a process does not live to handle."""
+
+
+@pytest.fixture
+def memory_stage() -> Stage:
+    """On documents in memory."""
+    return Stage(FakeDocuments())
+
+
+@pytest.fixture
+async def mongodb_stage(database: AsyncDatabase[dict[str, Any]]) -> Stage:
+    """On the real MongoDB."""
+    await prepare(database, ["customers"])
+    return Stage(MongoDocuments(database), MongoSyncLog(database), MongoParkedRecords(database))
+
+
+@pytest.fixture(params=["memory", pytest.param("mongodb", marks=pytest.mark.integration)])
+def stage(request: pytest.FixtureRequest) -> Stage:
+    """The same stage on either store."""
+    made: Stage = request.getfixturevalue(f"{request.param}_stage")
+    return made
+
+
+async def test_a_webhook_becomes_a_document_and_a_record(stage: Stage) -> None:
+    """Values arrive transformed, the link is stored and read whole, and both sides agree."""
+    assert (await stage.post(ADA, type_="customer.created")).outcome is Outcome.APPLIED
+    await stage.settle()
+    contact = stage.contact()
+    assert contact["LastName"] == "Lovelace"
+    assert contact["Email"] == "ada@example.org"
+    assert contact["Phone"] == "+40712345678"
+    assert contact["MailingCity"] == "Iași"
+    assert contact["Tandem_Customer_Id__c"] == "cust-1"
+    document = await stage.document()
+    assert document["email"] == "Ada@Example.org"
+    assert document["salesforce"]["recordId"] == contact["Id"]
+    assert document["salesforce"]["syncStatus"] == "synced"
+
+
+async def test_an_edit_in_salesforce_comes_back_and_is_not_written_again(stage: Stage) -> None:
+    """The document shows it, and no call carries it back."""
+    await stage.post(ADA)
+    await stage.settle()
+    calls = len(stage.salesforce.calls)
+    stage.salesforce.edit("Contact", stage.contact()["Id"], {"Title": "Countess"})
+    assert [result.outcome for result in await stage.hear()] == [Outcome.APPLIED]
+    assert (await stage.document())["title"] == "Countess"
+    await stage.settle()
+    assert len(stage.salesforce.calls) == calls
+
+
+async def test_ten_quick_edits_are_one_call(stage: Stage) -> None:
+    """Doorbells coalesce: the writer looks at the document, not at the edits."""
+    await stage.post(ADA)
+    await stage.settle()
+    before = len([call for call in stage.salesforce.calls if call.operation == "update"])
+    for number in range(10):
+        stage.now += 1
+        await stage.post({"title": f"Title {number}"}, changed=["title"])
+    await stage.settle()
+    assert len([call for call in stage.salesforce.calls if call.operation == "update"]) == before + 1
+    assert stage.contact()["Title"] == "Title 9"
+
+
+async def test_the_same_records_again_change_nothing(stage: Stage) -> None:
+    """Promise 2: a batch that is handed in again ends as duplicates, and as the same log rows."""
+    record = stage.event(ADA)
+    await stage.reconciler.handle([record])
+    document = await stage.document()
+    results = await stage.reconciler.handle([record, record])
+    assert {result.outcome for result in results} == {Outcome.DUPLICATE}
+    assert await stage.document() == document
+
+
+async def test_the_loser_of_a_race_decides_again(memory_stage: Stage) -> None:
+    """Two reconcilers at one document, at the worst moment: neither edit is lost."""
+    stage = memory_stage
+    await stage.post(ADA)
+    assert isinstance(stage.documents, FakeDocuments)
+    other = stage.new_reconciler()
+
+    async def somebody_else() -> None:
+        await other.handle([stage.event({"title": "Countess"}, changed=["title"])])
+
+    stage.documents.before_write = somebody_else
+    await stage.post({"department": "Engines"}, changed=["department"])
+    document = await stage.document()
+    assert (document["title"], document["department"]) == ("Countess", "Engines")
+
+
+async def test_two_reconcilers_at_the_same_documents_lose_nothing(stage: Stage) -> None:
+    """Guarded writes, losers found and decided again, many at once."""
+    await stage.post(ADA)
+    reconcilers = [stage.new_reconciler() for _ in range(4)]
+    paths = ["title", "department", "first_name", "preferred_language"]
+    for round_ in range(5):
+        stage.now += 1
+        await asyncio.gather(
+            *(
+                reconciler.handle([stage.event({path: f"{path} {round_}"}, changed=[path])])
+                for reconciler, path in zip(reconcilers, paths, strict=True)
+            )
+        )
+    document = await stage.document()
+    assert [document[path] for path in paths] == [f"{path} 4" for path in paths]
+
+
+async def test_a_record_that_cannot_be_read_is_parked_with_its_bytes(stage: Stage) -> None:
+    """At once, and the others of its batch go on."""
+    bad = stage.record(topics.PLATFORM_EVENTS, b"customer:1", b"{not json")
+    results = await stage.reconciler.handle([bad, stage.event(ADA)])
+    assert [result.outcome for result in results] == [Outcome.PARKED, Outcome.APPLIED]
+    if isinstance(stage.parked, FakeParked):
+        (parked,) = stage.parked.rows.values()
+        assert (parked.value, parked.reason) == (b"{not json", "undecodable")
+
+
+async def test_a_value_that_no_field_can_take_is_parked_by_name(stage: Stage) -> None:
+    """The reason names the path and never the value."""
+    result = await stage.post({"total_tickets": "a lot"})
+    assert (result.outcome, result.reason) == (Outcome.PARKED, "invalid_value")
+
+
+async def test_a_conflict_keeps_both_values(stage: Stage) -> None:
+    """The audit row goes from the document to the log."""
+    await stage.post(ADA)
+    await stage.settle()
+    stage.now += 60_000
+    stage.salesforce.edit("Contact", stage.contact()["Id"], {"Title": "Countess"})
+    await stage.post({"title": "Engineer"}, changed=["title"])
+    await stage.hear()
+    await stage.settle()
+    document = await stage.document()
+    assert document["title"] == stage.contact()["Title"] == "Countess"
+    assert not document["_sync"].get("audit")
+    if isinstance(stage.log, FakeLog):
+        (row,) = [row for row in stage.log.rows.values() if row["type"] == "audit"]
+        assert (row["platform"]["value"], row["salesforce"]["value"]) == ("Engineer", "Countess")
+        assert (row["winner"], row["rule"]) == ("salesforce", "13.salesforce_wins")
+
+
+async def test_audit_rows_that_a_crash_left_behind_are_drained(stage: Stage) -> None:
+    """They were safe in the document."""
+    await stage.post(ADA)
+    document = await stage.document()
+    row = {"_id": "left-behind", "type": "audit"}
+    write = DocumentWrite(
+        "cust-1", document["revision"], "d", {"revision": 99, "_sync": {**document["_sync"], "audit": [row]}}
+    )
+    assert await stage.documents.write("customers", [write]) == set()
+    assert await stage.sweep.drain_audit() == 1
+    assert await stage.sweep.drain_audit() == 0
+
+
+async def test_a_lost_doorbell_is_rung_again_by_the_sweep(stage: Stage) -> None:
+    """`due_at` is in the document."""
+    await stage.post(ADA)
+    stage.doorbells.rung.clear()
+    assert await stage.sweep.ring_due() == 0
+    stage.now += 6_000
+    assert await stage.sweep.ring_due() == 1
+    assert await stage.sweep.ring_due() == 0
+    await stage.answer_doorbells()
+    assert stage.salesforce.rows["Contact"]
+
+
+async def test_a_doorbell_for_nothing_is_ignored(stage: Stage) -> None:
+    """Drained documents cost no call."""
+    await stage.post(ADA)
+    bells = list(stage.doorbells.rung)
+    await stage.settle()
+    calls = len(stage.salesforce.calls)
+    stage.doorbells.rung.extend(bells)
+    (result,) = await stage.answer_doorbells()
+    assert result.outcome is Outcome.IGNORED
+    assert len(stage.salesforce.calls) == calls
+
+
+@pytest.mark.parametrize("lands", ["never", "at_once", "later"])
+async def test_an_unanswered_write_ends_right_however_it_went(stage: Stage, lands: str) -> None:
+    """Its number is used up; if it lands late its token tells."""
+    await stage.post(ADA)
+    await stage.settle()
+    stage.salesforce.fail_next_call(lands=lands)  # type: ignore[arg-type]
+    stage.now += 60_000
+    await stage.post({"title": "Countess"}, changed=["title"])
+    await stage.answer_doorbells()
+    stage.now += 2_000
+    await stage.post({"title": "Engineer"}, changed=["title"])
+    await stage.settle()
+    if lands == "later":
+        stage.salesforce.land_late()
+        await stage.settle()
+    assert (await stage.document())["title"] == stage.contact()["Title"] == "Engineer"
+
+
+async def test_a_first_write_without_an_answer_makes_no_second_record(stage: Stage) -> None:
+    """The record is looked up by external id and linked."""
+    stage.salesforce.fail_next_call(lands="at_once")
+    await stage.post(ADA)
+    await stage.settle()
+    assert len(stage.salesforce.rows["Contact"]) == 1
+    assert (await stage.document())["salesforce"]["recordId"] == stage.contact()["Id"]
+
+
+async def test_one_refused_row_does_not_keep_the_others_back(stage: Stage) -> None:
+    """Each row has its own outcome; the refused one is parked under Salesforce's own code."""
+    stage.salesforce.fail_rows(lambda update: update.external_id == "cust-2", code="FIELD_CUSTOM_VALIDATION_EXCEPTION")
+    await stage.reconciler.handle([stage.event(ADA, id_=f"cust-{number}") for number in (1, 2, 3)])
+    results = await stage.answer_doorbells()
+    assert sorted(result.outcome for result in results) == [Outcome.APPLIED, Outcome.APPLIED, Outcome.PARKED]
+    assert (await stage.document("cust-2"))["salesforce"]["syncError"] == "FIELD_CUSTOM_VALIDATION_EXCEPTION"
+    assert len(stage.salesforce.rows["Contact"]) == 2
+    stage.now += 1_000
+    await stage.post({"title": "Countess"}, id_="cust-2", changed=["title"])
+    await stage.settle()
+    assert len(stage.salesforce.rows["Contact"]) == 3
+
+
+async def test_a_locked_row_is_tried_again_and_then_parked(stage: Stage) -> None:
+    """A few tries with growing waits, then a person is asked."""
+    await stage.post(ADA)
+    await stage.settle()
+    stage.salesforce.fail_rows(lambda _update: True, Failure.NOT_RUN, "UNABLE_TO_LOCK_ROW", times=100)
+    await stage.post({"title": "Countess"}, changed=["title"])
+    (first,) = await stage.answer_doorbells()
+    assert (first.outcome, first.reason) == (Outcome.DEFERRED, "UNABLE_TO_LOCK_ROW")
+    for _ in range(100):
+        stage.now += 10_000
+        await stage.sweep.ring_due()
+        results = await stage.answer_doorbells()
+        if any(result.outcome is Outcome.PARKED for result in results):
+            break
+    else:
+        raise AssertionError("never given up")
+    assert (await stage.document())["salesforce"]["syncError"] == "UNABLE_TO_LOCK_ROW"
+
+
+async def test_an_org_that_is_away_uses_up_no_try(stage: Stage) -> None:
+    """However long it is away, everything is written when it is back."""
+    stage.salesforce.away = True
+    await stage.post(ADA)
+    for _ in range(60):
+        stage.now += 5_000
+        await stage.sweep.ring_due()
+        assert {result.outcome for result in await stage.answer_doorbells()} <= {Outcome.DEFERRED}
+    stage.salesforce.away = False
+    await stage.settle()
+    assert stage.contact()["LastName"] == "Lovelace"
+
+
+async def test_a_killed_writer_leaves_a_write_that_is_given_up_in_time(stage: Stage) -> None:
+    """The write was stored before the call; nobody sends while it may be open, and then it takes a new number."""
+    await stage.post(ADA)
+    await stage.settle()
+    stage.now += 60_000
+    await stage.post({"title": "Countess"}, changed=["title"])
+
+    async def killed(*_: object) -> None:
+        raise Killed
+
+    update = stage.salesforce.update
+    stage.salesforce.update = killed  # type: ignore[method-assign,assignment]
+    with pytest.raises(Killed):
+        await stage.answer_doorbells()
+    stage.salesforce.update = update  # type: ignore[method-assign]
+    stage.now += 1_000
+    await stage.post({"title": "Engineer"}, changed=["title"])
+    assert not stage.doorbells.rung
+    await stage.settle()
+    assert stage.contact()["Title"] == (await stage.document())["title"] == "Engineer"
+
+
+async def test_a_record_found_by_its_external_id_is_read_before_it_is_written(stage: Stage) -> None:
+    """Rule 18: what Salesforce holds wins where `first` says so."""
+    stage.salesforce.create("Contact", {"LastName": "Byron", "Title": "Countess", "Tandem_Customer_Id__c": "cust-1"})
+    stage.changes.clear()
+    stage.now += 60_000
+    await stage.post(ADA)
+    await stage.settle()
+    document = await stage.document()
+    assert (document["last_name"], document["title"]) == ("Byron", "Countess")
+    assert stage.contact()["Email"] == "ada@example.org"
+
+
+async def test_mongodb_away_means_wait_and_skip_nothing() -> None:
+    """The handler raises, so the runner hands in the same records again."""
+    stage = Stage(FakeDocuments(away=True))
+    record = stage.event(ADA)
+    with pytest.raises(Unavailable):
+        await stage.reconciler.handle([record])
+    assert isinstance(stage.documents, FakeDocuments)
+    stage.documents.away = False
+    assert (await stage.reconciler.handle([record]))[0].outcome is Outcome.APPLIED
+
+
+async def test_kafka_away_after_the_write_loses_no_doorbell() -> None:
+    """The document was written and is due: the repeat rings although its record is a duplicate by then."""
+    stage = Stage(FakeDocuments())
+    stage.doorbells.away = True
+    record = stage.event(ADA)
+    with pytest.raises(Unavailable):
+        await stage.reconciler.handle([record])
+    stage.doorbells.away = False
+    (result,) = await stage.reconciler.handle([record])
+    assert result.outcome is Outcome.DUPLICATE
+    assert len(stage.doorbells.rung) == 1
+
+
+def test_the_stage_starts_at_a_fixed_time() -> None:
+    """No test here depends on the wall clock."""
+    assert Stage(FakeDocuments()).now == START
