@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hmac
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -135,9 +136,15 @@ def signed(
 ) -> dict[str, str]:
     """The headers the released `standardwebhooks` package makes for this body."""
     at = at or datetime.now(UTC)
+    timestamp = str(int(at.timestamp()))
+    try:
+        signature = Sender(secret).sign(webhook_id, at, body.decode())
+    except UnicodeDecodeError:  # the package signs text only
+        digest = hmac.digest(KEY, f"{webhook_id}.{timestamp}.".encode() + body, "sha256")
+        signature = f"v1,{base64.b64encode(digest).decode()}"
     return {
         "Content-Type": "application/json",
         "webhook-id": webhook_id,
-        "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": Sender(secret).sign(webhook_id, at, body.decode()),
+        "webhook-timestamp": timestamp,
+        "webhook-signature": signature,
     }
