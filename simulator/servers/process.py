@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -90,8 +90,16 @@ class ServerProcess:
         self.log = log
 
     @classmethod
-    async def start(cls, name: str, command: Sequence[str], log: Path, *, remove: Path | None) -> "ServerProcess":
-        """Start `command`; `remove` is a folder to remove once it has stopped."""
+    async def start(
+        cls,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        *,
+        remove: Path | None,
+        environment: Mapping[str, str] | None = None,
+    ) -> "ServerProcess":
+        """Start `command`, with our own environment or this; `remove` is a folder to remove once it has stopped."""
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             supervisor = await asyncio.create_subprocess_exec(
@@ -101,6 +109,7 @@ class ServerProcess:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C is ours to turn into an orderly stop
+                env=environment,
             )
         return cls(name, supervisor, log)
 
@@ -125,6 +134,10 @@ class ServerProcess:
         if self._supervisor.stdin is not None:
             self._supervisor.stdin.close()
         await self._supervisor.wait()
+
+    async def ended(self) -> int:
+        """Wait until it ends by itself or is stopped; its exit code."""
+        return await self._supervisor.wait()
 
     @property
     def supervisor_pid(self) -> int:
