@@ -7,7 +7,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from simulator.org.changes import ChangeBus, StoredChange
 from simulator.org.cometd import Cometd, CometdSettings, add_routes
@@ -39,14 +38,15 @@ class ManualClock:
 class StreamOrg:
     """The streaming part of an org with its bus and its tokens."""
 
-    def __init__(self, server: TestServer, cometd: Cometd, bus: ChangeBus, tokens: TokenStore) -> None:
-        self.server = server
+    def __init__(self, runner: web.AppRunner, cometd: Cometd, bus: ChangeBus, tokens: TokenStore) -> None:
+        self.runner = runner
         self.cometd = cometd
         self.bus = bus
         self.tokens = tokens
 
     def url(self, path: str = "/cometd/60.0") -> str:
-        return str(self.server.make_url(path))
+        host, port = self.runner.addresses[0][:2]
+        return f"http://{host}:{port}{path}"
 
     def login(self, user: User = ALICE) -> str:
         return self.tokens.issue(user, "client").token
@@ -75,8 +75,14 @@ async def stream_org(now: ManualClock | None = None, **settings: Any) -> AsyncIt
     cometd = Cometd(options, bus, tokens) if now is None else Cometd(options, bus, tokens, now=now)
     app = web.Application()
     add_routes(app, cometd)
-    async with TestServer(app) as server:
-        yield StreamOrg(server, cometd, bus, tokens)
+    # Not aiohttp's TestServer: it cancels the handler of a client that left, and the org must not notice.
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield StreamOrg(runner, cometd, bus, tokens)
+    finally:
+        await runner.cleanup()
 
 
 class RawClient:

@@ -441,3 +441,22 @@ async def test_event_deliveries_are_counted_and_end() -> None:
         assert reply["advice"] == {"reconnect": "none"}
         clock.seconds += 24 * 3600
         assert replay_ids(await two.open(ids[1])) == ids[2:]
+
+
+async def test_a_client_that_left_takes_its_events_along() -> None:
+    """The server does not notice that a held connect's client is gone: what comes meanwhile is lost to the session."""
+    async with stream_org(hold_seconds=60) as org, raw_client(org) as client:
+        await client.open()
+        (known,) = org.publish()
+        await client.connect()
+        held = asyncio.create_task(client.connect())
+        await org.holding()
+        held.cancel()
+        await asyncio.gather(held, return_exceptions=True)
+        gone = [change.replay_id for change in org.publish(2)]
+        async with asyncio.timeout(5):
+            while org.cometd.sessions.live()[0].hold is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        kept = [change.replay_id for change in org.publish()]
+        assert replay_ids(await client.connect()) == kept
+        assert replay_ids(await client.open(known.replay_id)) == gone + kept

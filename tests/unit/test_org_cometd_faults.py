@@ -239,6 +239,6 @@ async def test_shutting_down_lets_everyone_go() -> None:
         while not org.cometd.faults.struck:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         async with asyncio.timeout(5):
-            await org.server.close()
+            await org.runner.cleanup()
             await held
             await stalled
