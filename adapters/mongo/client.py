@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pymongo import AsyncMongoClient
+from pymongo import AsyncMongoClient, timeout
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConfigurationError, ConnectionFailure, OperationFailure, PyMongoError
 
@@ -25,7 +25,7 @@ async def open_database(settings: MongoSettings) -> AsyncIterator[Database]:
     Dates come back in UTC, with their zone.
 
     Raises:
-        Unavailable: no server answered within `server_selection_seconds`, or TLS failed.
+        Unavailable: no server answered within `connect_seconds`, or TLS failed.
         Refused: the credentials are wrong, or may not use the database.
     """
     try:
@@ -35,19 +35,20 @@ async def open_database(settings: MongoSettings) -> AsyncIterator[Database]:
         raise Unavailable(f"MongoDB: {error}") from None
     async with client:
         database = client[settings.database]
-        await ping(database)
+        await ping(database, settings.connect_seconds)
         yield database
 
 
-async def ping(database: Database) -> None:
-    """Return if the database can be reached and used.
+async def ping(database: Database, seconds: float) -> None:
+    """Return if the database can be reached and used within so many seconds.
 
     Raises:
         Unavailable, Refused: as `open_database`.
     """
     try:
         # Unlike `ping`, this asks for a login where the server wants one; any user may do it.
-        await database.command({"listCollections": 1, "nameOnly": True, "authorizedCollections": True})
+        with timeout(seconds):
+            await database.command({"listCollections": 1, "nameOnly": True, "authorizedCollections": True})
     except OperationFailure as error:
         if error.timeout:
             raise Unavailable("MongoDB did not answer in time") from None
@@ -67,7 +68,7 @@ def _options(settings: MongoSettings) -> dict[str, Any]:
         "retryReads": True,
         "tz_aware": True,
         "uuidRepresentation": "standard",
-        "serverSelectionTimeoutMS": int(settings.server_selection_seconds * 1000),
+        "connectTimeoutMS": int(settings.connect_seconds * 1000),
         "timeoutMS": int(settings.operation_seconds * 1000),
     }
     if settings.username:

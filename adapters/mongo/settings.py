@@ -32,8 +32,8 @@ class MongoSettings(BaseSettings):
     tls_certificate_key_file: FilePath | None = Field(
         default=None, description="Our own certificate and key in one PEM file. Needs MONGODB_TLS."
     )
-    server_selection_seconds: float = Field(
-        default=10, gt=0, le=300, description="How long to look for a server that takes the operation, in seconds."
+    connect_seconds: float = Field(
+        default=10, gt=0, le=300, description="How long to wait for MongoDB at start, in seconds."
     )
     operation_seconds: float = Field(
         default=30, gt=0, le=300, description="How long one operation may take with its retries, in seconds."

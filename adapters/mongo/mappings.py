@@ -1,0 +1,114 @@
+"""`salesforce_field_mappings`: every published version of the mapping. Versions count from 1 and never change."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import DESCENDING
+from pymongo.errors import DuplicateKeyError
+
+from adapters.mongo.client import Database
+from adapters.mongo.documents import answering
+from schemas.mapping import Mapping
+from schemas.mapping_reading import check_mapping, read_mapping
+
+COLLECTION = "salesforce_field_mappings"
+
+
+class VersionConflict(Exception):
+    """Somebody else has published since: `current` is the version to look at before publishing again."""
+
+    def __init__(self, expected: int, current: int) -> None:
+        super().__init__(f"the mapping is at version {current}, not at {expected}: look at what has changed since")
+        self.expected = expected
+        self.current = current
+
+
+class MongoMappings:
+    """Published mappings, one document a version: `{_id, version, mapping, published_at, published_by, note}`.
+
+    Every method raises `Unavailable` while MongoDB does not answer.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._versions = database[COLLECTION]
+
+    async def current(self) -> Mapping | None:
+        """The newest version, or nothing before the first one."""
+        with answering():
+            found = await self._versions.find_one({}, sort=[("_id", DESCENDING)])
+        return _mapping(found)
+
+    async def get(self, version: int) -> Mapping | None:
+        """One version."""
+        with answering():
+            found = await self._versions.find_one({"_id": version})
+        return _mapping(found)
+
+    async def publish(self, mapping: Mapping, expected_version: int, *, by: str, note: str = "") -> Mapping:
+        """Make `mapping` the version after `expected_version` (0: the first), and return it with its version.
+
+        Raises:
+            InvalidMapping: it cannot be used.
+            VersionConflict: the current version is another one.
+        """
+        check_mapping(mapping)
+        current = await self._current_version()
+        if current != expected_version:
+            raise VersionConflict(expected_version, current)
+        published = mapping.model_copy(update={"version": expected_version + 1})
+        row = {
+            "_id": published.version,
+            "version": published.version,
+            "mapping": published.model_dump(mode="json", exclude_defaults=True),
+            "published_at": datetime.now(UTC),
+            "published_by": by,
+            "note": note,
+        }
+        try:
+            with answering():
+                await self._versions.insert_one(row)
+        except DuplicateKeyError:
+            raise VersionConflict(expected_version, await self._current_version()) from None
+        return published
+
+    async def seed(self, mapping: Mapping, *, by: str = "tandem") -> Mapping:
+        """The current mapping; where there is none, `mapping` as version 1. Any number of processes seed once.
+
+        Raises:
+            InvalidMapping: it cannot be used.
+        """
+        current = await self.current()
+        if current is not None:
+            return current
+        try:
+            return await self.publish(mapping, 0, by=by, note="seeded")
+        except VersionConflict:
+            current = await self.current()
+            if current is None:  # versions are never removed
+                raise
+            return current
+
+    async def watch(self, after: int, *, every: float) -> AsyncGenerator[Mapping, None]:
+        """Each version published after version `after`, as it is seen; looks every so many seconds, without end.
+
+        Versions published between two looks are passed over but for the last. Raises `Unavailable` while MongoDB does
+        not answer; watch again from the last version seen.
+        """
+        while True:
+            if await self._current_version() > after:
+                current = await self.current()
+                if current is not None:
+                    after = current.version
+                    yield current
+            await asyncio.sleep(every)
+
+    async def _current_version(self) -> int:
+        with answering():
+            found = await self._versions.find_one({}, {"_id": 1}, sort=[("_id", DESCENDING)])
+        return int(found["_id"]) if found else 0
+
+
+def _mapping(row: dict[str, Any] | None) -> Mapping | None:
+    return None if row is None else read_mapping({**row["mapping"], "version": row["_id"]})
