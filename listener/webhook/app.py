@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any, Final
 
 from aiohttp import web
@@ -57,16 +58,21 @@ class _Paths:
         self._settings = settings
         self._webhook = webhook
         self._log = log
+        self._openapi = (files("listener.webhook") / "openapi.yaml").read_bytes()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
         if path.startswith(_WEBHOOKS):
             return await self._webhook.answer(path[len(_WEBHOOKS) :], request)
-        if path not in ("/health", "/ready"):
+        if path not in ("/health", "/ready", "/openapi.yaml"):
             return answers.refused(Refusal(404, "not_found"))
         if request.method not in ("GET", "HEAD"):
             return answers.refused(Refusal(405, "get_only", allow="GET, HEAD"))
-        return answers.plain(200, {"alive": True}) if path == "/health" else await self._ready()
+        if path == "/ready":
+            return await self._ready()
+        if path == "/health":
+            return answers.plain(200, {"alive": True})
+        return web.Response(body=self._openapi, headers={"Content-Type": "application/yaml"})
 
     async def _ready(self) -> web.Response:
         try:
