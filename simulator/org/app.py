@@ -14,8 +14,9 @@ from simulator.org.cometd import add_routes as add_cometd_routes
 from simulator.org.gate import Gate, Handler
 from simulator.org.oauth import OAuth
 from simulator.org.org import Org
-from simulator.org.rest import collections, rows
+from simulator.org.rest import collections, rows, versions
 from simulator.org.rest.call import Resources
+from simulator.org.rest.describe import Describe
 from simulator.org.rest.query import Queries
 from simulator.org.settings import OrgSettings
 
@@ -50,6 +51,8 @@ def create_app(settings: OrgSettings, clock: Clock = system_clock) -> web.Applic
     app[ORG] = org
     OAuth(org).add_routes(app.router)
     resources = Resources(org, app.router)
+    versions.add_resources(resources, app.router)
+    Describe(clock()).add_resources(resources)
     collections.add_resources(resources)
     rows.add_resources(resources)
     Queries().add_resources(resources)
