@@ -1,0 +1,393 @@
+"""The subscriber: one owner, the log before the position, nothing skipped. Time moves only when a test moves it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from support.fakes_changes import (
+    FakeChangeLog,
+    FakeGaps,
+    FakeLeases,
+    FakePositions,
+    FakeSource,
+    FakeTime,
+    settle,
+)
+from support.scripted_bayeux import change_payload
+
+from listener.changes.buffer import Event, PositionRefused
+from listener.changes.health import Health, State
+from listener.changes.ports import Gap, Lease, Position
+from listener.changes.records import UNDECODABLE_KEY
+from listener.changes.settings import ChangesSettings
+from listener.changes.subscriber import Subscriber
+from schemas.stream import EARLIEST
+
+ORG = "00D000000000001EAA"
+CHANNEL = "/data/ChangeEvents"
+
+
+def event(number: int, channel: str = CHANNEL) -> Event:
+    """A change of one contact, committed at a time that its number tells."""
+    return Event(channel, number, {"payload": change_payload(number), "event": {"replayId": number}}, 1)
+
+
+def committed(number: int) -> Position:
+    """The position behind such an event."""
+    return Position(number, 1_700_000_000_000 + number)
+
+
+class World:
+    """Everything around subscribers, which share it."""
+
+    def __init__(self) -> None:
+        self.time = FakeTime()
+        self.log = FakeChangeLog()
+        self.positions = FakePositions()
+        self.leases = FakeLeases(self.time.clock)
+        self.gaps = FakeGaps()
+        self.alarms: list[Gap] = []
+
+    @property
+    def appended(self) -> list[str]:
+        """The keys in the log, in order."""
+        return [record.key.decode() for record in self.log.records]
+
+
+class Process:
+    """One subscriber at work."""
+
+    def __init__(self, world: World, owner: str, **settings: Any) -> None:
+        self.source = FakeSource()
+        self.health = Health()
+        self.stop = asyncio.Event()
+        options: dict[str, Any] = {"lease_seconds": 30, "backoff_seconds": 1, "backoff_cap_seconds": 8} | settings
+        self.subscriber = Subscriber(
+            source=self.source,
+            log=world.log,
+            positions=world.positions,
+            leases=world.leases,
+            gaps=world.gaps,
+            settings=ChangesSettings(**options),
+            health=self.health,
+            org_id=ORG,
+            owner=owner,
+            alarm=world.alarms.append,
+            clock=world.time.clock,
+            wall=world.time.wall,
+            pause=world.time.sleep,
+            chance=lambda: 0.0,
+        )
+        self.task = asyncio.create_task(self.subscriber.run(self.stop))
+
+    async def put(self, *items: Event | PositionRefused) -> None:
+        """Let the stream bring these."""
+        self.source.put(*items)
+        await settle()
+
+    async def end(self) -> None:
+        """Stop it and see it out."""
+        self.stop.set()
+        async with asyncio.timeout(5):
+            await self.task
+
+
+@asynccontextmanager
+async def working(world: World, owner: str = "a", **settings: Any) -> AsyncIterator[Process]:
+    """A subscriber that has the lease, if it is to be had; killed at the end if it still runs."""
+    process = Process(world, owner, **settings)
+    await settle()
+    try:
+        yield process
+    finally:
+        process.task.cancel()
+        await asyncio.gather(process.task, return_exceptions=True)
+
+
+def keys(*numbers: int) -> list[str]:
+    """The keys of these events' records."""
+    return [f"003{number:012}AAA" for number in numbers]
+
+
+async def test_from_the_stream_into_the_log_then_the_position() -> None:
+    """The first start is at the oldest there is; the position follows the log."""
+    world = World()
+    async with working(world) as process:
+        assert process.source.started == [{}]
+        await process.put(event(1), event(2))
+        assert world.appended == keys(1, 2)
+        assert world.positions.stored == {CHANNEL: committed(2)}
+        assert len(process.source.buffer or ()) == 0
+        assert process.health.counts["records"] == 2
+        assert process.health.position_age(CHANNEL, 1_700_000_000_002 + 5_000) == 5
+
+
+async def test_a_start_from_the_stored_position() -> None:
+    """It is written back under the new epoch, so that the owner before cannot move it any more."""
+    world = World()
+    world.positions.stored = {CHANNEL: Position(41, 1_000)}
+    async with working(world) as process:
+        assert process.source.started == [{CHANNEL: 41}]
+        assert world.positions.stored == {CHANNEL: Position(41, 1_000)}
+        assert world.positions.epochs == {CHANNEL: 1}
+        assert process.health.commit_timestamps == {CHANNEL: 1_000}
+
+
+async def test_the_position_waits_for_the_log() -> None:
+    """While the log has not acknowledged, the position stays and the events stay in the buffer."""
+    world = World()
+    world.log.gate.clear()
+    async with working(world) as process:
+        await process.put(event(1))
+        await process.put(event(2))
+        assert world.log.waiting == 1
+        assert world.positions.stored == {}
+        assert len(process.source.buffer or ()) == 2
+        world.log.gate.set()
+        await settle()
+        assert world.appended == keys(1, 2)
+        assert world.positions.stored == {CHANNEL: committed(2)}
+
+
+async def test_a_log_that_is_away() -> None:
+    """The same batch again after growing waits: nothing is skipped, and the buffer fills to its marks."""
+    world = World()
+    world.log.outage.down = True
+    async with working(world, high_mark=3, low_mark=1) as process:
+        await process.put(event(1), event(2), event(3))
+        assert process.source.buffer is not None
+        assert process.source.buffer.full
+        for seconds in (0.6, 1.1, 2.1, 4.1):
+            await world.time.advance(seconds)
+        assert process.health.counts["unavailable"] == 5
+        assert "append to the log" in process.health.last_error
+        assert world.positions.stored == {}
+        world.log.outage.down = False
+        await world.time.advance(4.1)
+        assert world.appended == keys(1, 2, 3)
+        assert world.positions.stored == {CHANNEL: committed(3)}
+        assert not process.source.buffer.full
+
+
+async def test_a_store_that_is_away_when_the_position_moves() -> None:
+    """The batch is in the log once; the position is tried until it is taken."""
+    world = World()
+    async with working(world) as process:
+        world.positions.outage.left = 3
+        await process.put(event(1))
+        assert world.positions.stored == {}
+        await process.put(event(2))
+        await world.time.advance(10)
+        assert world.appended == keys(1, 2)
+        assert world.positions.stored == {CHANNEL: committed(2)}
+
+
+async def test_a_store_that_is_away_at_the_start() -> None:
+    """Neither the lease nor the position can be had: it waits for both."""
+    world = World()
+    world.leases.outage.left = 2
+    world.positions.outage.left = 2
+    world.positions.stored = {CHANNEL: committed(7)}
+    async with working(world) as process:
+        assert process.source.started == []
+        assert not process.health.ready(world.time.now)
+        await world.time.advance(10)
+        assert process.source.started == [{CHANNEL: 7}]
+
+
+async def test_a_crash_between_the_log_and_the_position() -> None:
+    """The events come again and are in the log twice; none is missing."""
+    world = World()
+    world.positions.stored = {CHANNEL: committed(1)}
+    async with working(world) as process:
+        world.positions.outage.down = True
+        await process.put(event(2), event(3))
+        assert world.appended == keys(2, 3)
+    world.positions.outage.down = False
+    async with working(world) as process:
+        await world.time.advance(40)
+        assert process.source.started == [{CHANNEL: 1}]
+        await process.put(event(2), event(3), event(4))
+    assert world.appended == keys(2, 3, 2, 3, 4)
+
+
+async def test_a_refused_position_is_a_recorded_gap(caplog: pytest.LogCaptureFixture) -> None:
+    """From the last good commit to now, with an alarm; then everything there is, never only what is new."""
+    world = World()
+    async with working(world) as process:
+        await process.put(event(1), event(2), PositionRefused(CHANNEL, 2, "400::The replayId {2} …"))
+        since = 1_700_000_000_002
+        assert world.gaps.rows == {(CHANNEL, "position_refused", since, 2): world.time.wall()}
+        assert world.alarms == [Gap(CHANNEL, "position_refused", since, world.time.wall(), 2)]
+        assert process.source.resumed == [(CHANNEL, EARLIEST)]
+        assert world.positions.stored == {CHANNEL: committed(2)}
+        assert process.health.counts["gaps"] == 1
+        await process.put(event(3))
+        assert world.appended == keys(1, 2, 3)
+
+
+async def test_a_gap_that_cannot_be_recorded_holds_the_stream() -> None:
+    """The stream goes on only once the gap is kept: no gap is silent."""
+    world = World()
+    async with working(world) as process:
+        world.gaps.outage.left = 2
+        await process.put(PositionRefused(CHANNEL, 9, "400::"))
+        assert process.source.resumed == []
+        assert world.alarms == []
+        await world.time.advance(5)
+        assert len(world.gaps.rows) == 1
+        assert process.source.resumed == [(CHANNEL, EARLIEST)]
+
+
+async def test_an_event_that_cannot_be_read_is_kept_and_passed() -> None:
+    """It is in the log under its own key, and those behind it are not held up."""
+    world = World()
+    async with working(world) as process:
+        odd = Event(CHANNEL, 2, {"payload": {"x": 1}, "event": {"replayId": 2}}, 1)
+        await process.put(event(1), odd, event(3))
+        assert world.appended == [*keys(1), UNDECODABLE_KEY.decode(), *keys(3)]
+        assert process.health.counts["undecodable"] == 1
+        assert world.positions.stored == {CHANNEL: committed(3)}
+
+
+async def test_the_lease_is_renewed_by_the_clock() -> None:
+    """It is held for as long as it is renewed, however long that is."""
+    world = World()
+    async with working(world) as process:
+        await world.time.advance(300)
+        assert process.source.running == 1
+        assert process.health.counts["lease_losses"] == 0
+        assert await world.leases.acquire(f"changes:{ORG}", "b", 30) is None
+
+
+async def test_a_second_one_stands_by_and_takes_over() -> None:
+    """It is ready all the while; when the first is killed, it goes on from its position within the lease's time."""
+    world = World()
+    async with working(world, "a") as first, working(world, "b") as second:
+        await first.put(event(1))
+        assert second.health.state is State.STANDBY
+        assert second.health.ready(world.time.now)
+        assert second.source.started == []
+        first.task.cancel()
+        await asyncio.gather(first.task, return_exceptions=True)
+        world.leases.held[f"changes:{ORG}"] = (Lease(f"changes:{ORG}", "a", 1), world.time.now + 30)  # as kill -9
+        await world.time.advance(29)
+        assert second.source.started == []
+        await world.time.advance(12)
+        assert second.source.started == [{CHANNEL: 1}]
+
+
+async def test_a_stop_hands_over_at_once() -> None:
+    """The lease is let go, so that the next need not wait for it to run out."""
+    world = World()
+    async with working(world, "a") as first, working(world, "b") as second:
+        await first.put(event(1))
+        await first.end()
+        assert first.health.state is State.STOPPED
+        assert first.source.running == 0
+        await world.time.advance(11)
+        assert second.source.started == [{CHANNEL: 1}]
+
+
+async def test_a_stop_finishes_the_batch_in_hand() -> None:
+    """What is being appended is seen through, and its position written."""
+    world = World()
+    async with working(world) as process:
+        world.log.gate.clear()
+        await process.put(event(1), event(2))
+        process.stop.set()
+        await settle()
+        assert not process.task.done()
+        world.log.gate.set()
+        await process.end()
+        assert world.positions.stored == {CHANNEL: committed(2)}
+
+
+async def test_a_stop_does_not_wait_for_a_log_that_is_away() -> None:
+    """The batch is left undone, and so is its position: it comes again."""
+    world = World()
+    world.log.outage.down = True
+    async with working(world) as process:
+        await process.put(event(1))
+        await process.end()
+        assert world.positions.stored == {}
+        assert world.leases.held == {}
+
+
+async def test_a_stop_while_standing_by() -> None:
+    """There is nothing to finish."""
+    world = World()
+    async with working(world, "a"), working(world, "b") as second:
+        await second.end()
+        assert second.health.state is State.STOPPED
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["taken_by_another", "store_away"])
+async def test_a_lost_lease_stops_at_once(caplog: pytest.LogCaptureFixture, *, away: bool) -> None:
+    """In the middle of an append: the stream is left, the position stays, and it stands by."""
+    world = World()
+    async with working(world) as process:
+        world.log.gate.clear()
+        await process.put(event(1))
+        if away:
+            world.leases.outage.down = True
+            await world.time.advance(29)
+            assert process.source.running == 1
+            await world.time.advance(2)
+        else:
+            world.leases.held[f"changes:{ORG}"] = (Lease(f"changes:{ORG}", "b", 2), world.time.now + 1_000)
+            await world.time.advance(11)
+        assert process.source.running == 0
+        assert world.log.waiting == 0
+        assert world.positions.stored == {}
+        assert process.health.counts["lease_losses"] == 1
+        assert "lease is lost" in caplog.text
+
+
+async def test_a_fenced_position_stops_at_once() -> None:
+    """A later owner has written: this one stops, though its own lease has not run out."""
+    world = World()
+    async with working(world) as process:
+        await process.put(event(1))
+        world.positions.epochs[CHANNEL] = 99
+        world.positions.stored[CHANNEL] = committed(50)
+        world.leases.held[f"changes:{ORG}"] = (Lease(f"changes:{ORG}", "b", 99), world.time.now + 1_000)
+        await process.put(event(2))
+        assert process.source.running == 0
+        assert process.health.state is State.STANDBY
+        assert process.health.counts["lease_losses"] == 1
+        assert world.positions.stored == {CHANNEL: committed(50)}
+
+
+async def test_a_broken_source_is_not_survived_in_silence() -> None:
+    """What nobody expected ends the process, and lets the lease go."""
+    world = World()
+
+    class Broken(FakeSource):
+        async def run(self, start: Any, buffer: Any) -> None:
+            raise RuntimeError("a bug")
+
+    process = Process(world, "a")
+    process.task.cancel()
+    await asyncio.gather(process.task, return_exceptions=True)
+    process.subscriber._source = Broken()
+    with pytest.raises(RuntimeError, match="a bug"):
+        await process.subscriber.run(asyncio.Event())
+    assert world.leases.held == {}
+
+
+async def test_no_value_of_a_record_is_in_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither when it is kept nor when it cannot be read or appended."""
+    world = World()
+    world.log.outage.left = 1
+    with caplog.at_level(logging.DEBUG):
+        async with working(world) as process:
+            payload = change_payload(1, Email="someone@example.org")
+            await process.put(Event(CHANNEL, 1, {"payload": payload, "event": {}}, 1))
+            await process.put(Event(CHANNEL, 2, {"payload": {"Email": "someone@example.org"}}, 1))
+            await world.time.advance(5)
+    assert len(world.log.records) == 2
+    assert "someone" not in caplog.text
