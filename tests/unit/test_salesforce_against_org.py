@@ -11,10 +11,12 @@ import pytest
 from support.org import OrgClient, org_client
 from support.records_behaviour import EXTERNAL_ID, RecordsBehaviour, contact, made
 
+from adapters.salesforce.describe_check import check_kind
 from adapters.salesforce.opening import Salesforce, open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from consumers.ports import Records
 from listener.changes.ports import Sessions
+from schemas.mapping import FieldMapping, KindMapping
 from schemas.records import Failure, RecordUpdate
 from schemas.session import LoginFailed
 
@@ -183,3 +185,22 @@ async def test_long_lists_of_external_ids_are_all_found(salesforce: Salesforce) 
     results = await salesforce.records.upsert("Contact", EXTERNAL_ID, [contact(name) for name in names])
     found = await salesforce.records.find("Contact", EXTERNAL_ID, [*names, *(f"{'é' * 60}{n}" for n in range(60))])
     assert found == {name: [result.record_id] for name, result in zip(names, results, strict=True)}
+
+
+async def test_a_mapping_is_checked_against_the_orgs_describe(salesforce: Salesforce) -> None:
+    """The org's own describe is what the check reads: a right mapping fits, a wrong one is told where."""
+    kind = KindMapping(
+        collection="customers",
+        sobject="Contact",
+        external_id=EXTERNAL_ID,
+        token="Tandem_Customer_Write__c",
+        fields=(FieldMapping(platform="last_name", salesforce="LastName"),),
+    )
+    describe = await salesforce.rest.describe("Contact")
+    assert [str(each) for each in check_kind("customer", kind, describe) if each.blocking] == []
+    wrong = kind.model_copy(update={"token": "Nothing__c"})
+    assert [each.where for each in check_kind("customer", wrong, describe) if each.blocking] == ["customer.token"]
+    assert await salesforce.rest.describe("Nothing__c") is None
+    assert "62.0" in {version["version"] for version in await salesforce.rest.versions()}
+    assert "Contact" in {each["name"] for each in await salesforce.rest.describe_global()}
+    assert (await salesforce.rest.limits())["DailyApiRequests"]["Max"] > 0
