@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import CollectionInvalid
+from pymongo.errors import CollectionInvalid, OperationFailure
 
 from adapters.mongo.client import Database
 
 SYNC_LOGS = "salesforce_sync_logs"
 PARKED = "tandem_parked"
 GAPS = "tandem_gaps"
+
+_NAMESPACE_EXISTS = 48
 
 DOCUMENT_INDEXES = (
     IndexModel([("_sync.link.id", ASCENDING)], name="link", sparse=True),
@@ -36,7 +38,14 @@ async def prepare(database: Database, kinds: Iterable[str]) -> None:
         await database[name].create_indexes(list(indexes))
     for name in kinds:
         await database[name].create_indexes(list(DOCUMENT_INDEXES))
-        try:
-            await database.create_collection(f"{name}_public", viewOn=name, pipeline=[{"$unset": "_sync"}])
-        except CollectionInvalid:
-            continue  # another process, or an earlier start, has made it
+        await _make_view(database, name)
+
+
+async def _make_view(database: Database, name: str) -> None:
+    try:
+        await database.create_collection(f"{name}_public", viewOn=name, pipeline=[{"$unset": "_sync"}])
+    except CollectionInvalid:
+        return  # an earlier start has made it
+    except OperationFailure as error:
+        if error.code != _NAMESPACE_EXISTS:
+            raise  # else another process has made it just now

@@ -1,0 +1,107 @@
+"""What every process is built around: settings read once, logs, metrics, the ops port, and an orderly end."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.telemetry.logs import open_logs
+from adapters.telemetry.metrics import Metrics
+from adapters.telemetry.settings import TelemetrySettings
+from ops import server
+from ops.settings import WrongSettings, read_settings
+from schemas.unavailable import Unavailable
+
+Notice = Callable[..., object]
+
+EXIT_WRONG_SETTINGS = 2
+EXIT_FAILED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Of one process: where its stages leave pings (for `/ready`) and signs of life (for `/health`)."""
+
+    stage: str
+    log: Any
+    """A structlog logger."""
+    metrics: Metrics
+    stop: asyncio.Event
+    pings: dict[str, server.Ping] = field(default_factory=dict)
+    alive: dict[str, server.Alive] = field(default_factory=dict)
+
+
+Stage = Callable[[Frame], Awaitable[None]]
+"""One stage: opens what it needs, works until `frame.stop` is set, and closes it again."""
+
+
+def run(name: str, stages: Sequence[Stage]) -> int:
+    """Run stages as one process until SIGTERM or SIGINT; the exit code.
+
+    A stage that fails ends the process: a supervisor sees it, and nothing smiles on half of the work.
+    """
+    try:
+        (telemetry,) = read_settings(TelemetrySettings)
+    except WrongSettings as wrong:
+        print("\n".join(wrong.lines), file=sys.stderr)  # noqa: T201 - there are no logs yet
+        return EXIT_WRONG_SETTINGS
+    code = 0
+    with open_logs(telemetry, stage=name) as log:
+        try:
+            _run_loop(_process(name, stages, telemetry, log))
+        except* WrongSettings as wrong:
+            for one in _leaves(wrong):
+                print("\n".join(one.lines), file=sys.stderr)  # noqa: T201
+            code = EXIT_WRONG_SETTINGS
+        except* Exception as failures:
+            for failure in _leaves(failures):
+                away = isinstance(failure, Unavailable)
+                reason = str(failure) if away else type(failure).__name__
+                log.critical("stage_failed", reason=reason, exc_info=None if away else failure)
+            code = EXIT_FAILED
+    return code
+
+
+async def _process(name: str, stages: Sequence[Stage], telemetry: TelemetrySettings, log: Any) -> None:
+    frame = Frame(stage=name, log=log, metrics=Metrics(), stop=asyncio.Event())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, frame.stop.set)
+    async with server.serve(
+        host=telemetry.ops_host,
+        port=telemetry.ops_port,
+        metrics=frame.metrics.render,
+        pings=frame.pings,
+        ping_seconds=telemetry.ops_ping_seconds,
+        alive=frame.alive,
+    ) as port:
+        log.info("started", ops_port=port)
+        async with asyncio.TaskGroup() as group:
+            for stage in stages:
+                group.create_task(_until_stopped(stage, frame))
+        log.info("stopped")
+
+
+async def _until_stopped(stage: Stage, frame: Frame) -> None:
+    """A stage that returns before it was told to has failed to do its work."""
+    await stage(frame)
+    if not frame.stop.is_set():
+        raise RuntimeError("a stage ended by itself")
+
+
+def _run_loop(main: Any) -> None:
+    if sys.platform == "win32":
+        asyncio.run(main)
+        return
+    import uvloop  # noqa: PLC0415 - not on every platform
+
+    uvloop.run(main)
+
+
+def _leaves(group: BaseExceptionGroup[Any]) -> list[Any]:
+    found: list[Any] = []
+    for error in group.exceptions:
+        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return found

@@ -1,0 +1,173 @@
+"""Parts that several processes open: the clock, the store with its mapping, a runner with its metrics."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.kafka.consumer import KafkaRecords, open_consumer
+from adapters.kafka.settings import KafkaSettings
+from adapters.mongo.client import Database, open_database, ping
+from adapters.mongo.collections import prepare
+from adapters.mongo.documents import MongoDocuments
+from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
+from adapters.mongo.mappings import MongoMappings
+from adapters.mongo.settings import MongoSettings
+from consumers.catalog import Catalog
+from consumers.runner.runner import Runner
+from ops.mapping_source import MappingSettings
+from ops.processes.frame import Frame
+from schemas.mapping import Mapping
+from schemas.outcome import Outcome, Result
+from schemas.unavailable import Unavailable
+
+MAPPING_LOOK_SECONDS = 5.0
+LAG_SECONDS = 2.0
+PING_SECONDS = 5.0
+
+
+def wall_ms() -> int:
+    """Now, epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class MappingInForce:
+    """The newest published mapping, compiled. `follow` keeps it so."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self.mapping = mapping
+        self.catalog = Catalog(mapping)
+
+    def current(self) -> Catalog:
+        """The catalog to decide with now."""
+        return self.catalog
+
+    async def follow(self, mappings: MongoMappings, database: Database, frame: Frame) -> None:
+        """Take up each new version as it is published; without end."""
+        while True:
+            try:
+                async for mapping in mappings.watch(self.mapping.version, every=MAPPING_LOOK_SECONDS):
+                    await prepare(database, [kind.collection for kind in mapping.kinds.values()])
+                    self.mapping, self.catalog = mapping, Catalog(mapping)
+                    frame.log.info("mapping_taken_up", version=mapping.version)
+            except Unavailable as error:
+                frame.log.warning("mapping_not_seen", reason=str(error))
+                await asyncio.sleep(MAPPING_LOOK_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """MongoDB, open, with its indexes made and the mapping in force."""
+
+    database: Database
+    documents: MongoDocuments
+    log: MongoSyncLog
+    parked: MongoParkedRecords
+    mapping: MappingInForce
+
+
+@asynccontextmanager
+async def open_store(settings: MongoSettings, mapping: MappingSettings, frame: Frame) -> AsyncIterator[Store]:
+    """The store for as long as the block runs; a mapping is seeded where there is none.
+
+    Raises:
+        Unavailable: MongoDB does not answer.
+        InvalidMapping: the mapping to seed with cannot be used.
+    """
+    async with open_database(settings) as database:
+        mappings = MongoMappings(database)
+        in_force = MappingInForce(await mappings.seed(mapping.read()))
+        await prepare(database, [kind.collection for kind in in_force.mapping.kinds.values()])
+        frame.pings["mongodb"] = lambda: ping(database, PING_SECONDS)
+        following = asyncio.create_task(in_force.follow(mappings, database, frame))
+        try:
+            yield Store(
+                database=database,
+                documents=MongoDocuments(database),
+                log=MongoSyncLog(database),
+                parked=MongoParkedRecords(database),
+                mapping=in_force,
+            )
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
+
+
+@asynccontextmanager
+async def opened_for(
+    runner: Runner, settings: KafkaSettings, group: str, topics: Sequence[str], frame: Frame
+) -> AsyncIterator[KafkaRecords]:
+    """The runner's stream, with the lag of its partitions told to the metrics."""
+    listener = _Listener(runner, frame)
+    async with open_consumer(settings, group, topics, listener) as stream:
+        telling = asyncio.create_task(_tell_lag(stream, frame))
+        try:
+            yield stream
+        finally:
+            telling.cancel()
+            await asyncio.wait([telling])
+
+
+class _Listener:
+    """Passes rebalances on to the runner; the lag of partitions that went is no longer ours to tell."""
+
+    def __init__(self, runner: Runner, frame: Frame) -> None:
+        self._runner = runner
+        self._frame = frame
+
+    async def on_revoked(self, partitions: Collection[tuple[str, int]]) -> None:
+        await self._runner.on_revoked(partitions)
+        self._frame.log.info("partitions_revoked", partitions=len(partitions))
+
+    async def on_assigned(self, partitions: Collection[tuple[str, int]]) -> None:
+        await self._runner.on_assigned(partitions)
+        self._frame.log.info("partitions_assigned", partitions=len(partitions))
+
+
+async def _tell_lag(stream: KafkaRecords, frame: Frame) -> None:
+    told: set[tuple[str, int]] = set()
+    while True:
+        try:
+            lag = await stream.lag()
+        except Unavailable as error:
+            frame.log.warning("lag_not_seen", reason=str(error))
+        else:
+            for topic, partition in told - lag.keys():
+                frame.metrics.partition_lost(topic, partition)
+            for (topic, partition), records in lag.items():
+                frame.metrics.lag_seen(topic, partition, records)
+            told = set(lag)
+        await asyncio.sleep(LAG_SECONDS)
+
+
+def results_told(frame: Frame) -> Callable[[str, Sequence[Result]], None]:
+    """Counts outcomes, and says why records were parked."""
+
+    def told(topic: str, results: Sequence[Result]) -> None:
+        for result in results:
+            frame.metrics.records_finished(topic, result.outcome)
+            if result.outcome is Outcome.PARKED:
+                frame.metrics.parked(topic, result.reason)
+        frame.metrics.batch_taken(frame.stage, len(results))
+
+    return told
+
+
+def unavailable_told(frame: Frame) -> Callable[[str, Unavailable, float], None]:
+    """Says what is away, and how long it is waited for."""
+
+    def told(what: str, error: Unavailable, seconds: float) -> None:
+        frame.log.warning("unavailable", what=what, reason=str(error), wait_seconds=round(seconds, 2))
+
+    return told
+
+
+def conflict_told(frame: Frame) -> Callable[[dict[str, Any]], None]:
+    """Counts conflicts by field, rule and winner."""
+
+    def told(row: dict[str, Any]) -> None:
+        frame.metrics.conflict_settled(row["path"], row["rule"], row["winner"])
+
+    return told

@@ -1,0 +1,72 @@
+"""`tandem webhook`: signed webhooks into `platform.events`."""
+
+import asyncio
+from contextlib import suppress
+
+from adapters.kafka.logs import EventLog
+from adapters.kafka.producer import open_producer
+from adapters.kafka.settings import KafkaSettings
+from adapters.kafka.topics import make_topics
+from adapters.mongo.settings import MongoSettings
+from listener.webhook.app import serve
+from listener.webhook.handler import Webhook
+from listener.webhook.settings import WebhookSettings
+from ops.mapping_source import MappingSettings
+from ops.processes.frame import Frame, run
+from ops.processes.parts import MappingInForce, open_store
+from ops.settings import read_settings
+from schemas.unavailable import Unavailable
+
+MONGODB_AGAIN_SECONDS = 5.0
+
+
+async def stage(frame: Frame) -> None:
+    """Takes webhooks in while Kafka answers; MongoDB tells which event types are mapped, and need not be there."""
+    webhook_settings, kafka, mongo, mapping = read_settings(
+        WebhookSettings, KafkaSettings, MongoSettings, MappingSettings
+    )
+    in_force = MappingInForce(mapping.read())
+
+    def kind_of_event(event_type: str) -> str | None:
+        event = in_force.catalog.event(event_type)
+        return event.kind.name if event else None
+
+    async def follow_mapping() -> None:
+        while True:
+            try:
+                async with open_store(mongo, mapping, frame) as store:
+                    while True:
+                        in_force.mapping, in_force.catalog = store.mapping.mapping, store.mapping.catalog
+                        await asyncio.sleep(MONGODB_AGAIN_SECONDS)
+            except Unavailable as error:
+                frame.log.warning("mapping_not_seen", reason=str(error))
+                await asyncio.sleep(MONGODB_AGAIN_SECONDS)
+            finally:
+                # A webhook is taken without MongoDB: its absence makes this process no less ready.
+                frame.pings.pop("mongodb", None)
+
+    await make_topics(kafka)
+    async with open_producer(kafka) as producer:
+        log = EventLog(producer)
+        frame.pings["kafka"] = log.ping
+        webhook = Webhook(
+            settings=webhook_settings,
+            log=log,
+            kind_of_event=kind_of_event,
+            answered=frame.metrics.webhook_answered,
+            notice=frame.log.info,
+        )
+        following = asyncio.create_task(follow_mapping())
+        try:
+            async with serve(webhook_settings, webhook, log, frame.log.warning) as listening:
+                frame.log.info("listening", host=listening.host, port=listening.port)
+                await frame.stop.wait()
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+
+def main() -> int:
+    """Run the process; its exit code."""
+    return run("webhook", [stage])
