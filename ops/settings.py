@@ -18,7 +18,6 @@ D = TypeVar("D", bound=BaseSettings)
 E = TypeVar("E", bound=BaseSettings)
 F = TypeVar("F", bound=BaseSettings)
 G = TypeVar("G", bound=BaseSettings)
-H = TypeVar("H", bound=BaseSettings)
 
 
 class WrongSettings(Exception):
@@ -51,20 +50,6 @@ def read_settings(
 def read_settings(
     a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], f: type[F], g: type[G], /, *, env_file: Path = ENV_FILE
 ) -> tuple[A, B, C, D, E, F, G]: ...
-@overload
-def read_settings(
-    a: type[A],
-    b: type[B],
-    c: type[C],
-    d: type[D],
-    e: type[E],
-    f: type[F],
-    g: type[G],
-    h: type[H],
-    /,
-    *,
-    env_file: Path = ENV_FILE,
-) -> tuple[A, B, C, D, E, F, G, H]: ...
 def read_settings(*groups: type[BaseSettings], env_file: Path = ENV_FILE) -> tuple[BaseSettings, ...]:
     """These groups, in their order; the environment goes before the file.
 

@@ -1,0 +1,66 @@
+"""Which groups of settings each process reads."""
+
+from typing import Final
+
+from pydantic_settings import BaseSettings
+
+from adapters.kafka.settings import KafkaSettings
+from adapters.mongo.settings import MongoSettings
+from adapters.salesforce.settings import SalesforceSettings
+from adapters.telemetry.settings import TelemetrySettings
+from consumers.runner.settings import RunnerSettings
+from consumers.settings import MergeSettings, WriterSettings
+from listener.changes.settings import ChangesSettings
+from listener.webhook.settings import WebhookSettings
+from ops.mapping_source import MappingSettings
+
+Groups = tuple[type[BaseSettings], ...]
+
+OF_PROCESS: Final[dict[str, Groups]] = {
+    "webhook": (WebhookSettings, KafkaSettings, MongoSettings, MappingSettings, TelemetrySettings),
+    "subscribe": (
+        ChangesSettings,
+        SalesforceSettings,
+        KafkaSettings,
+        MongoSettings,
+        MappingSettings,
+        TelemetrySettings,
+    ),
+    "reconcile": (MergeSettings, RunnerSettings, KafkaSettings, MongoSettings, MappingSettings, TelemetrySettings),
+    "write": (
+        WriterSettings,
+        MergeSettings,
+        RunnerSettings,
+        SalesforceSettings,
+        KafkaSettings,
+        MongoSettings,
+        MappingSettings,
+        TelemetrySettings,
+    ),
+}
+
+# In the order of the pages: what everybody needs first.
+ALL: Final[Groups] = (
+    KafkaSettings,
+    MongoSettings,
+    MappingSettings,
+    SalesforceSettings,
+    WebhookSettings,
+    ChangesSettings,
+    MergeSettings,
+    WriterSettings,
+    RunnerSettings,
+    TelemetrySettings,
+)
+
+
+def of_process(process: str) -> Groups:
+    """The groups of one process; of `all`, those of every process."""
+    if process != "all":
+        return OF_PROCESS[process]
+    return tuple(group for group in ALL if read_by(group))
+
+
+def read_by(group: type[BaseSettings]) -> list[str]:
+    """The processes that read this group."""
+    return [process for process, groups in OF_PROCESS.items() if group in groups]
