@@ -1,0 +1,237 @@
+"""Records out of Kafka: one member of a consumer group, which never moves an offset by itself."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from adapters.kafka.settings import KafkaSettings
+from adapters.kafka.sizes import MAX_BATCH_BYTES
+from schemas import cloudevents
+from schemas.log_record import Record
+from schemas.unavailable import Unavailable
+
+Partition = tuple[str, int]
+
+REBALANCE_MARGIN_SECONDS = 1.0
+"""How much longer than asked a fetch may wait for a rebalance to end."""
+
+
+class OffsetOutOfRange(Exception):
+    """The log does not hold the record at which a partition goes on: a gap, to be repaired and not skipped."""
+
+    def __init__(self, partition: Partition, wanted: int, first: int, end: int) -> None:
+        super().__init__(
+            f"{partition[0]}[{partition[1]}]: goes on at offset {wanted}, but the log holds {first} to {end - 1}"
+            if first < end
+            else f"{partition[0]}[{partition[1]}]: goes on at offset {wanted}, but the log is empty and ends at {end}"
+        )
+        self.partition = partition
+        self.wanted = wanted
+        self.first = first
+        self.end = end
+
+
+class RebalanceListener(Protocol):
+    """Who is told of partitions that go and come."""
+
+    async def on_revoked(self, partitions: Collection[Partition]) -> None:
+        """Awaited before these are given away; `commit` works."""
+
+    async def on_assigned(self, partitions: Collection[Partition]) -> None:
+        """Awaited before a record of these is fetched."""
+
+
+class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
+    """The partitions that we own right now. Made by `open_consumer`.
+
+    All awaiting is done in the caller's task, so a fetched record is in the caller's hands in the same step of the
+    event loop in which it left the consumer: no revocation can come between.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, listener: RebalanceListener, request_seconds: float) -> None:
+        self._consumer = consumer
+        self._listener = listener
+        self._seconds = request_seconds
+        self._paused = False
+        self._revocations = 0
+        self._settled = asyncio.Event()
+        """Set while the listener has been told of everything that is assigned."""
+
+    async def fetch(self, max_records: int, timeout: float) -> list[Record]:
+        """Up to `max_records`, in order for each partition; none if none came within `timeout` seconds.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+            OffsetOutOfRange: records that we have not had are gone.
+        """
+        try:
+            async with asyncio.timeout(timeout + REBALANCE_MARGIN_SECONDS):
+                found = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
+                revocations = self._revocations
+                while found and not self._settled.is_set():
+                    await self._settled.wait()
+        except TimeoutError:
+            return []
+        except NoOffsetForPartitionError:
+            await self._begin_at_the_beginning()
+            return []
+        except OffsetOutOfRangeError as error:
+            raise await self._gap(error) from None
+        except KafkaError as error:
+            raise _unavailable(error) from error
+        if revocations != self._revocations:
+            return []  # given away while we waited; whoever owns them now gets them
+        return [_record(one) for records in found.values() for one in records]
+
+    def pause(self) -> None:
+        """Fetch nothing until `resume`, but stay in the group."""
+        if not self._paused:
+            self._paused = True
+            self._consumer.pause(*self._consumer.assignment())
+
+    def resume(self) -> None:
+        """End a pause."""
+        if self._paused:
+            self._paused = False
+            self._consumer.resume(*self._consumer.assignment())
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Store where each partition goes on. Partitions that are no longer ours are left to whoever owns them.
+
+        Raises:
+            Unavailable: not stored, or not known to be.
+        """
+        owned = self._consumer.assignment()
+        ours = {TopicPartition(*at): offset for at, offset in offsets.items() if TopicPartition(*at) in owned}
+        if not ours:
+            return
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._consumer.commit(ours)
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise _unavailable(error) from error
+
+    async def lag(self) -> dict[Partition, int]:
+        """Records not yet committed, for each partition that we own.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+        owned = list(self._consumer.assignment())
+        try:
+            async with asyncio.timeout(self._seconds):
+                ends = await self._consumer.end_offsets(owned)
+                begins = await self._consumer.beginning_offsets(owned)
+                committed = {at: await self._consumer.committed(at) for at in owned}
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise _unavailable(error) from error
+        return {(at.topic, at.partition): ends[at] - max(begins[at], committed[at] or 0) for at in owned}
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Called by aiokafka, which gives away everything at each rebalance."""
+        self._settled.clear()
+        self._revocations += 1
+        if revoked:
+            await self._listener.on_revoked({(at.topic, at.partition) for at in revoked})
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Called by aiokafka once it knows what we own."""
+        try:
+            if self._paused:
+                self._consumer.pause(*assigned)
+            await self._listener.on_assigned({(at.topic, at.partition) for at in assigned})
+        finally:
+            self._settled.set()
+
+    async def _begin_at_the_beginning(self) -> None:
+        """Of partitions for which the group has never committed; of no others."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                owned = self._consumer.assignment()
+                new = [at for at in owned if await self._consumer.committed(at) is None]
+                if new:
+                    await self._consumer.seek_to_beginning(*new)
+        except IllegalStateError:
+            return  # given away meanwhile
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise _unavailable(error) from error
+
+    async def _gap(self, error: OffsetOutOfRangeError) -> Exception:
+        ((at, wanted),) = error.args[0].items()
+        try:
+            async with asyncio.timeout(self._seconds):
+                first = (await self._consumer.beginning_offsets([at]))[at]
+                end = (await self._consumer.end_offsets([at]))[at]
+        except (KafkaError, OSError, TimeoutError) as away:
+            return _unavailable(away)  # the same error comes again once it answers
+        return OffsetOutOfRange((at.topic, at.partition), wanted, first, end)
+
+
+@contextlib.asynccontextmanager
+async def open_consumer(
+    settings: KafkaSettings, group: str, topics: Sequence[str], listener: RebalanceListener
+) -> AsyncIterator[KafkaRecords]:
+    """A member of `group` that reads `topics`; it leaves the group at the end.
+
+    Raises:
+        Unavailable: no broker answers.
+    """
+    options: dict[str, Any] = settings.client_options()
+    consumer = AIOKafkaConsumer(
+        **options,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        session_timeout_ms=int(settings.session_timeout * 1000),
+        heartbeat_interval_ms=int(settings.session_timeout * 1000 / 3),
+        rebalance_timeout_ms=int(settings.rebalance_timeout * 1000),
+        request_timeout_ms=int(settings.request_timeout * 1000),
+        max_partition_fetch_bytes=MAX_BATCH_BYTES,
+    )
+    records = KafkaRecords(consumer, listener, settings.request_timeout)
+    try:
+        await _start(consumer, settings)
+        consumer.subscribe(list(topics), listener=records)  # only now: `start` would wait for the whole group otherwise
+        yield records
+    finally:
+        await _close(consumer, settings.request_timeout)
+
+
+async def _start(consumer: AIOKafkaConsumer, settings: KafkaSettings) -> None:
+    try:
+        async with asyncio.timeout(settings.request_timeout):
+            await consumer.start()
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Unavailable(f"no Kafka broker answers at {settings.bootstrap_servers}: {type(error).__name__}") from error
+
+
+async def _close(consumer: AIOKafkaConsumer, seconds: float) -> None:
+    """`stop` waits for the group's coordinator, which is forever where no broker answers."""
+    try:
+        async with asyncio.timeout(seconds):
+            await consumer.stop()
+    except TimeoutError:
+        if consumer._fetcher is not None:  # noqa: SLF001 - aiokafka offers no other way to give up
+            await consumer._fetcher.close()  # noqa: SLF001
+        await consumer._client.close()  # noqa: SLF001
+
+
+def _record(found: ConsumerRecord) -> Record:
+    return Record(
+        topic=found.topic,
+        partition=found.partition,
+        offset=found.offset,
+        key=found.key,
+        value=found.value,
+        headers=cloudevents.read(found.headers),
+        timestamp=found.timestamp,
+        raw_headers=found.headers,
+    )
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    return Unavailable(f"Kafka does not answer: {type(error).__name__}")
