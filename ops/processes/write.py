@@ -13,8 +13,9 @@ from adapters.salesforce.settings import SalesforceSettings
 from consumers.runner.runner import Runner
 from consumers.runner.settings import RunnerSettings
 from consumers.settings import MergeSettings, WriterSettings
+from consumers.writer.send import ROWS_A_CALL
 from consumers.writer.sweep import Sweep
-from consumers.writer.writer import ROWS_A_CALL, Writer
+from consumers.writer.writer import Writer
 from ops.mapping_source import MappingSettings
 from ops.processes.frame import Frame, run
 from ops.processes.parts import conflict_told, open_store, opened_for, results_told, unavailable_told, wall_ms

@@ -1,0 +1,60 @@
+"""Rules 18 and 20: before a first write, the record is looked for by external id."""
+
+from collections.abc import Sequence
+
+from consumers.ports import Records, Unavailable
+from consumers.rules.kinds import Kind
+from consumers.rules.state import Refusal
+from consumers.rules.writes import Send, Until, after_find, due_values, linked, wait
+from consumers.writer.send import Sending
+from consumers.writer.visit import Desk, Visit, by_kind
+from schemas.outcome import Outcome, Result
+
+SEVERAL_RECORDS = "DUPLICATE_EXTERNAL_ID"
+
+
+class Finder:
+    """Links what is there, and hands on what is not."""
+
+    def __init__(self, desk: Desk, records: Records) -> None:
+        self._desk = desk
+        self._records = records
+
+    async def find(self, visits: Sequence[Visit]) -> list[Sending]:
+        """Look these up; the first writes of those that are not there."""
+        sendings: list[Sending] = []
+        for kind, group in by_kind(visits):
+            try:
+                found = await self._records.find(kind.sobject, kind.external_id, [visit.id for visit in group])
+            except Unavailable as error:
+                await self._desk.defer(group, "UNAVAILABLE", str(error))
+                continue
+            decided: list[Visit] = []
+            for visit in group:
+                sending = self._decide(kind, visit, found.get(visit.id, []))
+                if sending is None:
+                    decided.append(visit)
+                else:
+                    sendings.append(sending)
+            await self._desk.save(decided)
+        return sendings
+
+    def _decide(self, kind: Kind, visit: Visit, matches: Sequence[str]) -> Sending | None:
+        now = self._desk.now()
+        state = visit.state
+        if len(matches) == 1:
+            linked(state, matches[0], now=now)
+            visit.result = Result(Outcome.APPLIED, "linked to the record that was there")
+            return None
+        if matches:
+            why = f"{len(matches)} records hold this external id"
+            state.refusal = Refusal(due_values(state, kind), SEVERAL_RECORDS, why, now)
+            visit.result = Result(Outcome.PARKED, SEVERAL_RECORDS)
+            return None
+        step = after_find(state, kind, self._desk.timing, now=now)
+        if isinstance(step, Send):
+            return Sending(visit, step.values)
+        if isinstance(step, Until):
+            wait(state, "LOOK_AGAIN", until=step.at)
+            visit.result = Result(Outcome.DEFERRED, "rule 20: a first write may still land")
+        return None

@@ -1,0 +1,126 @@
+"""A document that a doorbell named, while the writer looks at it; and the desk where visits are read and stored."""
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from consumers.ports import Documents, SyncLog
+from consumers.reconciler.batch import document_write
+from consumers.rules.kinds import Kind
+from consumers.rules.retry import RetryPolicy
+from consumers.rules.state import DocumentState
+from consumers.rules.stored import load
+from consumers.rules.timing import Timing
+from consumers.rules.writes import due_at, forget_old_writes, wait
+from schemas.outcome import Outcome, Result
+
+NOTHING_DUE = Result(Outcome.IGNORED, "nothing is due")
+
+
+@dataclass(slots=True)
+class Visit:
+    """One document and the doorbells that named it, by their place in the batch."""
+
+    kind: Kind
+    id: str
+    bells: list[int] = field(default_factory=list)
+    found: DocumentState | None = None
+    result: Result = NOTHING_DUE
+
+    @property
+    def state(self) -> DocumentState:
+        """What is known of the document, as it was last read and decided."""
+        if self.found is None:
+            raise AssertionError("a document that was there is gone: documents are never removed")
+        return self.found
+
+    @property
+    def record_id(self) -> str:
+        """The linked record."""
+        if self.state.link is None:
+            raise AssertionError("asked for the record of a document that is not linked")
+        return self.state.link.record_id
+
+
+def by_kind(visits: Iterable[Visit]) -> list[tuple[Kind, list[Visit]]]:
+    """Visits of each kind, in order."""
+    groups: dict[str, tuple[Kind, list[Visit]]] = {}
+    for visit in visits:
+        groups.setdefault(visit.kind.name, (visit.kind, []))[1].append(visit)
+    return list(groups.values())
+
+
+class Desk:
+    """Reads and stores documents for the writer's steps. `now` gives epoch milliseconds."""
+
+    def __init__(
+        self,
+        *,
+        documents: Documents,
+        log: SyncLog,
+        now: Callable[[], int],
+        timing: Timing,
+        retry: RetryPolicy,
+        on_conflict: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._documents = documents
+        self._on_conflict = on_conflict
+        self.log = log
+        self.now = now
+        self.timing = timing
+        self.retry = retry
+
+    async def look(self, visits: Iterable[Visit]) -> None:
+        """Read the documents as they are now."""
+        for kind, group in by_kind(visits):
+            found = await self._documents.read(kind.collection, [visit.id for visit in group])
+            for visit in group:
+                document = found.get(visit.id)
+                visit.found = None if document is None else load(document, visit.id, kind)
+
+    async def save(self, visits: Sequence[Visit]) -> set[str]:
+        """Store what was decided, guarded; the ids of documents that another took meanwhile, which keep theirs."""
+        lost: set[str] = set()
+        for kind, group in by_kind(visits):
+            lost |= await self._save(kind, group)
+        return lost
+
+    async def defer(self, visits: Sequence[Visit], code: str, why: str) -> None:
+        """Salesforce is away: look again later. Nobody's try is used up."""
+        for visit in visits:
+            wait(visit.state, code, until=self.now() + self.retry.org_wait)
+            visit.result = Result(Outcome.DEFERRED, why)
+        await self.save(visits)
+
+    async def _save(self, kind: Kind, visits: Sequence[Visit]) -> set[str]:
+        now = self.now()
+        writes = []
+        for visit in visits:
+            forget_old_writes(visit.state, now=now)
+            due = due_at(visit.state, kind, self.timing, now=now)
+            writes.append(
+                document_write(
+                    visit.state,
+                    kind,
+                    now=now,
+                    due=due,
+                    ring_again=self.timing.ring_again,
+                    decision=uuid.uuid4().hex,
+                )
+            )
+        lost = await self._documents.write(kind.collection, writes)
+        await self._drain(kind, [visit.state for visit in visits if visit.id not in lost and visit.state.audit])
+        return lost
+
+    async def _drain(self, kind: Kind, states: Sequence[DocumentState]) -> None:
+        """Audit rows are safe in their documents: now they go to the log, and out of the documents."""
+        if not states:
+            return
+        rows = [row for state in states for row in state.audit]
+        await self.log.append(rows)
+        for row in rows:
+            self._on_conflict(row)
+        await self._documents.clear_audit(
+            kind.collection, {state.id: [row["_id"] for row in state.audit] for state in states}
+        )
