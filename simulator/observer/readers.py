@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,6 +66,15 @@ class OrgWitness:
             after = str(rows[-1][key])
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How many documents there are, all their revisions summed, and how many say that they are not in step yet."""
+
+    documents: int
+    revisions: int
+    pending: int
+
+
 class MongoWitness:
     """The documents and the audit rows as MongoDB holds them."""
 
@@ -78,6 +88,28 @@ class MongoWitness:
     async def audit(self) -> list[Row]:
         """Every audit row."""
         return [row async for row in self._database[AUDIT_LOG].find({"type": "audit"})]
+
+    async def newest_audit(self, limit: int) -> list[Row]:
+        """The newest audit rows, newest first."""
+        return [row async for row in self._database[AUDIT_LOG].find({"type": "audit"}).sort("at", -1).limit(limit)]
+
+    async def newest_documents(self, collection: str, limit: int) -> list[Row]:
+        """The documents that changed last, newest first."""
+        newest = self._database[collection].find({}, {"_sync": False}).sort("salesforce.lastSyncedAt", -1)
+        return [row async for row in newest.limit(limit)]
+
+    async def pulse(self, collection: str) -> Pulse:
+        """Whether anything moves in a collection."""
+        pending = {"$cond": [{"$eq": ["$salesforce.syncStatus", "pending"]}, 1, 0]}
+        sums = {"documents": {"$sum": 1}, "revisions": {"$sum": "$revision"}, "pending": {"$sum": pending}}
+        cursor = await self._database[collection].aggregate([{"$group": {"_id": None, **sums}}])
+        async for row in cursor:
+            return Pulse(row["documents"], row["revisions"], row["pending"])
+        return Pulse(0, 0, 0)
+
+    async def count_audit(self) -> int:
+        """How many audit rows there are."""
+        return await self._database[AUDIT_LOG].count_documents({"type": "audit"})
 
 
 @asynccontextmanager

@@ -98,8 +98,9 @@ class ServerProcess:
         *,
         remove: Path | None,
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> "ServerProcess":
-        """Start `command`, with our own environment or this; `remove` is a folder to remove once it has stopped."""
+        """Start `command`, with our own environment and folder or these; `remove` is removed once it has stopped."""
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             supervisor = await asyncio.create_subprocess_exec(
@@ -110,6 +111,7 @@ class ServerProcess:
                 stderr=output,
                 start_new_session=True,  # Ctrl-C is ours to turn into an orderly stop
                 env=environment,
+                cwd=folder,
             )
         return cls(name, supervisor, log)
 

@@ -1,0 +1,5 @@
+"""`python -m ops` is `tandem`."""
+
+from ops.cli import main
+
+main()

@@ -1,0 +1,140 @@
+"""`tandem demo`: sets the stage, lets both sides edit, waits for rest, and has the observer judge."""
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from adapters.kafka.settings import KafkaSettings
+from ops.demo import report
+from ops.demo.cast import DemoFailed
+from ops.demo.keep import addresses
+from ops.demo.performance import Ending, perform
+from ops.demo.plan import Plan
+from ops.demo.screen import Screen
+from ops.demo.stage import set_stage
+from ops.mapping_source import MappingSettings
+from simulator.servers.errors import ServerError
+
+FOLDER = Path(".tandem")
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+def run(
+    *,
+    seed: int = 1,
+    customers: int = 300,
+    events: int = 3_000,
+    seconds: float = 300.0,
+    conflicts: int = 100,
+    keep: bool = False,
+    plain: bool = False,
+    explain: bool = False,
+) -> int:
+    """Run the demo; the exit code: 0 where the observer found nothing and enough conflicts were settled, else 1.
+
+    `seconds` is how long the edits may take at most. Without a terminal the output is plain.
+    """
+    console = Console()
+    plan = Plan(seed, customers, events, seconds, conflicts, keep, plain or not console.is_terminal, explain)
+    logging.getLogger().addHandler(logging.NullHandler())  # client libraries complain while servers stop
+    try:
+        return _outcome(plan, console)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        console.print("Stopped before the end; nothing is left running.")
+        return EXIT_INTERRUPTED
+
+
+def _outcome(plan: Plan, console: Console) -> int:
+    """The exit code; what cannot be helped is told in words."""
+    code = EXIT_FAILED
+    try:
+        code = asyncio.run(_run(plan, console))
+    except* (DemoFailed, ServerError) as failures:
+        failure: BaseException = failures
+        while isinstance(failure, BaseExceptionGroup):
+            failure = failure.exceptions[0]
+        console.print(f"The demo failed: {failure}", style="red", markup=False, highlight=False, soft_wrap=True)
+    return code
+
+
+async def _run(plan: Plan, console: Console) -> int:
+    _stop_on_sigterm()
+    mapping = MappingSettings().read()
+    kind = next(iter(mapping.kinds.values()))
+    screen = Screen(console, kind, plain=plan.plain)
+    name = secrets.token_hex(3)
+    folder = _folder(name)
+    screen.say(f"seed {plan.seed}; the log of every process is kept in {folder}")
+    async with set_stage(dict(os.environ), folder, name, plan.seed, _kafka_options, screen.say) as stage:
+        ending = await stage.cast.unless_one_ends(perform(stage, plan, mapping, kind, screen))
+        code = _tell(console, ending, plan, folder)
+        if plan.keep:
+            for line in addresses(stage, ending.customer, kind.external_id):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+            screen.say("everything stays up until Ctrl-C")
+            await _until_interrupted(stage.cast.unless_one_ends(asyncio.Event().wait()))
+        screen.say("stopping everything")
+    return code
+
+
+def _tell(console: Console, ending: Ending, plan: Plan, folder: Path) -> int:
+    """Print the observer's table; the exit code."""
+    verdict = ending.verdict
+    console.print(report.table(verdict, plan, seconds=ending.seconds))
+    for line in report.explanations(verdict, explain=plan.explain):
+        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    if ending.unrest:
+        console.print(f"Not at rest in time: {ending.unrest}", style="red", markup=False)
+    if report.passed(verdict, plan, rested=not ending.unrest):
+        console.print("Both sides hold the same, and nothing went missing on the way.", style="bold green")
+        return 0
+    if verdict.clean and not ending.unrest:
+        console.print(f"Only {verdict.conflicts} conflicts: too few to show anything.", style="red", highlight=False)
+    console.print(f"What each process said is in {folder}", markup=False, highlight=False, soft_wrap=True)
+    return EXIT_FAILED
+
+
+async def _until_interrupted(forever: Any) -> None:
+    """Ctrl-C is how `--keep` is meant to end: the exit code stays the verdict's."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    waiting, up = asyncio.create_task(stop.wait()), asyncio.create_task(forever)
+    done, pending = await asyncio.wait([waiting, up], return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    if up in done:
+        up.result()
+
+
+def _stop_on_sigterm() -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+
+def _folder(name: str) -> Path:
+    """A folder of this run's own, in `.tandem` where that can be made."""
+    stamp = f"demo-{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    try:
+        folder = FOLDER.resolve() / stamp
+        folder.mkdir(parents=True)
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix=f"tandem-{stamp}-"))
+    return folder
+
+
+def _kafka_options(bootstrap_servers: str) -> dict[str, Any]:
+    return KafkaSettings(bootstrap_servers=bootstrap_servers).client_options()

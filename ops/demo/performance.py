@@ -1,0 +1,83 @@
+"""The demo on its stage: both sides edit, come to rest, and are judged."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from ops.demo.onlooker import Onlooker
+from ops.demo.plan import QUIET_SECONDS, REST_SECONDS, TRIGGERS_IN_WORDS, Plan
+from ops.demo.rest import RestDetector
+from ops.demo.screen import Screen
+from ops.demo.stage import Stage
+from ops.demo.traffic import Traffic, open_traffic
+from schemas.mapping import KindMapping, Mapping
+from simulator.observer.readers import OrgWitness, observe, open_mongo
+from simulator.observer.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it ended. `unrest` is what was still under way when the time was over, empty at rest."""
+
+    verdict: Verdict
+    unrest: str
+    seconds: float
+    customer: str
+
+
+async def perform(stage: Stage, plan: Plan, mapping: Mapping, kind: KindMapping, screen: Screen) -> Ending:
+    """Play it to the end and have the observer judge.
+
+    Raises:
+        DemoFailed: the traffic could not go on.
+    """
+    org = OrgWitness(stage.http, stage.org_url)
+    async with (
+        open_mongo(stage.servers.mongodb_uri, stage.database) as mongo,
+        open_traffic(stage, plan, kind) as traffic,
+    ):
+        _announce(plan, screen)
+        began = time.monotonic()
+        async with screen.showing(Onlooker(traffic, stage.backlog, mongo, org, kind)):
+            screen.doing = "Both sides edit"
+            await traffic.run()
+            screen.doing = "All edits are made; waiting until both sides are at rest"
+            screen.say(_done(traffic))
+            unrest = await _rest(screen)
+        seconds = time.monotonic() - began
+        screen.say("the observer reads the platform's log, the org's log and MongoDB")
+        since = screen.glance.last_commit
+        verdict = await observe(stage.journal, org, mongo, mapping, resting_since=None if unrest else since)
+        return Ending(verdict, unrest, seconds, next(iter(traffic.document_ids), ""))
+
+
+async def _rest(screen: Screen) -> str:
+    """Wait until both sides are at rest; what is still under way if they are not in time."""
+    detector = RestDetector(QUIET_SECONDS)
+    try:
+        async with asyncio.timeout(REST_SECONDS):
+            while not detector.at_rest((await screen.next_glance()).signs, time.monotonic()):
+                pass
+    except TimeoutError:
+        return screen.glance.signs.tell()
+    return ""
+
+
+def _announce(plan: Plan, screen: Screen) -> None:
+    screen.say(f"triggers at work in the org: {TRIGGERS_IN_WORDS}")
+    screen.say(
+        f"the platform makes {plan.customers} customers and {plan.events} edits, {plan.rate:.0f} a second, "
+        "whole and partial, some twice, some late"
+    )
+    screen.say(f"a salesperson makes {plan.edits} edits in Salesforce at the same time, often of the same fields")
+
+
+def _done(traffic: Traffic) -> str:
+    posted, edited = traffic.posted, traffic.edited
+    return (
+        f"all edits are made: {posted.created} customers, {posted.edited} edits of theirs "
+        f"({posted.whole_records} whole records), {posted.posts} posts, "
+        f"{posted.duplicates} duplicates, {posted.held_back} held back, "
+        f"{posted.retries} posted again, {posted.refused} refused; {edited.edited} edits in Salesforce; "
+        "waiting until both sides are at rest"
+    )

@@ -1,0 +1,72 @@
+"""What the person sees while the demo goes on: a live view on a terminal, a line now and then elsewhere."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+from rich.console import Console
+from rich.live import Live
+
+from ops.demo import view
+from ops.demo.onlooker import Glance, Onlooker
+from schemas.mapping import KindMapping
+
+LOOK_SECONDS = 0.5
+LINE_SECONDS = 5.0
+
+
+class Screen:
+    """Says things, and shows what the onlooker sees."""
+
+    def __init__(self, console: Console, kind: KindMapping, *, plain: bool) -> None:
+        self._console = console
+        self._kind = kind
+        self._plain = plain
+        self._began = time.monotonic()
+        self.doing = ""
+        """What is going on, shown above the live view."""
+        self.glance = Glance()
+        """The last look."""
+        self._looked = asyncio.Condition()
+
+    def say(self, what: str) -> None:
+        """One line, with the seconds since the beginning."""
+        seconds = time.monotonic() - self._began
+        self._console.print(f"[{seconds:5.1f}s] {what}", markup=False, highlight=False, soft_wrap=True)
+
+    @contextlib.asynccontextmanager
+    async def showing(self, onlooker: Onlooker) -> AsyncIterator[None]:
+        """Show what there is to see while the block runs; raises what the onlooker raises."""
+        async with asyncio.TaskGroup() as group:
+            eyes = group.create_task(self._lines(onlooker) if self._plain else self._live(onlooker))
+            yield
+            eyes.cancel()
+
+    async def next_glance(self) -> Glance:
+        """The next look, while `showing`."""
+        async with self._looked:
+            await self._looked.wait()
+        return self.glance
+
+    async def _look(self, onlooker: Onlooker) -> None:
+        glance = await onlooker.look()
+        async with self._looked:
+            self.glance = glance
+            self._looked.notify_all()
+
+    async def _live(self, onlooker: Onlooker) -> None:
+        with Live(console=self._console, refresh_per_second=4, transient=True) as live:
+            while True:
+                await self._look(onlooker)
+                live.update(view.tables(self.glance, self._kind, self.doing))
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def _lines(self, onlooker: Onlooker) -> None:
+        said = 0.0
+        while True:
+            await self._look(onlooker)
+            if time.monotonic() - said >= LINE_SECONDS:
+                said = time.monotonic()
+                self.say(view.line(self.glance))
+            await asyncio.sleep(LOOK_SECONDS)

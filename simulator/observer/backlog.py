@@ -1,0 +1,72 @@
+"""What is still under way in Kafka: asked of the broker, not of those who should work it off."""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+
+@dataclass(frozen=True, slots=True)
+class TopicBacklog:
+    """Records ever appended to a topic, and those that its consumer group has not committed yet."""
+
+    records: int
+    unfinished: int
+
+
+class Backlog:
+    """The backlog of topics that one consumer group each works off."""
+
+    def __init__(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, topics: Collection[str]) -> None:
+        self._admin = admin
+        self._consumer = consumer
+        self._topics = topics
+
+    async def read(self) -> dict[str, TopicBacklog]:
+        """By topic; a topic that is not there yet is empty.
+
+        Raises:
+            aiokafka.errors.KafkaError: the broker does not answer.
+        """
+        ends = await self._ends()
+        done: dict[TopicPartition, int] = {}
+        for group, _protocol in await self._admin.list_consumer_groups():
+            for partition, committed in (await self._admin.list_consumer_group_offsets(group)).items():
+                done[partition] = max(done.get(partition, 0), committed.offset)
+        backlog = dict.fromkeys(self._topics, TopicBacklog(0, 0))
+        for partition, end in ends.items():
+            before = backlog[partition.topic]
+            unfinished = max(0, end - done.get(partition, 0))
+            backlog[partition.topic] = TopicBacklog(before.records + end, before.unfinished + unfinished)
+        return backlog
+
+    async def _ends(self) -> Mapping[TopicPartition, int]:
+        described = await self._admin.describe_topics(list(await self._there()))
+        partitions = [
+            TopicPartition(topic["topic"], partition["partition"])
+            for topic in described
+            for partition in topic["partitions"]
+        ]
+        return await self._consumer.end_offsets(partitions) if partitions else {}
+
+    async def _there(self) -> set[str]:
+        return set(self._topics) & set(await self._admin.list_topics())
+
+
+@asynccontextmanager
+async def open_backlog(options: Mapping[str, Any], topics: Collection[str]) -> AsyncIterator[Backlog]:
+    """The backlog of these topics; `options` are those of every aiokafka client, `bootstrap_servers` among them."""
+    admin = AIOKafkaAdminClient(**options)
+    await admin.start()
+    try:
+        consumer = AIOKafkaConsumer(**options, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            yield Backlog(admin, consumer, topics)
+        finally:
+            await consumer.stop()
+    finally:
+        await admin.close()
