@@ -179,6 +179,9 @@ class Author:
         thing.last_occurred_at = max(now, thing.last_occurred_at + 1)
         event_id = f"evt_{self._prefix}_{self._events}"
         thing.said.update(fields)
+        for older in thing.unaccepted.values():
+            for path in edits:
+                older.pop(path, None)  # nobody's own newer edit is hidden by an older one that is still on its way
         thing.unaccepted[event_id] = {path: fields[path] for path in edits}
         event = Sent(
             event_id=event_id,

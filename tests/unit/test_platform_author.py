@@ -181,3 +181,20 @@ def test_unsent_work_is_in_every_later_record() -> None:
         }.items() <= event.fields.items()
         assert event.seen is None or not pending
         pending |= {path: event.fields[path] for path in event.edits}
+
+
+def test_an_edit_on_its_way_never_hides_a_newer_one() -> None:
+    """The older of two edits of a field is accepted late; no record in between goes back to it."""
+    author = Author(9, Habits(whole=1.0, partial=0.0, respelled=0.0, stale=0.0))
+    created = author.create(1_000).event
+    author.accepted(created)
+    author.saw(Seen(created.document_id, 1, 1_000, dict(created.fields)))
+    newest = dict(created.fields)
+    replaced: set[tuple[str, Any]] = set()
+    for number in range(200):
+        event = author.edit(2_000).event
+        assert not replaced & {(path, value) for path, value in event.fields.items() if path not in event.edits}
+        replaced |= {(path, newest[path]) for path in event.edits if newest[path] != created.fields[path]}
+        newest |= {path: event.fields[path] for path in event.edits}
+        if number % 2:
+            author.accepted(event)
