@@ -46,9 +46,9 @@ class Watched:
         self._moved.set()
         self._moved = asyncio.Event()
 
-    async def until(self, condition: Callable[[], bool]) -> None:
+    async def until(self, condition: Callable[[], bool], limit: float = LIMIT) -> None:
         """Return once `condition()` is true."""
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(limit):
             while not condition():
                 await self._moved.wait()
 
