@@ -3,7 +3,7 @@
 import ssl as tls
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -33,7 +33,7 @@ class RunningOrg:
 
     base_url: str
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     org: Org
     cometd: Cometd
 

@@ -31,7 +31,7 @@ class Reader:
         read_only: list[str] = []
         for name, value in body.items():
             parser = self._parsers.get(name)
-            if parser is None or name in leave_out:
+            if parser is None or (leave_out and name.lower() in leave_out):
                 if name == "attributes" or name.lower() in leave_out:
                     continue
                 name = self._exact(name)  # noqa: PLW2901

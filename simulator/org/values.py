@@ -174,7 +174,9 @@ def _number(field: FieldDefinition, value: Any) -> float | None:
         raise _wrong(str(field.type), value)
     if abs(value) >= _ENDLESS_NUMBER:
         return float(value)
-    return float(Decimal(repr(value)).quantize(Decimal(1).scaleb(-field.scale), rounding=ROUND_HALF_UP))
+    return (
+        float(Decimal(repr(value)).quantize(Decimal(1).scaleb(-field.scale), rounding=ROUND_HALF_UP)) + 0.0
+    )  # no -0.0
 
 
 def _date(value: Any) -> str | None:

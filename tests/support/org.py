@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -20,7 +20,7 @@ class OrgClient:
 
     org: RunningOrg
     http: aiohttp.ClientSession
-    token: str
+    token: str = field(repr=False)
     version: str = "60.0"
     client: str = "Tandem"
 

@@ -47,6 +47,8 @@ class _Row:
     id: str | None = None
     error: SalesforceError | None = None
     created: bool | None = None
+    """For an upsert: whether the row made its record."""
+    new: bool = False
 
     def result(self) -> dict[str, Any]:
         told: dict[str, Any] = {} if self.id is None else {"id": self.id}
@@ -96,6 +98,8 @@ async def upsert(call: Call) -> web.Response:
     rows, all_or_none = await _rows(call)
     if any(row.definition is not definition for row in rows):
         raise SalesforceError("INVALID_TYPE", f"All records must be of type {definition.name}")
+    for row in rows:
+        row.created = False
     values = [_key_value(row, key) for row in rows]
     _refuse_twice(
         rows,
@@ -171,6 +175,7 @@ def _create(transaction: Transaction, row: _Row) -> None:
         message = "cannot specify Id in an insert call"
         raise SalesforceError("INVALID_FIELD_FOR_INSERT_UPDATE", message, ["Id"])
     row.id = transaction.create(row.definition, transaction.read(row.definition, row.body))
+    row.new = True
 
 
 def _update(transaction: Transaction, row: _Row) -> None:
@@ -182,7 +187,6 @@ def _delete(transaction: Transaction, row: _Row) -> None:
 
 
 def _upsert(call: Call, transaction: Transaction, row: _Row, key: FieldDefinition) -> None:
-    row.created = False
     values = transaction.read(row.definition, row.body, _ID if key.name == "Id" else frozenset())
     if key.name == "Id":
         row.id = ids.normalise(str(_key_value(row, key)))
@@ -197,7 +201,7 @@ def _upsert(call: Call, transaction: Transaction, row: _Row, key: FieldDefinitio
         transaction.update(row.definition, row.id, values)
     else:
         row.id = transaction.create(row.definition, values)
-        row.created = True
+        row.new = row.created = True
 
 
 _ID = frozenset({"id"})
@@ -262,7 +266,9 @@ def _refuse_twice(rows: list[_Row], keys: Sequence[Any], message: Callable[[Any]
 
 def _roll_back(rows: list[_Row]) -> None:
     for row in rows:
-        if row.created is not None:
+        if row.new:
+            row.id = None
+        if row.created:
             row.created = False
         if row.error is None:
             row.error = SalesforceError(
