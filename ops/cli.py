@@ -1,15 +1,142 @@
-"""The `tandem` command."""
+"""The `tandem` command. Each command imports what it runs when it is called, so that the others start without it."""
+
+import importlib
+from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Keeps MongoDB and Salesforce the same.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, which may hold personal data and secrets
+    help="Keeps an event platform's MongoDB and Salesforce the same, in both directions, field by field.",
+    epilog="Settings come from the environment and from .env; docs/settings.md names them all.",
+)
 
 
-@app.callback()
-def root() -> None:
-    """Keeps an event platform's MongoDB and Salesforce the same, in both directions, field by field."""
+@app.command()
+def webhook() -> None:
+    """Take signed webhooks in, and put them into Kafka before they are answered.
+
+    Needs WEBHOOK_SECRETS_<SOURCE>, KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI; listens on WEBHOOK_HOST and WEBHOOK_PORT.
+    Any number may run.
+    """
+    _run_process("webhook")
+
+
+@app.command()
+def subscribe() -> None:
+    """Take change events of Salesforce in, and put them into Kafka before the position moves.
+
+    Needs SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET, KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI;
+    CHANGES_CHANNELS says what to subscribe to. One works at a time, others stand by.
+    """
+    _run_process("subscribe")
+
+
+@app.command()
+def reconcile() -> None:
+    """Merge platform events and Salesforce changes into the documents, and ring for those that are due.
+
+    Needs KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI. As many may run as there are partitions.
+    """
+    _run_process("reconcile")
+
+
+@app.command()
+def write() -> None:
+    """Make Salesforce match the documents that were rung for.
+
+    Needs SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET, KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI.
+    As many may run as there are partitions.
+    """
+    _run_process("write")
+
+
+@app.command(name="all")
+def everything() -> None:
+    """Run webhook, subscribe, reconcile and write in one process.
+
+    Needs WEBHOOK_SECRETS_<SOURCE>, SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET,
+    KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI.
+    """
+    _run_process("all", module="everything")
+
+
+@app.command()
+def demo(
+    seed: Annotated[int, typer.Option(help="The same seed makes the same edits.")] = 1,
+    customers: Annotated[int, typer.Option(min=1, help="How many customers there are.")] = 300,
+    events: Annotated[int, typer.Option(min=0, help="How many edits the platform makes.")] = 3_000,
+    seconds: Annotated[float, typer.Option(min=1, help="How long the edits may take at most.")] = 300.0,
+    conflicts: Annotated[int, typer.Option(min=0, help="How many conflicts must be settled.")] = 100,
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, and print the addresses.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a live view.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say more of what the observer found.")] = False,
+) -> None:
+    """Show the main job on real Kafka, real MongoDB and a simulated org; an observer judges it.
+
+    Starts everything itself; KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI name running servers to use instead. The exit code
+    is 0 if nothing was lost, doubled, echoed or different.
+    """
+    run = importlib.import_module("ops.demo.command").run
+    raise typer.Exit(
+        run(
+            seed=seed,
+            customers=customers,
+            events=events,
+            seconds=seconds,
+            conflicts=conflicts,
+            keep=keep,
+            plain=plain,
+            explain=explain,
+        )
+    )
+
+
+@app.command()
+def check() -> None:
+    """Try settings, connections, topics, and the mapping against the org's own description of its objects.
+
+    Changes nothing. Reads all settings. The exit code is 0 if everything can run, 1 if something cannot.
+    """
+    raise typer.Exit(importlib.import_module("ops.check").run())
+
+
+@app.command()
+def show(
+    kind: Annotated[str, typer.Argument(help="A kind of the mapping, such as customer.")],
+    id: Annotated[str, typer.Argument(help="The platform's id, such as cust-42.")],  # noqa: A002 - shown in the usage
+    rows: Annotated[int, typer.Option(min=1, max=1000, help="How many log rows to show.")] = 20,
+) -> None:
+    """Show a document, its Salesforce record and its audit side by side. Prints personal data.
+
+    Needs MONGODB_URI, and SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET for the record. The
+    exit code is 1 if neither a document nor a record was found.
+    """
+    raise typer.Exit(importlib.import_module("ops.show").run(kind, id, rows=rows))
+
+
+def _run_process(name: str, *, module: str = "") -> None:
+    """Run a process to its end; all its wrong settings are told before any part of it starts."""
+    _refuse_wrong_settings(name)
+    process: Any = importlib.import_module(f"ops.processes.{module or name}")
+    raise typer.Exit(process.main())
+
+
+def _refuse_wrong_settings(name: str) -> None:
+    from ops.settings import read_each  # noqa: PLC0415 - what --help does not need
+    from ops.settings_groups import contradictions, of_process  # noqa: PLC0415
+
+    read, wrong = read_each(*of_process(name))
+    wrong += contradictions(read)
+    for line in wrong:
+        typer.echo(line, err=True)
+    if wrong:
+        raise typer.Exit(2)
 
 
 def main() -> None:
     """Run the command line."""
-    app()
+    app(prog_name="tandem")

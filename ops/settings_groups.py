@@ -1,5 +1,6 @@
 """Which groups of settings each process reads."""
 
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from pydantic_settings import BaseSettings
@@ -64,3 +65,21 @@ def of_process(process: str) -> Groups:
 def read_by(group: type[BaseSettings]) -> list[str]:
     """The processes that read this group."""
     return [process for process, groups in OF_PROCESS.items() if group in groups]
+
+
+def contradictions(read: Mapping[type[BaseSettings], BaseSettings]) -> Iterator[str]:
+    """What cannot hold between settings of different groups, a line each."""
+    kafka, runner = read.get(KafkaSettings), read.get(RunnerSettings)
+    if (
+        isinstance(kafka, KafkaSettings)
+        and isinstance(runner, RunnerSettings)
+        and kafka.rebalance_timeout <= runner.revoke_seconds
+    ):
+        yield "KAFKA_REBALANCE_TIMEOUT must be more than RUNNER_REVOKE_SECONDS"
+    merge, salesforce = read.get(MergeSettings), read.get(SalesforceSettings)
+    if (
+        isinstance(merge, MergeSettings)
+        and isinstance(salesforce, SalesforceSettings)
+        and merge.answer_seconds <= salesforce.call_timeout
+    ):
+        yield "MERGE_ANSWER_SECONDS must be more than SALESFORCE_CALL_TIMEOUT_SECONDS"

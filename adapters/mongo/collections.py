@@ -23,6 +23,7 @@ DOCUMENT_INDEXES = (
 INDEXES = {
     SYNC_LOGS: (
         IndexModel([("kind", ASCENDING), ("document", ASCENDING), ("at", DESCENDING)], name="document"),
+        IndexModel([("record", ASCENDING), ("at", DESCENDING)], name="record", sparse=True),
         IndexModel([("type", ASCENDING), ("at", DESCENDING)], name="type"),
     ),
     PARKED: (

@@ -1,0 +1,213 @@
+"""`tandem check`: would it run? Settings, connections, topics, and the mapping against the org. Changes nothing."""
+
+import asyncio
+import difflib
+import os
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from pydantic_settings import BaseSettings
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from adapters.kafka.settings import KafkaSettings
+from adapters.kafka.topics import verify_topics
+from adapters.mongo.client import Refused, open_database
+from adapters.mongo.history import is_replica_set
+from adapters.mongo.mappings import MongoMappings
+from adapters.mongo.settings import MongoSettings
+from adapters.salesforce.describe_check import check_kind
+from adapters.salesforce.errors import CallFailed
+from adapters.salesforce.opening import Salesforce, open_salesforce
+from adapters.salesforce.settings import SalesforceSettings
+from ops.mapping_source import MappingSettings
+from ops.settings import read_each, unknown_variables, variables
+from ops.settings_groups import ALL, contradictions
+from schemas import mapping as contract
+from schemas.mapping_checks import problems
+from schemas.mapping_reading import InvalidMapping
+from schemas.session import LoginFailed
+from schemas.unavailable import Unavailable
+
+Groups = Mapping[type[BaseSettings], BaseSettings]
+
+FEW_CALLS: Final = 0.1
+"""Below this share of the org's API calls left for the day it is worth a warning."""
+
+
+class State(StrEnum):
+    """How one thing stands."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    FAILED = "failed"
+    NOT_TRIED = "not tried"
+
+
+_STYLES: Final = {State.GOOD: "green", State.WARNING: "yellow", State.FAILED: "bold red", State.NOT_TRIED: "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the answer."""
+
+    part: str
+    state: State
+    text: str
+
+
+def run() -> int:
+    """Try everything and show it; 0 if everything can run, else 1."""
+    console = Console()
+    read, wrong = read_each(*ALL)
+    found = [*of_settings([*wrong, *contradictions(read)], os.environ)]
+    with console.status("Trying the connections"):
+        found += asyncio.run(_connections(read))
+    console.print(table(found))
+    return exit_code(found)
+
+
+def exit_code(found: Iterable[Finding]) -> int:
+    """1 if anything failed or could not be tried."""
+    return int(any(finding.state in (State.FAILED, State.NOT_TRIED) for finding in found))
+
+
+def table(found: Iterable[Finding]) -> Table:
+    """The findings as they are shown."""
+    shown = Table(show_lines=False)
+    for column in ("part", "state", "finding"):
+        shown.add_column(column, overflow="fold")
+    for finding in found:
+        shown.add_row(finding.part, Text(finding.state, _STYLES[finding.state]), Text(finding.text))
+    return shown
+
+
+def of_settings(wrong: list[str], environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Each wrong setting, and each variable whose name looks like a misspelt one."""
+    for line in wrong:
+        yield Finding("settings", State.FAILED, line)
+    known = [variable for group in ALL for name in group.model_fields for variable in variables(group, name)]
+    for variable in unknown_variables(ALL, environment):
+        close = difflib.get_close_matches(variable.upper(), known, n=1, cutoff=0.9)
+        if close:
+            yield Finding("settings", State.WARNING, f"{variable} sets nothing; did you mean {close[0]}?")
+    if not wrong:
+        yield Finding("settings", State.GOOD, f"{len(known)} read")
+
+
+async def _connections(read: Groups) -> list[Finding]:
+    kafka, (mongodb, mapping) = await asyncio.gather(_kafka(read), _mongodb(read))
+    return [*kafka, *mongodb, *[finding async for finding in _salesforce(read, mapping)]]
+
+
+async def _kafka(read: Groups) -> list[Finding]:
+    settings = read.get(KafkaSettings)
+    if not isinstance(settings, KafkaSettings):
+        return [_not_tried("Kafka")]
+    try:
+        complaints = await verify_topics(settings)
+    except Unavailable as error:
+        return [Finding("Kafka", State.FAILED, str(error))]
+    return [*_topics(complaints)] or [Finding("Kafka", State.GOOD, "reached; topics are as the promises need them")]
+
+
+def _topics(complaints: Iterable[str]) -> Iterator[Finding]:
+    for line in complaints:
+        if line.endswith("does not exist"):
+            yield Finding("Kafka", State.WARNING, f"{line}; the first process to start makes it")
+        else:
+            yield Finding("Kafka", State.FAILED, line)
+
+
+async def _mongodb(read: Groups) -> tuple[list[Finding], contract.Mapping | None]:
+    settings = read.get(MongoSettings)
+    if not isinstance(settings, MongoSettings):
+        return [_not_tried("MongoDB"), *_seed(read)[0]], _seed(read)[1]
+    try:
+        async with open_database(settings) as database:
+            found = [
+                Finding("MongoDB", State.GOOD, f"reached; database {settings.database}")
+                if await is_replica_set(database)
+                else Finding("MongoDB", State.WARNING, "is no replica set: what is acknowledged is on one server alone")
+            ]
+            mapping = await MongoMappings(database).current()
+    except (Unavailable, Refused) as error:
+        return [Finding("MongoDB", State.FAILED, str(error)), *_seed(read)[0]], _seed(read)[1]
+    except InvalidMapping as error:
+        return [*found, *_invalid(error)], None
+    if mapping is None:
+        seed, mapping = _seed(read)
+        return [*found, *seed], mapping
+    wrong = [Finding("mapping", State.FAILED, line) for line in problems(mapping)]
+    return [*found, *(wrong or [Finding("mapping", State.GOOD, f"version {mapping.version} holds together")])], mapping
+
+
+def _seed(read: Groups) -> tuple[list[Finding], contract.Mapping | None]:
+    """The mapping that the first process to start would publish."""
+    settings = read.get(MappingSettings)
+    if not isinstance(settings, MappingSettings):
+        return [_not_tried("mapping")], None
+    try:
+        mapping = settings.read()
+    except InvalidMapping as error:
+        return _invalid(error), None
+    except (OSError, ValueError) as error:  # no such file or preset
+        return [Finding("mapping", State.FAILED, str(error))], None
+    source = str(settings.file) if settings.file else f"preset {settings.preset}"
+    return [Finding("mapping", State.GOOD, f"{source} holds together; used where the database holds none")], mapping
+
+
+def _invalid(error: InvalidMapping) -> list[Finding]:
+    return [Finding("mapping", State.FAILED, line) for line in error.problems]
+
+
+async def _salesforce(read: Groups, mapping: contract.Mapping | None) -> AsyncIterator[Finding]:
+    settings = read.get(SalesforceSettings)
+    if not isinstance(settings, SalesforceSettings):
+        yield _not_tried("Salesforce")
+        return
+    try:
+        async with open_salesforce(settings, now=lambda: time.time_ns() // 1_000_000) as salesforce:
+            grant = await salesforce.login.grant()
+            org = f"; org {grant.org_id}" if grant.org_id else ""
+            yield Finding("Salesforce", State.GOOD, f"logged in at {grant.session.instance_url}{org}")
+            yield _version(settings.api_version, await salesforce.rest.versions())
+            yield _calls(await salesforce.rest.limits())
+            if mapping is not None:
+                async for finding in _against_org(salesforce, mapping):
+                    yield finding
+    except (LoginFailed, CallFailed, Unavailable) as error:
+        yield Finding("Salesforce", State.FAILED, str(error))
+
+
+def _version(wanted: str, versions: Iterable[Mapping[str, object]]) -> Finding:
+    spoken = [str(version.get("version")) for version in versions]
+    if wanted in spoken:
+        return Finding("Salesforce", State.GOOD, f"speaks API version {wanted}")
+    return Finding("Salesforce", State.FAILED, f"SALESFORCE_API_VERSION={wanted} is not among {', '.join(spoken)}")
+
+
+def _calls(limits: Mapping[str, object]) -> Finding:
+    calls = limits.get("DailyApiRequests")
+    if not isinstance(calls, Mapping) or not calls.get("Max"):
+        return Finding("Salesforce", State.WARNING, "does not tell how many API calls are left today")
+    left, most = calls.get("Remaining", 0), calls["Max"]
+    state = State.WARNING if left < most * FEW_CALLS else State.GOOD
+    return Finding("Salesforce", state, f"{left} of {most} API calls left today")
+
+
+async def _against_org(salesforce: Salesforce, mapping: contract.Mapping) -> AsyncIterator[Finding]:
+    for name, kind in mapping.kinds.items():
+        complaints = check_kind(name, kind, await salesforce.rest.describe(kind.sobject))
+        for complaint in complaints:
+            yield Finding("mapping", State.FAILED if complaint.blocking else State.WARNING, str(complaint))
+        if not any(complaint.blocking for complaint in complaints):
+            yield Finding("mapping", State.GOOD, f"{name} fits the org's {kind.sobject}")
+
+
+def _not_tried(part: str) -> Finding:
+    return Finding(part, State.NOT_TRIED, "its settings are wrong")

@@ -1,0 +1,92 @@
+"""`tandem show`: a document, its Salesforce record and its audit, side by side.
+
+It prints personal data, since a person with access to both sides asked for it by id; nothing of it is logged.
+"""
+
+import asyncio
+import time
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from adapters.mongo.client import Refused, open_database
+from adapters.mongo.documents import MongoDocuments
+from adapters.mongo.history import log_rows, parked_records
+from adapters.mongo.mappings import MongoMappings
+from adapters.mongo.settings import MongoSettings
+from adapters.salesforce.opening import open_salesforce
+from adapters.salesforce.settings import SalesforceSettings
+from ops.mapping_source import MappingSettings
+from ops.settings import WrongSettings, read_each, read_settings
+from ops.show_view import Findings, Row, view
+from schemas.mapping import KindMapping
+from schemas.mapping_reading import InvalidMapping
+from schemas.unavailable import Unavailable
+
+EXIT_FAILED: Final = 1
+EXIT_WRONG_SETTINGS: Final = 2
+
+
+class CannotShow(Exception):
+    """Why there is nothing to show, in one line."""
+
+
+def run(kind_name: str, document_id: str, *, rows: int = 20) -> int:
+    """Show it; 0 if a document or a record was found, 1 if not, 2 for wrong settings."""
+    console = Console()
+    try:
+        findings = asyncio.run(_find(kind_name, document_id, rows))
+    except WrongSettings as wrong:
+        console.print(Text(str(wrong)))
+        return EXIT_WRONG_SETTINGS
+    except (CannotShow, Unavailable, Refused, InvalidMapping) as error:
+        console.print(Text(str(error)))
+        return EXIT_FAILED
+    console.print(view(findings))
+    return 0 if findings.document or findings.record else EXIT_FAILED
+
+
+async def _find(kind_name: str, document_id: str, rows: int) -> Findings:
+    mongo, seed = read_settings(MongoSettings, MappingSettings)
+    async with open_database(mongo) as database:
+        mapping = await MongoMappings(database).current() or seed.read()
+        kind = mapping.kinds.get(kind_name)
+        if kind is None:
+            raise CannotShow(f'"{kind_name}" is no kind of the mapping; there are: {", ".join(mapping.kinds)}')
+        documents = await MongoDocuments(database).read(kind.collection, [document_id])
+        document = documents.get(document_id)
+        link = (document or {}).get("_sync", {}).get("link", {}).get("id", "")
+        record_id, record, away = await _record(kind, document_id, link)
+        return Findings(
+            kind_name=kind_name,
+            kind=kind,
+            id=document_id,
+            document=document,
+            record_id=record_id,
+            record=record,
+            record_away=away,
+            log=await log_rows(database, kind_name, document_id, record_id, rows),
+            parked=await parked_records(database, kind_name, document_id, rows),
+        )
+
+
+async def _record(kind: KindMapping, document_id: str, link: str) -> tuple[str, Row | None, str]:
+    """The record's id, the record, and why it could not be read; an unlinked one is looked up by external id."""
+    read, wrong = read_each(SalesforceSettings)
+    settings = read.get(SalesforceSettings)
+    if not isinstance(settings, SalesforceSettings):
+        return link, None, wrong[0]
+    names = list(dict.fromkeys(["LastModifiedDate", kind.token, *(mapped.salesforce for mapped in kind.fields)]))
+    try:
+        async with open_salesforce(settings, now=lambda: time.time_ns() // 1_000_000) as salesforce:
+            found = [link]
+            if not link:
+                by_external_id = await salesforce.records.find(kind.sobject, kind.external_id, [document_id])
+                found = by_external_id.get(document_id, [])
+            if len(found) != 1:
+                return "", None, f"{len(found)} records have this external id" if found else ""
+            answer = await salesforce.records.read(kind.sobject, found, names)
+            return found[0], next(iter(answer.rows.values()), None), ""
+    except Unavailable as error:
+        return link, None, str(error)

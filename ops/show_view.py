@@ -1,0 +1,192 @@
+"""What `tandem show` shows, from values: a thing on both sides, field by field. No I/O."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from schemas.mapping import Direction, KindMapping
+from schemas.transforms import compile_field
+
+Row = Mapping[str, Any]
+
+NOTHING: Final = "-"
+_ARROWS: Final = {Direction.PUSH: "→", Direction.PULL: "←", Direction.BOTH: "↔"}
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is known of one thing, on both sides."""
+
+    kind_name: str
+    kind: KindMapping
+    id: str
+    document: Row | None = None
+    record_id: str = ""
+    record: Row | None = None
+    record_away: str = ""
+    """Why the record could not be read; empty where it was, or is not there."""
+    log: Sequence[Row] = field(default_factory=list)
+    parked: Sequence[Row] = field(default_factory=list)
+
+
+def view(findings: Findings) -> RenderableType:
+    """All of it, as it is shown."""
+    parts: list[RenderableType] = [Text("\n".join(heading(findings))), _fields(findings)]
+    if findings.log:
+        parts.append(_log(findings.log))
+    parts += [
+        Text(f"parked {moment(row.get('at'))}: {row.get('reason')}: {row.get('detail')} ({row.get('_id')})", "red")
+        for row in findings.parked
+    ]
+    return Group(*parts)
+
+
+def heading(findings: Findings) -> list[str]:
+    """What is known of the thing as a whole, a line each."""
+    kind, document = findings.kind, findings.document
+    lines = [f"{findings.kind_name} {findings.id}"]
+    if document is None:
+        lines.append(f"document: none in {kind.collection}")
+    else:
+        sync = document.get("_sync", {})
+        status = document.get("salesforce", {}).get("syncStatus", "unknown")
+        lines.append(f"document: {kind.collection}, revision {document.get('revision')}, {status}")
+        if "due_at" in sync:
+            lines.append(f"due: {moment(sync['due_at'])}")
+        if "read" in sync:
+            lines.append(f"to be read whole: {sync['read']}")
+        lines += [
+            f"write {write.get('n')}: {write.get('state')}, taken {moment(write.get('taken'))}, "
+            f"fields {', '.join(write.get('values', {}))}"
+            for write in sync.get("writes", ())
+        ]
+        if refusal := sync.get("refusal"):
+            lines.append(f"refused {moment(refusal['at'])}: {refusal['code']}: {refusal['message']}")
+        if retry := sync.get("retry"):
+            lines.append(f"try {retry['tries']} failed ({retry['code']}); next {moment(retry['at'])}")
+    lines.append(_record_line(findings))
+    return lines
+
+
+def _record_line(findings: Findings) -> str:
+    if findings.record_away:
+        return f"record: {findings.record_id or 'unknown'}, not read: {findings.record_away}"
+    if findings.record is None:
+        return f"record: {f'{findings.record_id} is gone' if findings.record_id else 'none'}"
+    changed = findings.record.get("LastModifiedDate")
+    token = findings.record.get(findings.kind.token)
+    return f"record: {findings.kind.sobject} {findings.record_id}, changed {changed}, token {token}"
+
+
+def _fields(findings: Findings) -> Table:
+    shown = Table(show_lines=True)
+    for column in ("field", "document", "Salesforce", "", "platform said", "Salesforce said", "last conflict"):
+        shown.add_column(column, overflow="fold")
+    for row in field_rows(findings):
+        shown.add_row(*(Text(cell) for cell in row))
+    return shown
+
+
+def field_rows(findings: Findings) -> list[tuple[str, ...]]:
+    """For each mapped field: its names, both values, whether they are equal, both registers, its last audit row."""
+    document, record = findings.document or {}, findings.record
+    registers = document.get("_sync", {}).get("fields", {})
+    undrained = document.get("_sync", {}).get("audit", [])
+    audits: dict[str, Row] = {}
+    for row in sorted([*findings.log, *undrained], key=lambda row: row.get("at", 0)):
+        if row.get("type") == "audit" and row.get("field"):
+            audits[row["field"]] = row
+    rows: list[tuple[str, ...]] = []
+    for mapped in findings.kind.fields:
+        key = compile_field(mapped).key
+        ours = value_at(document, mapped.platform)
+        theirs = None if record is None else record.get(mapped.salesforce)
+        register = registers.get(mapped.salesforce, {})
+        rows.append(
+            (
+                f"{mapped.platform} {_ARROWS[mapped.direction]} {mapped.salesforce}",
+                text(ours),
+                "?" if record is None else text(theirs),
+                "" if record is None else "=" if key(ours) == key(theirs) else "≠",
+                _platform_said(register.get("p")),
+                _salesforce_said(register.get("s")),
+                _audit(audits.get(mapped.salesforce)),
+            )
+        )
+    return rows
+
+
+def _platform_said(register: Row | None) -> str:
+    if register is None:
+        return ""
+    return (
+        f"{text(register.get('v'))}, changed {moment(register.get('changed'))}, heard {moment(register.get('heard'))}"
+    )
+
+
+def _salesforce_said(register: Row | None) -> str:
+    if register is None:
+        return ""
+    return f"{text(register.get('v'))}, committed {moment((register.get('at') or [None])[0])}"
+
+
+def _audit(row: Row | None) -> str:
+    if row is None:
+        return ""
+    loser = row.get("loser", "")
+    lost = (row.get(loser) or {}).get("value")
+    note = f", {row['note']}" if row.get("note") else ""
+    return f"{moment(row.get('at'))}: {row.get('winner')} won by {row.get('rule')}{note}; lost: {text(lost)}"
+
+
+def _log(rows: Sequence[Row]) -> Table:
+    shown = Table(title=f"the last {len(rows)} rows of the log")
+    for column in ("at", "type", "what", "event"):
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(
+            moment(row.get("at")), str(row.get("type", "")), Text(_what(row)), Text(str(row.get("event", "")))
+        )
+    return shown
+
+
+def _what(row: Row) -> str:
+    if row.get("type") == "audit":
+        sides = "; ".join(
+            f"{side} {text((row.get(side) or {}).get('value'))} at {moment((row.get(side) or {}).get('at'))}"
+            for side in ("platform", "salesforce")
+        )
+        return (
+            f"{row.get('path')}: {sides}; {row.get('winner')} won by {row.get('rule')} {row.get('note', '')}".rstrip()
+        )
+    return " ".join(str(row[name]) for name in ("outcome", "reason", "code", "message", "detail") if row.get(name))
+
+
+def value_at(document: Row, path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    value: Any = document
+    for part in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(part)
+    return value
+
+
+def text(value: Any) -> str:
+    """A value in one line: text as it is, anything else as JSON."""
+    if value is None:
+        return NOTHING
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+
+
+def moment(at: Any) -> str:
+    """Epoch milliseconds as UTC."""
+    if not isinstance(at, int) or at <= 0:
+        return NOTHING
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]

@@ -1,0 +1,126 @@
+"""What `tandem show` shows."""
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from ops.show_view import Findings, field_rows, heading, moment, text, value_at, view
+from schemas.mapping import KindMapping
+
+KIND = KindMapping.model_validate(
+    {
+        "collection": "customers",
+        "sobject": "Contact",
+        "external_id": "Tandem_Customer_Id__c",
+        "token": "Tandem_Customer_Write__c",
+        "fields": [
+            {"platform": "email", "salesforce": "Email", "transform": ["lower"]},
+            {"platform": "address.city", "salesforce": "MailingCity"},
+            {"platform": "spent", "salesforce": "Spent__c", "direction": "push"},
+        ],
+    }
+)
+NOON = 1_795_348_800_000
+DOCUMENT: dict[str, Any] = {
+    "_id": "cust-42",
+    "revision": 7,
+    "email": "ana@example.com",
+    "address": {"city": "Iasi"},
+    "salesforce": {"syncStatus": "pending"},
+    "_sync": {
+        "link": {"id": "003000000000001AAA"},
+        "due_at": NOON,
+        "fields": {
+            "Email": {"p": {"v": "Ana@example.com", "heard": NOON, "changed": NOON, "ids": ["e1"]}},
+            "MailingCity": {"s": {"v": "Cluj", "at": [NOON, 1, 1]}},
+        },
+        "writes": [{"n": 3, "state": "open", "taken": NOON, "values": {"MailingCity": "Iasi"}}],
+        "refusal": {"code": "STRING_TOO_LONG", "message": "too long", "at": NOON},
+        "retry": {"tries": 2, "at": NOON, "code": "UNABLE_TO_LOCK_ROW"},
+        "audit": [
+            {
+                "type": "audit",
+                "field": "MailingCity",
+                "path": "address.city",
+                "winner": "platform",
+                "loser": "salesforce",
+                "rule": "13.latest_wins",
+                "platform": {"value": "Iasi", "at": NOON},
+                "salesforce": {"value": "Cluj", "at": NOON},
+                "at": NOON,
+            }
+        ],
+    },
+}
+RECORD = {"Email": "ana@EXAMPLE.com", "MailingCity": "Cluj", "Spent__c": None, "LastModifiedDate": "2026-11-22"}
+
+
+def found(**changes: Any) -> Findings:
+    """A customer on both sides."""
+    given = {"kind_name": "customer", "kind": KIND, "id": "cust-42", "document": DOCUMENT, "record": RECORD}
+    return Findings(**{**given, "record_id": "003000000000001AAA", **changes})
+
+
+def test_each_mapped_field_stands_side_by_side() -> None:
+    """Both values, compared as the merge compares them, and what each side said last."""
+    email, city, spent = field_rows(found())
+    assert email[:4] == ("email ↔ Email", "ana@example.com", "ana@EXAMPLE.com", "=")
+    assert email[4].startswith("Ana@example.com, changed 2026-11-22 12:00:00.000")
+    assert city[:4] == ("address.city ↔ MailingCity", "Iasi", "Cluj", "≠")
+    assert city[5] == "Cluj, committed 2026-11-22 12:00:00.000"
+    assert spent[:4] == ("spent → Spent__c", "-", "-", "=")
+
+
+def test_the_last_conflict_of_a_field_is_named_with_what_was_lost() -> None:
+    """Also while the row has not been drained to the log; the newest one wins."""
+    older = {**DOCUMENT["_sync"]["audit"][0], "at": NOON - 1, "rule": "5"}
+    (_, city, _) = field_rows(found(log=[older]))
+    assert city[6] == "2026-11-22 12:00:00.000: platform won by 13.latest_wins; lost: Cluj"
+
+
+def test_the_heading_tells_what_is_under_way() -> None:
+    """Revision, due time, writes, refusal, retry and the record's token."""
+    told = "\n".join(heading(found()))
+    for part in (
+        "revision 7, pending",
+        "due: 2026-11-22 12:00:00.000",
+        "write 3: open",
+        "refused 2026-11-22 12:00:00.000: STRING_TOO_LONG: too long",
+        "try 2 failed (UNABLE_TO_LOCK_ROW)",
+        "record: Contact 003000000000001AAA, changed 2026-11-22",
+    ):
+        assert part in told
+
+
+def test_what_is_not_there_is_said() -> None:
+    """No document, no record, a record that is gone, an org that is away: four different answers."""
+    assert "document: none in customers" in heading(found(document=None))
+    assert heading(found(record=None, record_id=""))[-1] == "record: none"
+    assert heading(found(record=None))[-1] == "record: 003000000000001AAA is gone"
+    assert heading(found(record=None, record_away="no answer"))[-1].endswith("not read: no answer")
+    assert [row[2:4] for row in field_rows(found(record=None))] == [("?", "")] * 3
+
+
+def test_everything_is_printed_as_it_is() -> None:
+    """Values with brackets are no markup; log rows and parked records stand below."""
+    log = [
+        {"type": "outcome", "outcome": "stale", "reason": "rule 3", "event": "e9", "at": NOON},
+        DOCUMENT["_sync"]["audit"][0],
+    ]
+    parked = [{"_id": "t:0:1", "reason": "STRING_TOO_LONG", "detail": "[bold]too long[/bold]", "at": NOON}]
+    output = io.StringIO()
+    Console(width=240, file=output).print(
+        view(found(document={**DOCUMENT, "email": "[red]x[/red]"}, log=log, parked=parked))
+    )
+    printed = output.getvalue()
+    for part in ("[red]x[/red]", "stale rule 3", "address.city: platform Iasi", "[bold]too long[/bold] (t:0:1)"):
+        assert part in printed
+
+
+def test_values_and_times() -> None:
+    """Text as it is, anything else as JSON; no time is a dash."""
+    assert [text(value) for value in (None, "a", 1.5, True, {"x": [1]})] == ["-", "a", "1.5", "true", '{"x":[1]}']
+    assert moment(None) == moment(0) == "-"
+    assert value_at({"a": {"b": 1}}, "a.b") == 1
+    assert value_at({"a": 1}, "a.b") is None
