@@ -36,19 +36,20 @@ def headers(
     extensions: Mapping[str, str] | None = None,
 ) -> Headers:
     """Headers of one Kafka record, as aiokafka takes them."""
-    named = {
-        "ce_specversion": SPEC_VERSION,
-        ID: id,
-        SOURCE: source,
-        TYPE: type,
-        SUBJECT: subject,
-        TIME: time,
-        CONTENT_TYPE: content_type,
-        **(extensions or {}),
-    }
+    made = [
+        ("ce_specversion", SPEC_VERSION.encode()),
+        (ID, id.encode()),
+        (SOURCE, source.encode()),
+        (TYPE, type.encode()),
+        (SUBJECT, subject.encode()),
+        (TIME, time.encode()),
+        (CONTENT_TYPE, content_type.encode()),
+    ]
+    if extensions:
+        made += [(name, value.encode()) for name, value in extensions.items()]
     if traceparent:
-        named[TRACEPARENT] = traceparent
-    return [(name, value.encode()) for name, value in named.items()]
+        made.append((TRACEPARENT, traceparent.encode()))
+    return made
 
 
 def read(raw: Iterable[tuple[str, bytes]]) -> dict[str, str]:

@@ -1,9 +1,12 @@
 """What the platform posts: a Standard Webhooks body `{"type", "timestamp", "data"}`."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 DocumentId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\s:]+$")]
 """A platform id. No white space and no colon, since keys and write tokens are `<kind>:<id>` and `<id>:<number>`."""
@@ -51,4 +54,4 @@ class PlatformEvent(BaseModel):
 
 def epoch_ms(moment: datetime) -> int:
     """Milliseconds since 1970, rounded down."""
-    return int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
+    return (moment - _EPOCH) // _MILLISECOND

@@ -75,9 +75,9 @@ class Webhook:
             known = source if source in self._keys else UNKNOWN_SOURCE
             self._answered(known, status, perf_counter() - began)
 
-    async def _response(self, source: str, request: web.BaseRequest) -> web.Response:
+    async def _response(self, source: str, request: web.BaseRequest) -> web.StreamResponse:
         try:
-            return answers.accepted(await self._accept(source, request))
+            return answers.accepted(await self._accept(source, request), request)
         except Refusal as refusal:
             if not (refusal.last or request.content.is_eof()):
                 settings = self._settings

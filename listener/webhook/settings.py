@@ -35,7 +35,12 @@ class WebhookSettings(BaseSettings):
             "The source posts to /webhooks/<source>, in lower case."
         ),
     )
-    max_body_bytes: int = Field(default=1_048_576, ge=1, description="Longest body taken, in bytes.")
+    max_body_bytes: int = Field(
+        default=1_048_576,
+        ge=1,
+        le=1_048_576,
+        description="Longest body taken, in bytes; the log takes none beyond 1 MiB.",
+    )
     body_seconds: float = Field(default=10, gt=0, le=300, description="How long a body may take to arrive, in seconds.")
     keep_alive_seconds: float = Field(
         default=75,
