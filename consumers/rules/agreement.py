@@ -11,7 +11,7 @@ def settle(state: DocumentState, field: FieldState, rule: FieldRule, at: CommitP
     `at` is the commit that has just confirmed the value, where one has (rule 9).
     """
     held = field.salesforce
-    if held is None or rule.key(held.value) != rule.key(field.value):
+    if held is None or not rule.same(held.value, field.value):
         field.agreed = None
     elif at is not None:
         field.agreed = at

@@ -91,12 +91,13 @@ def _assert_field(
     named = assertion.changed is not None
     if not named and _is_no_change(field, rule, value):
         _hear(field, rule, value, assertion, moved=False)
-    elif not rule.pushes:
+        return Outcome.APPLIED
+    if not rule.pushes:
         _keep_salesforce(state, field, rule, value, assertion, occasion)
     elif field.source is None:
         _hear(field, rule, value, assertion, moved=True)
         _show(state, field, value, assertion, at=occasion.shown_at)
-    elif rule.key(value) == rule.key(field.value):
+    elif rule.same(value, field.value):
         _hear(field, rule, value, assertion, moved=True)
         if field.source is Side.PLATFORM:
             field.value = value
@@ -110,13 +111,12 @@ def _is_no_change(field: FieldState, rule: FieldRule, value: Any) -> bool:
     """Rule 4: an unnamed value that the platform said before, or that the document shows or has shown."""
     if field.source is None:
         return False
-    key = rule.key(value)
-    if field.platform is not None and key == rule.key(field.platform.value):
+    if field.platform is not None and rule.same(value, field.platform.value):
         return True
-    if key == rule.key(field.value) or any(key == rule.key(shown) for shown in field.shown):
+    if rule.same(value, field.value) or any(rule.same(value, shown) for shown in field.shown):
         return True
     # On first contact an empty value asserts nothing: only a person who names the field clears what Salesforce holds.
-    return field.platform is None and key is None
+    return field.platform is None and rule.key(value) is None
 
 
 def _hear(field: FieldState, rule: FieldRule, value: Any, assertion: Assertion, *, moved: bool) -> None:
@@ -125,8 +125,7 @@ def _hear(field: FieldState, rule: FieldRule, value: Any, assertion: Assertion, 
     events: tuple[str, ...] = (assertion.event_id,)
     if known is not None and assertion.occurred_at == known.heard:
         events = (*known.events, assertion.event_id)
-    current = rule.key(value) == rule.key(field.value) and field.source is not None
-    if known is None or moved or current:
+    if known is None or moved or rule.same(value, field.value):
         changed = assertion.occurred_at if moved or known is None else known.changed
         field.platform = PlatformRegister(value, assertion.occurred_at, changed, events)
     else:
@@ -196,7 +195,7 @@ def _keep_salesforce(
     state: DocumentState, field: FieldState, rule: FieldRule, value: Any, assertion: Assertion, occasion: Occasion
 ) -> None:
     """A pull-only field belongs to Salesforce: an edit the platform names is audited, and does not show."""
-    if assertion.changed is not None and rule.key(value) != rule.key(field.value):
+    if assertion.changed is not None and not rule.same(value, field.value):
         state.audit.append(
             audit.row(
                 state,

@@ -89,11 +89,11 @@ def _written(
 ) -> None:
     """Rule 26: a field of a newly landed write."""
     field.salesforce = SalesforceRegister(value, position)
-    if rule.key(value) == rule.key(write.values[rule.name]):
+    if rule.same(value, write.values[rule.name]):
         settle(state, field, rule, at=position)
     elif field.shown_revision <= write.revision or not rule.pulls:
         overruled(state, field, rule, write, position, by="26", occasion=occasion)
-    elif rule.key(value) != rule.key(field.value):
+    elif not rule.same(value, field.value):
         settle_conflict(
             state,
             field,

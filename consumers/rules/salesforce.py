@@ -72,7 +72,7 @@ def ordinary(
 ) -> None:
     """Rule 12: a value that no write of ours explains."""
     field = state.field(rule.name)
-    if field.salesforce is not None and rule.key(field.salesforce.value) == rule.key(value):
+    if field.salesforce is not None and rule.same(field.salesforce.value, value):
         return
     field.salesforce = SalesforceRegister(value, position)
     if not rule.pulls:
@@ -80,7 +80,7 @@ def ordinary(
     elif field.source is None:
         if rule.key(value) is not None:
             _take_over(state, field, rule, value, position, at=occasion.shown_at)
-    elif rule.key(value) != rule.key(field.value):
+    elif not rule.same(value, field.value):
         if field.source is Side.SALESFORCE or (field.agreed is not None and position > field.agreed):
             _take_over(state, field, rule, value, position, at=occasion.shown_at)
         else:
@@ -150,7 +150,7 @@ def overruled(
             occasion=occasion,
         )
     )
-    if not as_taken or rule.key(value) == rule.key(field.value):
+    if not as_taken or rule.same(value, field.value):
         return
     if rule.pulls:
         _take_over(state, field, rule, value, position, at=occasion.shown_at)
@@ -173,13 +173,13 @@ def _ours_landed(state: DocumentState, change: Change, kind: Kind, write: Write,
         field = state.field(name)
         if name in change.fields:
             field.salesforce = SalesforceRegister(change.fields[name], change.position)
-        elif field.salesforce is None or rule.key(field.salesforce.value) != rule.key(written):
+        elif field.salesforce is None or not rule.same(field.salesforce.value, written):
             # A trigger may have put the old value back. The row will tell (rule 26); until then the write is expected
             # to have taken effect.
             state.read_reason = "rule 9: a written field is absent from its event"
             write.state, write.answered_at = WriteState.ACKNOWLEDGED, occasion.now
             continue
-        if rule.key(field.salesforce.value) == rule.key(written):
+        if rule.same(field.salesforce.value, written):
             settle(state, field, rule, at=change.position)
         else:
             overruled(state, field, rule, write, change.position, by="10", occasion=occasion)
@@ -198,11 +198,7 @@ def _set_beside_ours(
     field = state.field(rule.name)
     had_seen = rule.pulls and field.source is not None and field.shown_revision <= write.revision
     known = field.salesforce
-    if (
-        had_seen
-        and rule.key(value) != rule.key(field.value)
-        and (known is None or rule.key(known.value) != rule.key(value))
-    ):
+    if had_seen and not rule.same(value, field.value) and (known is None or not rule.same(known.value, value)):
         field.salesforce = SalesforceRegister(value, change.position)
         _take_over(state, field, rule, value, change.position, at=occasion.shown_at)
         settle(state, field, rule)
@@ -255,7 +251,7 @@ def _overwritten(
     occasion: Occasion,
 ) -> None:
     """A push-only field belongs to the platform: an edit of it in Salesforce is audited and written over."""
-    if field.source is None or rule.key(value) == rule.key(field.value):
+    if field.source is None or rule.same(value, field.value):
         return
     field.overruled = False
     if rule.key(value) is None and not field.shown:
@@ -278,6 +274,6 @@ def _beyond(change: Change, kind: Kind, write: Write) -> bool:
     """True where the event says more than our write did."""
     for name, value in change.fields.items():
         rule = kind.by_name.get(name)
-        if rule is not None and (name not in write.values or rule.key(value) != rule.key(write.values[name])):
+        if rule is not None and (name not in write.values or not rule.same(value, write.values[name])):
             return True
     return False

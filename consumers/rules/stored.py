@@ -24,6 +24,9 @@ from consumers.rules.state import (
 from schemas.position import BEGINNING, CommitPosition
 
 _MISSING = object()
+# Looking a member up is far cheaper than calling the enum, and this is done for every field of every document.
+_SIDES = {str(side): side for side in Side}
+_WRITE_STATES = {str(state): state for state in WriteState}
 
 
 def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> DocumentState:
@@ -135,7 +138,7 @@ def _load_field(stored: Mapping[str, Any], value: Any) -> FieldState:
     if (salesforce := stored.get("s")) is not None:
         field.salesforce = SalesforceRegister(salesforce["v"], CommitPosition(*salesforce["at"]))
     if "from" in stored:
-        field.source = Side(stored["from"])
+        field.source = _SIDES[stored["from"]]
         field.value = None if value is _MISSING else value
         field.made_at, field.shown_at, field.shown_revision = stored["made"], stored["since"], stored["revision"]
         field.shown = tuple(stored.get("shown", ()))
@@ -168,7 +171,7 @@ def _load_write(stored: Mapping[str, Any]) -> Write:
         values=dict(stored["values"]),
         revision=stored["revision"],
         taken_at=stored["taken"],
-        state=WriteState(stored["state"]),
+        state=_WRITE_STATES[stored["state"]],
         answered_at=stored.get("answered", 0),
         first=stored.get("first", False),
     )

@@ -68,14 +68,8 @@ def due_values(state: DocumentState, kind: Kind) -> dict[str, Any]:
         field = state.fields.get(rule.name)
         if field is None or field.source is None or not rule.pushes or field.overruled:
             continue
-        key = rule.key(field.value)
-        if rule.name in expected:
-            held = rule.key(expected[rule.name])
-        elif field.salesforce is not None:
-            held = rule.key(field.salesforce.value)
-        else:
-            held = None
-        if key != held:
+        held = field.salesforce.value if field.salesforce is not None else None
+        if not rule.same(field.value, expected.get(rule.name, held)):
             due[rule.name] = rule.outgoing(field.value)
     return due
 
