@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import pwd
 import shutil
 import sys
 import tempfile
@@ -28,9 +29,10 @@ DOWNLOAD_SECONDS = 600
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
     """Where things that can be fetched again are kept, by the XDG base directory specification."""
-    base = environ.get("XDG_CACHE_HOME") or ""
-    root = Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache"
-    return root / "tandem"
+    base = Path(environ.get("XDG_CACHE_HOME") or "")
+    if base.is_absolute():
+        return base / "tandem"
+    return Path(environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir) / ".cache" / "tandem"
 
 
 async def kafka_jars(cache: Path) -> Path:
@@ -42,8 +44,11 @@ async def kafka_jars(cache: Path) -> Path:
     folder = cache / f"kafka-{VERSION}"
     if folder.is_dir():
         return folder
+    importable = os.pathsep.join(place for place in sys.path if place)
     fetch = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "simulator.servers.jars", str(folder)), stdout=asyncio.subprocess.DEVNULL
+        *(sys.executable, "-P", "-m", "simulator.servers.jars", str(folder)),
+        stdout=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": importable},
     )
     try:
         async with asyncio.timeout(DOWNLOAD_SECONDS):
@@ -56,7 +61,7 @@ async def kafka_jars(cache: Path) -> Path:
             await fetch.wait()
     if code != 0:
         raise ServerError(
-            "Kafka's jars could not be fetched from Maven Central (see above); "
+            f"Kafka's jars could not be fetched from Maven Central into {cache} (see above); "
             "name a running Kafka instead: KAFKA_BOOTSTRAP_SERVERS=host:9092"
         )
     return folder

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -38,7 +39,7 @@ async def start_kafka(folder: Path, environ: Mapping[str, str], *, temporary: bo
         await _format(java, classpath, properties, folder)
         return (str(java), *HEAP, "-cp", classpath, "kafka.Kafka", str(properties))
 
-    process, port = await start(Plan("kafka", folder, temporary, 2, command, _answers, START_SECONDS))
+    process, port = await start(Plan("kafka", folder, temporary, 2, command, partial(_answers, folder), START_SECONDS))
     return LocalServer(f"127.0.0.1:{port}", process)
 
 
@@ -101,6 +102,12 @@ def server_properties(data: Path, port: int, controller_port: int) -> str:
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
+def cluster_id(folder: Path) -> str:
+    """The id that the data folder was formatted with."""
+    lines = (folder / "data" / "meta.properties").read_text().splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith("cluster.id="))
+
+
 async def _format(java: Path, classpath: str, properties: Path, folder: Path) -> None:
     """Give an empty data folder its cluster id, as Kafka wants it done once."""
     if (folder / "data" / "meta.properties").exists():
@@ -128,8 +135,8 @@ async def _format(java: Path, classpath: str, properties: Path, folder: Path) ->
         raise ServerError(f"Kafka's data folder could not be formatted:\n{log.read_text(errors='replace')}")
 
 
-async def _answers(port: int) -> bool:
-    """True once the broker tells of its cluster: it then takes requests, not only connections."""
+async def _answers(folder: Path, port: int) -> bool:
+    """True once the broker tells of its cluster, and that is ours: not that of whoever may have taken the port."""
     if not await listens(port):
         return False
     admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=5000)
@@ -140,4 +147,4 @@ async def _answers(port: int) -> bool:
         return False
     finally:
         await admin.close()
-    return bool(cluster["brokers"])
+    return bool(cluster["brokers"]) and cluster["cluster_id"] == cluster_id(folder)

