@@ -6,7 +6,14 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
 
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.sizes import MAX_BATCH_BYTES
@@ -67,6 +74,7 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
         Raises:
             Unavailable: Kafka does not answer.
             OffsetOutOfRange: records that we have not had are gone.
+            KafkaError: it answers, and will not give us these records however often we ask.
         """
         try:
             async with asyncio.timeout(timeout + REBALANCE_MARGIN_SECONDS):
@@ -82,6 +90,8 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
         except OffsetOutOfRangeError as error:
             raise await self._gap(error) from None
         except KafkaError as error:
+            if not error.retriable:
+                raise  # aiokafka's own tasks have ended, or we may not read this: waiting would be for ever
             raise _unavailable(error) from error
         if revocations != self._revocations:
             return []  # given away while we waited; whoever owns them now gets them
@@ -104,6 +114,7 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
 
         Raises:
             Unavailable: not stored, or not known to be.
+            KafkaError: we may not store it.
         """
         owned = self._consumer.assignment()
         ours = {TopicPartition(*at): offset for at, offset in offsets.items() if TopicPartition(*at) in owned}
@@ -112,6 +123,8 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             async with asyncio.timeout(self._seconds):
                 await self._consumer.commit(ours)
+        except (GroupAuthorizationFailedError, TopicAuthorizationFailedError):
+            raise
         except (KafkaError, OSError, TimeoutError) as error:
             raise _unavailable(error) from error
 

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.sizes import MAX_BATCH_BYTES, MAX_RECORD_BYTES
@@ -87,7 +87,7 @@ class Producer:
 
     def _told(self, error: Exception, kafka: AIOKafkaProducer) -> Unavailable:
         """What the caller is told; a producer that will not recover is replaced."""
-        if isinstance(error, KafkaError) and not error.retriable:
+        if isinstance(error, KafkaError) and not error.retriable and not isinstance(error, KafkaTimeoutError):
             self._replace(kafka)
         if isinstance(error, TimeoutError):
             return Unavailable(f"Kafka did not acknowledge within {self._seconds:g} seconds")

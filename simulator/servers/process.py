@@ -99,13 +99,17 @@ class ServerProcess:
         remove: Path | None,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        grace: float | None = None,
     ) -> "ServerProcess":
-        """Start `command`, with our own environment and folder or these; `remove` is removed once it has stopped."""
+        """Start `command`, with our own environment and folder or these; `remove` is removed once it has stopped.
+
+        `grace` is how many seconds it may take to stop in order, `GRACE_SECONDS` if nothing is said.
+        """
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             supervisor = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", supervise.__file__),
-                *(str(GRACE_SECONDS), str(remove or ""), *command),
+                *(str(GRACE_SECONDS if grace is None else grace), str(remove or ""), *command),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output,
                 stderr=output,
