@@ -1,6 +1,7 @@
 """The `tandem` command. Each command imports what it runs when it is called, so that the others start without it."""
 
 import importlib
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -116,6 +117,34 @@ def show(
     exit code is 1 if neither a document nor a record was found.
     """
     raise typer.Exit(importlib.import_module("ops.show").run(kind, id, rows=rows))
+
+
+mapping = typer.Typer(no_args_is_help=True, help="See and change the mapping. docs/mapping.md says how to write it.")
+app.add_typer(mapping, name="mapping")
+
+
+@mapping.command()
+def export(
+    version: Annotated[int | None, typer.Option(min=1, help="An older version; else the one in force.")] = None,
+) -> None:
+    """Print the mapping as YAML, with its version.
+
+    Needs MONGODB_URI. Before the first version is published it is the one that would be.
+    """
+    raise typer.Exit(importlib.import_module("ops.mapping_command").run_export(version))
+
+
+@mapping.command()
+def publish(
+    file: Annotated[Path, typer.Argument(help="A YAML file, made from an export.")],
+    note: Annotated[str, typer.Option(help="Why, kept with the version.")] = "",
+) -> None:
+    """Make the file the next version of the mapping; running processes take it up by themselves.
+
+    Needs MONGODB_URI. Refused, with every fault and its line, if it cannot be used; refused too if another version than
+    the one it was made from is in force.
+    """
+    raise typer.Exit(importlib.import_module("ops.mapping_command").run_publish(file, note))
 
 
 def _run_process(name: str, *, module: str = "") -> None:

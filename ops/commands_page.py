@@ -1,6 +1,7 @@
 """`docs/commands.md`, made from the commands' own help so that it cannot be wrong."""
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -27,9 +28,16 @@ def page() -> str:
 
 
 def commands() -> dict[str, Any]:
-    """Every command by its name. Typer brings its own click, whose classes it does not publish."""
-    group: Any = typer.main.get_command(app)
-    return dict(group.commands)
+    """Every command by its name, `mapping export` for one in a group. Typer does not publish its click's classes."""
+    return dict(_commands(typer.main.get_command(app), ""))
+
+
+def _commands(group: Any, before: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def _arguments(command: Any) -> list[str]:
@@ -37,6 +45,6 @@ def _arguments(command: Any) -> list[str]:
 
 
 def _row(option: Any) -> str:
-    default = option.default
-    shown = "" if option.is_flag else f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
-    return f"| `{option.opts[0]}` | {shown} | {option.help} |"
+    default = "" if option.is_flag or option.default is None else option.default
+    shown = f"{default:g}" if isinstance(default, float) else str(default)
+    return f"| `{option.opts[0]}` | {f'`{shown}`' if shown else ''} | {option.help} |"
