@@ -133,7 +133,7 @@ class ScriptedBayeux:
         app = web.Application()
         app.router.add_post("/cometd/{version}", self._handle)
         self._closing = asyncio.Event()
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
         await site.start()

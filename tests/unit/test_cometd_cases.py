@@ -367,7 +367,7 @@ async def test_case_7g_a_slow_consumer_does_not_stop_the_polls() -> None:
 
 async def test_case_8_back_pressure() -> None:
     """Above the high mark the stream is left, at the low mark it is taken up: each event once, memory bounded."""
-    async with scripted_bayeux(reply_limit=40, session_seconds=0.3) as server:
+    async with scripted_bayeux(reply_limit=40, session_seconds=5) as server:
         ids = server.publish(1_000)
         async with running(server.url, high=60, low=10) as work:
             fullest = 0
