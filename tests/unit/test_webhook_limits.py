@@ -312,23 +312,23 @@ async def test_above_the_bound_503_and_not_more_memory() -> None:
 
 async def test_the_bytes_in_flight_are_bounded() -> None:
     """A few long bodies fill the room as many short ones do; a body of unknown length counts as the longest."""
-    log = FakeEventLog()
-    log.open.clear()
-    body = event()
+    log, body = FakeEventLog(), event()
     chunked = head(body, length="Transfer-Encoding: chunked") + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     async with (
         listening(log=log, max_in_flight_bytes=3 * len(body), max_body_bytes=2 * len(body)) as running,
         connected(running) as (reader, writer),
         connected(running) as (other_reader, other_writer),
     ):
-        writer.write(chunked)
-        await until(lambda: log.waiting == 1)
-        other_writer.write(chunked)
-        assert (await answer(other_reader))[0] == 503
-        other_writer.write(head(body) + body)
-        await until(lambda: log.waiting == 2)
-        log.open.set()
-        assert (await answer(reader))[0] == (await answer(other_reader))[0] == 202
+        for _ in range(2):  # the second time shows that the room was given back
+            log.open.clear()
+            writer.write(chunked)
+            await until(lambda: log.waiting == 1)
+            other_writer.write(chunked)
+            assert (await answer(other_reader))[0] == 503
+            other_writer.write(head(body) + body)
+            await until(lambda: log.waiting == 2)
+            log.open.set()
+            assert (await answer(reader))[0] == (await answer(other_reader))[0] == 202
 
 
 async def test_many_at_once_are_each_answered_for_themselves() -> None:
