@@ -63,9 +63,16 @@ def make_edits(org: Org, wanted: Edits) -> list[dict[str, Any]]:
         if not wanted.together:
             org.ledger.commit(transaction)
         results.append({"id": record_id, "success": True, "errors": []})
-    if wanted.together and all(result["success"] for result in results):
+    if wanted.together and not all(result["success"] for result in results):
+        return [one if not one["success"] else _rolled_back(one) for one in results]
+    if wanted.together:
         org.ledger.commit(transaction)
     return results
+
+
+def _rolled_back(result: dict[str, Any]) -> dict[str, Any]:
+    error = SalesforceError("ALL_OR_NONE_OPERATION_ROLLED_BACK", "Another edit of the same transaction failed")
+    return {"id": result["id"], "success": False, "errors": [error.of_row()]}
 
 
 def _make(org: Org, transaction: Transaction, edit: Edit) -> str:

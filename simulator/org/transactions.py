@@ -72,9 +72,7 @@ class Transaction:
         missing = [name for name in definition.required_on_create if changes.get(name) is None]
         if missing:
             raise _missing(missing)
-        row: Row = dict.fromkeys((one.name for one in definition.columns), None)
-        row.update(self._defaults(definition))
-        row.update(changes)
+        row: Row = {**definition.defaults, **dict.fromkeys(definition.actor_fields, self.actor.user.id), **changes}
         self._check(definition, "", changes)
         record_id = self._next_id(definition)
         row["Id"] = record_id
@@ -133,15 +131,6 @@ class Transaction:
         if row["IsDeleted"]:
             raise SalesforceError("ENTITY_IS_DELETED", "entity is deleted", [], status=404)
         return row
-
-    def _defaults(self, definition: ObjectDefinition) -> Row:
-        defaults: Row = {one.name: 0 for one in definition.columns if one.type is FieldType.BOOLEAN}
-        for field in definition.columns:
-            if field.default == "actor":
-                defaults[field.name] = self.actor.user.id
-            elif field.default:
-                defaults[field.name] = int(field.default == "true")
-        return defaults
 
     def _trigger(
         self, definition: ObjectDefinition, before: Row | None, changes: Values, by: dict[str, Source]

@@ -43,6 +43,7 @@ class WorkingSet:
         self._store = store
         self._rows: dict[tuple[str, str], Row | None] = {}
         self._keys: dict[tuple[str, str, Stored], list[str]] = {}
+        self._touched_keys: dict[tuple[str, str, Stored], dict[str, None]] = {}
         self.touched: dict[str, TouchedRecord] = {}
 
     def load(self, definition: ObjectDefinition, record_ids: Iterable[str]) -> None:
@@ -78,12 +79,11 @@ class WorkingSet:
         """Ids of the records, not deleted, whose key has this value now."""
         self.load_keys(definition, key, (value,))
         folded = _folded(value)
-        stored = [one for one in self._keys[definition.name, key.name, folded] if one not in self.touched]
-        return stored + [
-            one.id
-            for one in self.touched.values()
-            if one.definition is definition and _folded(one.row[key.name]) == folded and not one.row["IsDeleted"]
-        ]
+        place = (definition.name, key.name, folded)
+        stored = [one for one in self._keys[place] if one not in self.touched]
+        # Only keys are noted as records are touched; another field's touched records are gone through one by one.
+        noted = self._touched_keys.get(place, {}) if key.unique or key.external_id else self.touched
+        return stored + [record_id for record_id in noted if self._holds(record_id, definition, key, folded)]
 
     def put(self, record: TouchedRecord) -> None:
         """Take a record over as it is now; earlier touches of it in this transaction are kept in mind."""
@@ -93,6 +93,17 @@ class WorkingSet:
             record.by = earlier.by | record.by
             record.written = earlier.written | record.written
         self.touched[record.id] = record
+        for key in record.definition.key_fields:
+            value = record.row[key.name]
+            if value is not None:
+                place = (record.definition.name, key.name, _folded(value))
+                self._touched_keys.setdefault(place, {})[record.id] = None
+
+    def _holds(self, record_id: str, definition: ObjectDefinition, key: FieldDefinition, folded: Stored) -> bool:
+        record = self.touched[record_id]
+        if record.definition is not definition or record.row["IsDeleted"]:
+            return False
+        return _folded(record.row[key.name]) == folded
 
 
 def _folded(value: Stored) -> Stored:

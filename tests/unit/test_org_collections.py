@@ -121,8 +121,10 @@ async def test_upsert_tells_what_it_made(client: OrgClient) -> None:
 async def test_upsert_by_id_and_by_what_is_not_unique(client: OrgClient) -> None:
     """By Id it changes; where an external id matches several records the row fails."""
     ids = [await client.create(Legacy_Id__c="L") for _ in range(2)]
-    (result,) = await send(client, "PATCH", f"{COLLECTIONS}/Contact/Id", contact(id=ids[0], FirstName="x"))
-    assert (result["success"], result["created"]) == (True, False)
+    rows = [contact(id=ids[0], FirstName="x"), contact(id="nonsense", LastName="x"), contact(id=5)]
+    results = await send(client, "PATCH", f"{COLLECTIONS}/Contact/Id", *rows)
+    assert codes(results) == ["", "MALFORMED_ID", "JSON_PARSER_ERROR"]
+    assert [one["created"] for one in results] == [False, False, False]
     rows = [contact(Legacy_Id__c="l", FirstName="x"), contact(Legacy_Id__c="new", LastName="y")]
     results = await send(client, "PATCH", f"{COLLECTIONS}/Contact/Legacy_Id__c", *rows)
     assert codes(results) == ["DUPLICATE_EXTERNAL_ID", ""]
@@ -133,7 +135,7 @@ async def test_a_record_twice_in_a_call_fails_twice(client: OrgClient) -> None:
     rows = [
         contact(LastName="A", **{KEY: "x"}),
         contact(LastName="B", **{KEY: "y"}),
-        contact(LastName="C", **{KEY: "X"}),
+        contact(LastName="C", **{KEY: " X"}),
     ]
     results = await send(client, "PATCH", UPSERT, *rows)
     assert codes(results) == ["DUPLICATE_VALUE", "", "DUPLICATE_VALUE"]

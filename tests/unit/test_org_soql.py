@@ -143,6 +143,7 @@ def test_query_all_sees_the_recycle_bin(store: Store) -> None:
         ("ORDER BY LastName LIMIT 2 OFFSET 1", "LO"),
         ("ORDER BY LastName OFFSET 3", "Ș"),
         ("ORDER BY LastName LIMIT 0", ""),
+        ("ORDER BY LastName LIMIT 99999999999999999999999", "HLOȘ"),
         ("ORDER BY Account.Name NULLS LAST, LastName LIMIT 1", "O"),
     ],
 )

@@ -176,6 +176,21 @@ class ObjectDefinition(BaseModel):
         return tuple(one for one in self.fields if one.unique)
 
     @cached_property
+    def key_fields(self) -> tuple[FieldDefinition, ...]:
+        """Fields by which records are matched: unique ones and external ids."""
+        return tuple(one for one in self.fields if one.unique or one.external_id)
+
+    @cached_property
+    def defaults(self) -> dict[str, str | float | int | None]:
+        """Every column of a new record: false or the literal default of a boolean, else null."""
+        return {one.name: int(one.default == "true") if one.type is FieldType.BOOLEAN else None for one in self.columns}
+
+    @cached_property
+    def actor_fields(self) -> tuple[str, ...]:
+        """Fields that a new record gets the acting user's id in."""
+        return tuple(one.name for one in self.fields if one.default == "actor")
+
+    @cached_property
     def _by_lower(self) -> dict[str, FieldDefinition]:
         return {one.name.lower(): one for one in self.fields}
 

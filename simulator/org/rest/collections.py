@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from simulator.org import ids
+from simulator.org.bodies import Reader
 from simulator.org.errors import SalesforceError, Unreadable
 from simulator.org.objects import FieldDefinition, ObjectDefinition
 from simulator.org.replies import json_reply, listed, read_json, read_object
@@ -22,6 +23,7 @@ from simulator.org.rest.rowlock import check_row_lock
 from simulator.org.rest.rows import external_id
 from simulator.org.store import fold
 from simulator.org.transactions import Transaction
+from simulator.org.values import Stored
 
 MOST_ROWS = 200
 MOST_READ = 2000
@@ -49,6 +51,8 @@ class _Row:
     created: bool | None = None
     """For an upsert: whether the row made its record."""
     new: bool = False
+    key: Stored = None
+    """For an upsert: the value its record is known by."""
 
     def result(self) -> dict[str, Any]:
         told: dict[str, Any] = {} if self.id is None else {"id": self.id}
@@ -98,17 +102,13 @@ async def upsert(call: Call) -> web.Response:
     rows, all_or_none = await _rows(call)
     if any(row.definition is not definition for row in rows):
         raise SalesforceError("INVALID_TYPE", f"All records must be of type {definition.name}")
+    reader = call.org.rules.readers[definition.name]
     for row in rows:
         row.created = False
-    values = [_key_value(row, key) for row in rows]
-    _refuse_twice(
-        rows,
-        [fold(value) if isinstance(value, str) else value for value in values],
-        lambda value: f"Duplicate external id specified: {value}",
-        [key.name],
-    )
-    reader = call.org.rules.readers[definition.name]
-    wanted = [reader.parse(key.name, value) for value in values if isinstance(value, str) and value]
+        row.key = _key_value(row, key, reader)
+    keys = [fold(row.key) if isinstance(row.key, str) else row.key for row in rows]
+    _refuse_twice(rows, keys, lambda value: f"Duplicate external id specified: {value}", [key.name])
+    wanted = [row.key for row in rows if row.key is not None]
 
     def run(transaction: Transaction, row: _Row) -> None:
         _upsert(call, transaction, row, key)
@@ -188,11 +188,7 @@ def _delete(transaction: Transaction, row: _Row) -> None:
 
 def _upsert(call: Call, transaction: Transaction, row: _Row, key: FieldDefinition) -> None:
     values = transaction.read(row.definition, row.body, _ID if key.name == "Id" else frozenset())
-    if key.name == "Id":
-        row.id = ids.normalise(str(_key_value(row, key)))
-        matches = [row.id] if row.id else []
-    else:
-        matches = transaction.records.matches(row.definition, key, values[key.name])
+    matches = [str(row.key)] if key.name == "Id" else transaction.records.matches(row.definition, key, row.key)
     if len(matches) > 1:
         message = f"{key.name}: more than one record found for external id field: [{', '.join(matches)}]"
         raise SalesforceError("DUPLICATE_EXTERNAL_ID", message, [key.name])
@@ -250,11 +246,18 @@ def _take_id(row: _Row) -> None:
         row.id = text
 
 
-def _key_value(row: _Row, key: FieldDefinition) -> Any:
+def _key_value(row: _Row, key: FieldDefinition, reader: Reader) -> Stored:
     value = next((value for name, value in row.body.items() if name.lower() == key.name.lower()), None)
     if value is None or value == "":
         row.error = SalesforceError("MISSING_ARGUMENT", f"{key.name} not specified", [])
-    return value
+        return None
+    try:
+        return reader.parse(key.name, value)
+    except SalesforceError as error:
+        # An unreadable one is met again when the row is read, but for an Id, which is not read with it.
+        if key.name == "Id" or not isinstance(error, Unreadable):
+            row.error = error
+        return None
 
 
 def _refuse_twice(rows: list[_Row], keys: Sequence[Any], message: Callable[[Any], str], fields: list[str]) -> None:

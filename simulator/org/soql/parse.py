@@ -21,6 +21,7 @@ from simulator.org.soql.query import (
 )
 
 LONGEST_STATEMENT = 100_000
+_MOST_ROWS = 2**31 - 1
 
 _KINDS = {
     "STRING": Kind.STRING,
@@ -140,10 +141,10 @@ class _Builder(Transformer[Token, Any]):
         return Ordering(path, (direction or "").upper() == "DESC", (place or "").upper() == "LAST")
 
     def limit(self, parts: list[Token]) -> int:
-        return int(parts[0])
+        return min(int(parts[0]), _MOST_ROWS)
 
     def offset(self, parts: list[Token]) -> int:
-        return int(parts[0])
+        return min(int(parts[0]), _MOST_ROWS)
 
     def path(self, parts: list[Token]) -> Path:
         return Path(tuple(str(part) for part in parts), parts[0].start_pos + 1 if parts[0].start_pos is not None else 1)
