@@ -209,5 +209,6 @@ class CometdClient:
         for each in deliveries:
             if each.replay_id is not None and each.channel in self._after:
                 self._after[each.channel] = each.replay_id
+        self._health.buffered = len(buffer)
         self._health.counts["events"] += len(deliveries)
         self._failures = 0

@@ -270,6 +270,9 @@ async def test_org_nothing_is_lost_whatever_happens(seed: int) -> None:
 
         start()
         start()
+        org.cometd.faults.arm(StreamFault(kind=FaultKind.LOSE, with_events=True))
+        published += publish(org, 5)
+        await eventually(lambda: org.cometd.faults.lost_events)
         for _ in range(40):
             published += publish(org, chance.randrange(1, 30))
             misfortune()
