@@ -21,6 +21,7 @@ from ops.demo.plan import Plan
 from ops.demo.screen import Screen
 from ops.demo.stage import set_stage
 from ops.mapping_source import MappingSettings
+from schemas.unavailable import Unavailable
 from simulator.servers.errors import ServerError
 
 FOLDER = Path(".tandem")
@@ -59,7 +60,7 @@ def _outcome(plan: Plan, console: Console) -> int:
     code = EXIT_FAILED
     try:
         code = asyncio.run(_run(plan, console))
-    except* (DemoFailed, ServerError) as failures:
+    except* (DemoFailed, ServerError, Unavailable) as failures:
         failure: BaseException = failures
         while isinstance(failure, BaseExceptionGroup):
             failure = failure.exceptions[0]
@@ -100,7 +101,12 @@ def _tell(console: Console, ending: Ending, plan: Plan, folder: Path) -> int:
         return 0
     if verdict.clean and not ending.unrest:
         console.print(f"Only {verdict.conflicts} conflicts: too few to show anything.", style="red", highlight=False)
-    console.print(f"What each process said is in {folder}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"What each process said, and what the observer was told, is in {folder}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
     return EXIT_FAILED
 
 

@@ -87,7 +87,7 @@ class Onlooker:
         """One look.
 
         Raises:
-            aiohttp.ClientError, aiokafka.errors.KafkaError, pymongo.errors.PyMongoError: something does not answer.
+            Unavailable, aiohttp.ClientError, pymongo.errors.PyMongoError: something does not answer.
         """
         topics = await self._backlog.read()
         pulse = await self._mongo.pulse(self._kind.collection)

@@ -11,7 +11,7 @@ from ops.demo.screen import Screen
 from ops.demo.stage import Stage
 from ops.demo.traffic import Traffic, open_traffic
 from schemas.mapping import KindMapping, Mapping
-from simulator.observer.readers import OrgWitness, observe, open_mongo
+from simulator.observer.readers import OrgWitness, hear, open_mongo
 from simulator.observer.verdict import Verdict
 
 
@@ -46,8 +46,11 @@ async def perform(stage: Stage, plan: Plan, mapping: Mapping, kind: KindMapping,
             unrest = await _rest(screen)
         seconds = time.monotonic() - began
         screen.say("the observer reads the platform's log, the org's log and MongoDB")
-        since = screen.glance.last_commit
-        verdict = await observe(stage.journal, org, mongo, mapping, resting_since=None if unrest else since)
+        since = None if unrest else screen.glance.last_commit
+        evidence = await hear(stage.journal, org, mongo, mapping)
+        verdict = await asyncio.to_thread(evidence.judge, mapping, resting_since=since)
+        if not verdict.clean:
+            evidence.save(stage.folder)
         return Ending(verdict, unrest, seconds, next(iter(traffic.document_ids), ""))
 
 

@@ -1,5 +1,6 @@
 """What is still under way in Kafka: asked of the broker, not of those who should work it off."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -7,6 +8,12 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from schemas.unavailable import Unavailable
+
+PATIENCE_SECONDS = 60.0
+PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +35,21 @@ class Backlog:
     async def read(self) -> dict[str, TopicBacklog]:
         """By topic; a topic that is not there yet is empty.
 
+        A broker that is busy with itself, as it is at its start, is asked again.
+
         Raises:
-            aiokafka.errors.KafkaError: the broker does not answer.
+            Unavailable: it has not answered for `PATIENCE_SECONDS`.
         """
+        deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while True:
+            try:
+                return await self._read()
+            except KafkaError as error:
+                if not error.retriable or asyncio.get_running_loop().time() > deadline:
+                    raise Unavailable(f"Kafka: {type(error).__name__}") from error
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _read(self) -> dict[str, TopicBacklog]:
         ends = await self._ends()
         done: dict[TopicPartition, int] = {}
         for group, _protocol in await self._admin.list_consumer_groups():

@@ -9,7 +9,12 @@ Edit = PlatformEdit | SalesforceEdit
 
 
 class Sight:
-    """What the authors of one field of one document could have seen, and in which order things were said."""
+    """What the authors of one field of one document could have seen.
+
+    Each side's authors could have seen what their own side did before, in its own order: by `occurred_at` on the
+    platform, by commit in Salesforce. Across the sides it takes evidence: the value stood in the record just before the
+    commit, or the platform had looked at a document that showed it.
+    """
 
     def __init__(self, mapped: MappedField, looks: Sequence[Seen]) -> None:
         self._looks = [(look, mapped.key(value_at(look.fields, mapped.path))) for look in looks]
@@ -24,7 +29,7 @@ class Sight:
             case SalesforceEdit(), PlatformEdit():
                 return earlier.key in author.over and not self._looked(earlier, author)
             case SalesforceEdit(), SalesforceEdit():
-                return author.commit.place > earlier.commit.place and earlier.key in author.over
+                return author.commit.place > earlier.commit.place
         raise AssertionError("the four pairs are all there are")
 
     def _looked(self, author: PlatformEdit, edit: SalesforceEdit) -> bool:

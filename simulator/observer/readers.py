@@ -1,7 +1,6 @@
 """The witnesses themselves: the journal's file, the org's admin pages, and MongoDB. They read and do nothing else."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,18 +118,47 @@ async def open_mongo(uri: str, database: str) -> AsyncIterator[MongoWitness]:
         yield MongoWitness(client[database])
 
 
-async def observe(
-    journal: Path, org: OrgWitness, mongo: MongoWitness, mapping: FieldsMapping, *, resting_since: int | None = None
-) -> Verdict:
-    """Hear every witness and judge.
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that the witnesses said. `records` are by sObject, `documents` by collection."""
+
+    journal: Sequence[Row]
+    commits: Sequence[Row]
+    records: Mapping[str, Sequence[Row]]
+    documents: Mapping[str, Sequence[Row]]
+    audit: Sequence[Row]
+
+    def judge(self, mapping: FieldsMapping, *, resting_since: int | None = None) -> Verdict:
+        """The verdict; `resting_since` as in `judge`."""
+        return judge(
+            self.journal,
+            self.commits,
+            self.records,
+            self.documents,
+            self.audit,
+            mapping,
+            resting_since=resting_since,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Keep it in files of JSON lines, to look into what was found. It holds personal data."""
+        named = {"commits": self.commits, "audit": self.audit, **self.records, **self.documents}
+        for name, rows in named.items():
+            lines = [orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE) for row in rows]
+            (folder / f"{name}.jsonl").write_bytes(b"".join(lines))
+
+
+async def hear(journal: Path, org: OrgWitness, mongo: MongoWitness, mapping: FieldsMapping) -> Evidence:
+    """Hear every witness.
 
     Raises:
-        aiohttp.ClientError, pymongo.errors.PyMongoError: a witness cannot be heard.
+        aiohttp.ClientError, pymongo.errors.PyMongoError: one cannot be heard.
     """
     kinds = mapping.kinds.values()
-    records = {kind.sobject: await org.records(kind.sobject) for kind in kinds}
-    documents = {kind.collection: await mongo.documents(kind.collection) for kind in kinds}
-    commits, audit = await org.commits(), await mongo.audit()
-    return await asyncio.to_thread(
-        judge, read_lines(journal), commits, records, documents, audit, mapping, resting_since=resting_since
+    return Evidence(
+        journal=read_lines(journal),
+        commits=await org.commits(),
+        records={kind.sobject: await org.records(kind.sobject) for kind in kinds},
+        documents={kind.collection: await mongo.documents(kind.collection) for kind in kinds},
+        audit=await mongo.audit(),
     )

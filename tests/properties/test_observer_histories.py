@@ -1,11 +1,12 @@
 """The observer on long histories: a perfect sync leaves no finding, and one planted fault is found."""
 
+import copy
 import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.perfect_sync import NAMES, PerfectSync
+from support.perfect_sync import NAMES, Customer, PerfectSync
 
 from simulator.observer.verdict import Fault
 
@@ -21,46 +22,46 @@ def test_a_perfect_sync_is_clean(seed: int, customers: int, steps: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def seed() -> int:
-    """One large history for each planted fault; any seed must do."""
-    return 20261122
+def history() -> PerfectSync:
+    """One large history; a fault is planted in a copy of it. Any seed must do."""
+    return PerfectSync(20261122, customers=40, steps=2_500)
 
 
-def large(seed: int) -> PerfectSync:
-    return PerfectSync(seed, customers=60, steps=4_000)
+def copy_of(history: PerfectSync, choice: int) -> tuple[PerfectSync, Customer]:
+    """A copy to plant a fault in, and the customer to plant it on."""
+    sync = copy.deepcopy(history)
+    return sync, random.Random(choice).choice(sync.customers)
 
 
-def test_a_large_history_is_clean_and_is_no_idle_one(seed: int) -> None:
+def test_a_large_history_is_clean_and_is_no_idle_one(history: PerfectSync) -> None:
     """There is much to judge in it."""
-    verdict = large(seed).witnesses.verdict()
+    verdict = history.witnesses.verdict()
     assert verdict.clean
-    assert verdict.conflicts > 200
-    assert verdict.platform_edits > 1_000
-    assert verdict.salesforce_edits > 1_000
+    assert verdict.conflicts > 150
+    assert verdict.platform_edits > 800
+    assert verdict.salesforce_edits > 500
     assert verdict.unsure > 20
 
 
 @settings(max_examples=8, deadline=None)
 @given(choice=st.integers(0, 10_000))
-def test_an_edit_that_goes_back_unseen_is_found(seed: int, choice: int) -> None:
-    """Both sides are set back to what they held before the last edit: equal, quiet, and wrong."""
-    sync = large(seed)
-    customer = random.Random(choice).choice(sync.customers)
-    held = sync.witnesses.records[customer.record]
-    held["Title"] = "What was before"
-    sync.witnesses.documents[customer.id]["title"] = "What was before"
-    findings = sync.witnesses.verdict().findings
-    assert {(finding.fault, finding.document, finding.field) for finding in findings} == {
-        (Fault.LOST, customer.id, "Title")
-    }
+def test_an_edit_that_goes_back_unseen_is_found(history: PerfectSync, choice: int) -> None:
+    """An older value comes back over the last edit on both sides: equal, quiet, and wrong."""
+    sync, customer = copy_of(history, choice)
+    before = sync.witnesses.records[customer.record].get("Title")
+    both = {"document": customer.id, "record": customer.record}
+    event = sync.witnesses.sent(sync.now + 10, {"title": "The last"}, changed=["title"], document=customer.id)
+    sync.witnesses.ours(sync.now + 20, **both, Title="The last")
+    sync.witnesses.ours(sync.now + 30, **both, Title=before)
+    (finding,) = sync.witnesses.verdict().findings
+    assert (finding.fault, finding.document, finding.where) == (Fault.LOST, customer.id, f"event {event}")
 
 
 @settings(max_examples=8, deadline=None)
 @given(choice=st.integers(0, 10_000))
-def test_a_conflict_that_is_settled_in_silence_is_found(seed: int, choice: int) -> None:
+def test_a_conflict_that_is_settled_in_silence_is_found(history: PerfectSync, choice: int) -> None:
     """The last edit of a field loses by the policy, and its row is missing."""
-    sync = large(seed)
-    customer = random.Random(choice).choice(sync.customers)
+    sync, customer = copy_of(history, choice)
     sync.witnesses.sent(sync.now + 10, {"title": "Of no avail"}, changed=["title"], seen=0, document=customer.id)
     verdict = sync.witnesses.verdict()
     assert [(one.fault, one.document, one.field) for one in verdict.findings] == [(Fault.LOST, customer.id, "Title")]
@@ -78,10 +79,9 @@ def test_a_conflict_that_is_settled_in_silence_is_found(seed: int, choice: int) 
 
 @settings(max_examples=8, deadline=None)
 @given(choice=st.integers(0, 10_000), path=st.sampled_from(sorted(NAMES)))
-def test_a_field_that_is_different_is_found(seed: int, choice: int, path: str) -> None:
-    """One document of sixty shows something else than its record."""
-    sync = large(seed)
-    customer = random.Random(choice).choice(sync.customers)
+def test_a_field_that_is_different_is_found(history: PerfectSync, choice: int, path: str) -> None:
+    """One document of forty shows something else than its record."""
+    sync, customer = copy_of(history, choice)
     sync.witnesses.documents[customer.id][path] = "Something else"
     different = sync.witnesses.verdict().different
     assert [(one.document, one.field) for one in different] == [(customer.id, NAMES[path])]
@@ -89,10 +89,9 @@ def test_a_field_that_is_different_is_found(seed: int, choice: int, path: str) -
 
 @settings(max_examples=8, deadline=None)
 @given(choice=st.integers(0, 10_000))
-def test_an_echo_is_found(seed: int, choice: int) -> None:
+def test_an_echo_is_found(history: PerfectSync, choice: int) -> None:
     """A user's last edit is taken over, and then written back."""
-    sync = large(seed)
-    customer = random.Random(choice).choice(sync.customers)
+    sync, customer = copy_of(history, choice)
     sync.witnesses.user(sync.now + 10, customer.record, Title="Set by a user")
     sync.witnesses.documents[customer.id]["title"] = "Set by a user"
     assert sync.witnesses.verdict().clean
@@ -103,11 +102,10 @@ def test_an_echo_is_found(seed: int, choice: int) -> None:
 
 @settings(max_examples=8, deadline=None)
 @given(choice=st.integers(0, 10_000))
-def test_a_doubled_record_is_found(seed: int, choice: int) -> None:
+def test_a_doubled_record_is_found(history: PerfectSync, choice: int) -> None:
     """One more Contact than there are customers."""
-    sync = large(seed)
-    customer = random.Random(choice).choice(sync.customers)
-    copy = {**sync.witnesses.records[customer.record], "Id": "003999999999999AAA"}
-    sync.witnesses.records["003999999999999AAA"] = copy
+    sync, customer = copy_of(history, choice)
+    double = {**sync.witnesses.records[customer.record], "Id": "003999999999999AAA"}
+    sync.witnesses.records["003999999999999AAA"] = double
     (finding,) = sync.witnesses.verdict().findings
     assert (finding.fault, finding.document) == (Fault.DOUBLED, customer.id)
