@@ -83,8 +83,9 @@ async def failing(pings: Mapping[str, Ping], seconds: float) -> dict[str, str]:
             return type(error).__name__
         return None
 
-    errors = await asyncio.gather(*(ask(ping) for ping in pings.values()))
-    return {name: error for name, error in sorted(zip(pings, errors, strict=True)) if error is not None}
+    asked = dict(pings)  # parts come and go while the answers are awaited
+    errors = await asyncio.gather(*(ask(ping) for ping in asked.values()))
+    return {name: error for name, error in sorted(zip(asked, errors, strict=True)) if error is not None}
 
 
 def _answer(body: Mapping[str, object], *, ok: bool) -> web.Response:

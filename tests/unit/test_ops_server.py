@@ -74,3 +74,14 @@ async def test_pings_go_at_once() -> None:
     meeting = asyncio.Barrier(5)
     pings: dict[str, Ping] = {f"p{number}": meeting.wait for number in range(5)}
     assert (await ask("/ready", pings=pings))[0] == 200
+
+
+async def test_a_ping_that_leaves_while_it_is_asked_does_no_harm() -> None:
+    """A part that stops takes its ping along; the answer is about those that were asked."""
+    pings: dict[str, Ping] = {}
+
+    async def leaving() -> None:
+        del pings["leaving"]
+
+    pings.update(leaving=leaving, mongodb=broken)
+    assert (await ask("/ready", pings=pings))[1] == '{"away": {"mongodb": "ConnectionError"}, "ready": false}'
