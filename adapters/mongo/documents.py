@@ -62,7 +62,8 @@ class MongoDocuments:
         """Make all updates in one bulk write; the ids of those that did not take effect.
 
         A bulk write tells totals only. Where fewer matched than were sent, the decisions stored in the documents are
-        read back: whoever finds another decision there has lost.
+        read back: whoever does not find its own among the last few has lost. The last alone would not do, since another
+        may have written the document between the bulk write and the reading back.
         """
         if not writes:
             return set()
@@ -77,10 +78,12 @@ class MongoDocuments:
             if applied == len(writes):
                 return set()
             cursor = self._database[collection].find(
-                {"_id": {"$in": [write.id for write in writes]}}, {"_sync.decision": 1}
+                {"_id": {"$in": [write.id for write in writes]}}, {"_sync.decisions": 1}
             )
-            stored = {document["_id"]: document.get("_sync", {}).get("decision") for document in await cursor.to_list()}
-        return {write.id for write in writes if stored.get(write.id) != write.decision}
+            stored = {
+                document["_id"]: document.get("_sync", {}).get("decisions", ()) for document in await cursor.to_list()
+            }
+        return {write.id for write in writes if write.decision not in stored.get(write.id, ())}
 
     async def due(self, collection: str, now: int, limit: int) -> list[Document]:
         """Documents whose `_sync.due_at` is not after `now`, oldest first; only what a doorbell needs of them."""

@@ -25,6 +25,8 @@ class WriteState(StrEnum):
     """Stored, and its call is not answered."""
     ACKNOWLEDGED = "acknowledged"
     """Salesforce committed it; its event has not come."""
+    DOUBTFUL = "doubtful"
+    """Its event left fields out that S does not explain: `values` are those alone, and a row will tell (rule 9)."""
     LANDED = "landed"
     """Its token was seen in an event or a row."""
     NOT_RUN = "not_run"
@@ -110,8 +112,8 @@ class Write:
 
     @property
     def pending(self) -> bool:
-        """True while the call is open, or committed with its event still to come."""
-        return self.state in (WriteState.OPEN, WriteState.ACKNOWLEDGED)
+        """True while the call is open, or committed and Salesforce has still to tell what became of it."""
+        return self.state in (WriteState.OPEN, WriteState.ACKNOWLEDGED, WriteState.DOUBTFUL)
 
 
 @dataclass(slots=True)
@@ -182,6 +184,8 @@ class DocumentState:
     retry: Retry | None = None
     audit: list[dict[str, Any]] = field(default_factory=list)
     """Rows that name a loser, not yet drained to the log."""
+    decisions: tuple[str, ...] = ()
+    """The last updates of the document, newest first: tells a lost race from one that was won and then built upon."""
     stored_due_at: int | None = None
     """`_sync.due_at` as it was read."""
 
@@ -211,5 +215,5 @@ class DocumentState:
         return next((write for write in self.writes if write.state is WriteState.OPEN), None)
 
     def acknowledged(self) -> Iterator[Write]:
-        """Writes that Salesforce committed and whose events have not come, oldest first."""
-        return (write for write in self.writes if write.state is WriteState.ACKNOWLEDGED)
+        """Writes that Salesforce committed without having told yet what became of them, oldest first."""
+        return (write for write in self.writes if write.state in (WriteState.ACKNOWLEDGED, WriteState.DOUBTFUL))

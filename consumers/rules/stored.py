@@ -23,6 +23,9 @@ from consumers.rules.state import (
 )
 from schemas.position import BEGINNING, CommitPosition
 
+DECISIONS_KEPT = 8
+"""Whoever wrote a document looks for its decision there a moment later; others may have written it meanwhile."""
+
 _MISSING = object()
 # Looking a member up is far cheaper than calling the enum, and this is done for every field of every document.
 _SIDES = {str(side): side for side in Side}
@@ -58,6 +61,7 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
         state.retry = Retry(retry["tries"], retry["at"], retry["code"])
     state.audit = list(sync.get("audit", ()))
     state.stored_due_at = sync.get("due_at")
+    state.decisions = tuple(sync.get("decisions", ()))
     return state
 
 
@@ -75,7 +79,7 @@ def dump(state: DocumentState, kind: Kind, *, now: int, due_at: int | None, deci
 
 def _sync(state: DocumentState, due_at: int | None, decision: str) -> dict[str, Any]:
     stored: dict[str, Any] = {
-        "decision": decision,
+        "decisions": [decision, *state.decisions][:DECISIONS_KEPT],
         "fields": {name: _dump_field(field) for name, field in state.fields.items()},
         "number": state.last_number,
     }

@@ -54,7 +54,7 @@ async def stage(frame: Frame) -> None:
             log=log,
             kind_of_event=kind_of_event,
             answered=frame.metrics.webhook_answered,
-            notice=frame.log.info,
+            notice=frame.log.warning,
         )
         following = asyncio.create_task(follow_mapping())
         try:
