@@ -1,0 +1,131 @@
+"""What the demo shows: the live tables, the lines without a terminal, and the observer's table with its exit code."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+from support.witnesses import ticketing
+
+from ops.demo import report, view
+from ops.demo.onlooker import Glance, OrgMirror
+from ops.demo.plan import Plan
+from schemas.topics import PLATFORM_EVENTS, SALESFORCE_WRITES
+from simulator.observer.backlog import TopicBacklog
+from simulator.observer.verdict import Fault, Finding, Verdict
+
+KIND = ticketing().kinds["customer"]
+PLAN = Plan(seed=1, customers=30, events=300, seconds=300, conflicts=5)
+
+
+def shown(what: RenderableType) -> str:
+    console = Console(file=io.StringIO(), width=160, color_system=None)
+    console.print(what)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    return str(text)
+
+
+def glance() -> Glance:
+    return Glance(
+        posts=12,
+        accepted=11,
+        topics={PLATFORM_EVENTS: TopicBacklog(10, 3), SALESFORCE_WRITES: TopicBacklog(8, 0)},
+        documents=4,
+        revisions=1_234,
+        commits=9,
+        our_commits=6,
+        conflicts=[
+            {
+                "document": "cust-7",
+                "path": "phone",
+                "platform": {"value": "+40721000111", "at": 1},
+                "salesforce": {"value": "+40721000222", "at": 2},
+                "winner": "salesforce",
+                "rule": "13.latest_wins",
+                "note": "",
+            }
+        ],
+        newest=[{"_id": "cust-9", "phone": "0721", "salesforce": {"syncStatus": "pending", "recordId": "003x"}}],
+        records={"cust-9": {"Phone": "+40721"}},
+    )
+
+
+def test_the_live_view_shows_counts_conflicts_and_both_sides() -> None:
+    """In and out by stage with the lag, each conflict with both values, the last documents beside their records."""
+    text = shown(view.tables(glance(), KIND, "Both sides edit"))
+    rows = [line.split() for line in text.splitlines()]
+    assert next(row[-3:] for row in rows if row[:1] == [f"{PLATFORM_EVENTS}:"]) == ["10", "7", "3"]
+    assert "1,234" in text
+    assert next(row for row in rows if row[:1] == ["cust-7"])[1:6] == [
+        "phone",
+        "+40721000111",
+        "+40721000222",
+        "salesforce",
+        "13.latest_wins",
+    ]
+    assert next(row for row in rows if row[:1] == ["cust-9"])[1:3] == ["MongoDB", "0721"]
+    assert next(row for row in rows if row[:1] == ["Salesforce"] and "+40721" in row)
+
+
+def test_a_view_with_nothing_to_show_yet_is_a_view() -> None:
+    """The first look may come before anything is there."""
+    assert "Counts in and out" in shown(view.tables(Glance(), KIND, "Starting"))
+    assert "webhooks 0/0" in view.line(Glance())
+
+
+def test_one_line_tells_the_same_where_there_is_no_terminal() -> None:
+    """Counts and lag."""
+    line = view.line(glance())
+    assert "webhooks 11/12" in line
+    assert f"{PLATFORM_EVENTS}=3" in line
+
+
+def test_the_mirror_of_the_org_keeps_records_up() -> None:
+    """Only changed fields are in the log; our own commits are told by their token."""
+    mirror = OrgMirror(KIND)
+    row: dict[str, Any] = {"entity": "Contact", "record_id": "003x", "type": "CREATE"}
+    mirror.take([{**row, "number": 1, "after": {"LastName": "Pop", KIND.token: "cust-9:1"}}])
+    mirror.take([{**row, "number": 2, "type": "UPDATE", "after": {"Phone": "1"}}])
+    assert mirror.record("003x") == {"Id": "003x", "LastName": "Pop", KIND.token: "cust-9:1", "Phone": "1"}
+    assert (mirror.commits, mirror.last_commit, mirror.ours, mirror.made) == (2, 2, 1, 1)
+
+
+def test_the_table_shows_every_fault_and_what_was_judged() -> None:
+    """Zeros mean something only beside how much there was to find them in."""
+    text = shown(report.table(Verdict(conflicts=123, platform_edits=4_567), PLAN, seconds=61.4))
+    for fault in Fault:
+        assert any(line.split()[:2] == [str(fault), "0"] for line in text.splitlines())
+    assert "123" in text
+    assert "4,567" in text
+    assert "61" in text
+
+
+@pytest.mark.parametrize(
+    ("findings", "conflicts", "rested", "expected"),
+    [(0, 5, True, True), (0, 4, True, False), (1, 5, True, False), (0, 5, False, False)],
+)
+def test_the_demo_passes_with_zeros_at_rest_and_enough_conflicts(
+    findings: int, conflicts: int, rested: bool, expected: bool
+) -> None:
+    """Anything else is exit code 1."""
+    verdict = Verdict([Finding(Fault.LOST, "cust-1", "Title", "event e1", "gone")] * findings, conflicts=conflicts)
+    assert report.passed(verdict, PLAN, rested=rested) is expected
+
+
+def test_explanations_hold_values_only_when_asked_for() -> None:
+    """And do not fill the screen."""
+    finding = Finding(Fault.LOST, "cust-1", "Title", "event e1", "gone", {"lost": "Chair"})
+    verdict = Verdict([finding] * 30)
+    told = report.explanations(verdict, explain=False)
+    assert not any("Chair" in line for line in told)
+    assert told[-2] == "and 5 more"
+    assert "Chair" in report.explanations(verdict, explain=True)[0]
+    assert report.explanations(Verdict(), explain=False) == []
+
+
+def test_the_edits_in_salesforce_take_as_long_as_the_platforms() -> None:
+    """Both sides must edit at the same time, at any size, and within the time allowed."""
+    for events, seconds in ((300, 300.0), (3_000, 300.0), (30_000, 100.0)):
+        plan = Plan(seed=1, customers=30, events=events, seconds=seconds, conflicts=5)
+        assert events / plan.rate <= seconds
+        assert plan.edits / plan.edit_rate == pytest.approx(events / plan.rate)
