@@ -27,7 +27,7 @@ class Glance:
     documents: int = 0
     revisions: int = 0
     pending: int = 0
-    audit: int = 0
+    settled: int = 0
     commits: int = 0
     last_commit: int = 0
     our_commits: int = 0
@@ -103,12 +103,12 @@ class Onlooker:
             documents=pulse.documents,
             revisions=pulse.revisions,
             pending=pulse.pending,
-            audit=await self._mongo.count_audit(),
+            settled=await self._mongo.count_conflicts(),
             commits=mirror.commits,
             last_commit=mirror.last_commit,
             our_commits=mirror.ours,
             records_made=mirror.made,
-            conflicts=await self._mongo.newest_audit(CONFLICTS_SHOWN),
+            conflicts=await self._mongo.newest_conflicts(CONFLICTS_SHOWN),
             newest=newest,
             records={document: mirror.record(record) for document, record in linked.items()},
         )

@@ -22,7 +22,7 @@ def line(glance: Glance) -> str:
     lag = " ".join(f"{name}={topic.unfinished}" for name, topic in sorted(glance.topics.items()))
     return (
         f"webhooks {glance.accepted}/{glance.posts}, documents {glance.documents} (revisions {glance.revisions}), "
-        f"conflicts {glance.audit}, our writes {glance.our_commits}, edits in Salesforce {glance.seller_edits}, "
+        f"conflicts {glance.settled}, our writes {glance.our_commits}, edits in Salesforce {glance.seller_edits}, "
         f"lag {lag}"
     )
 

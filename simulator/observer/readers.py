@@ -18,6 +18,8 @@ from simulator.observer.verdict import Verdict
 
 AUDIT_LOG: Final = "salesforce_sync_logs"
 _PAGE: Final = 5_000
+_CONFLICTS: Final = {"type": "audit", "rule": {"$regex": "^1[38]"}}
+"""Settled by a policy (merge rules 13 and 18), not what a trigger made of a write."""
 
 
 def read_lines(path: Path) -> list[Row]:
@@ -88,9 +90,9 @@ class MongoWitness:
         """Every audit row."""
         return [row async for row in self._database[AUDIT_LOG].find({"type": "audit"})]
 
-    async def newest_audit(self, limit: int) -> list[Row]:
-        """The newest audit rows, newest first."""
-        return [row async for row in self._database[AUDIT_LOG].find({"type": "audit"}).sort("at", -1).limit(limit)]
+    async def newest_conflicts(self, limit: int) -> list[Row]:
+        """The audit rows of conflicts settled last, newest first."""
+        return [row async for row in self._database[AUDIT_LOG].find(_CONFLICTS).sort("at", -1).limit(limit)]
 
     async def newest_documents(self, collection: str, limit: int) -> list[Row]:
         """The documents that changed last, newest first."""
@@ -106,9 +108,9 @@ class MongoWitness:
             return Pulse(row["documents"], row["revisions"], row["pending"])
         return Pulse(0, 0, 0)
 
-    async def count_audit(self) -> int:
-        """How many audit rows there are."""
-        return await self._database[AUDIT_LOG].count_documents({"type": "audit"})
+    async def count_conflicts(self) -> int:
+        """How many conflicts have been settled."""
+        return await self._database[AUDIT_LOG].count_documents(_CONFLICTS)
 
 
 @asynccontextmanager
