@@ -1,4 +1,4 @@
-"""Whatever the order of completion and whatever is revoked: nothing unfinished is committed, and all of it in the end."""
+"""Whatever finishes first and whatever is revoked: nothing unfinished is committed, and all of it in the end."""
 
 from hypothesis import given
 from hypothesis import strategies as st
