@@ -33,6 +33,13 @@ class MergeSettings(BaseSettings):
         description="When a write whose answer never came counts as unknown, in seconds. More than SALESFORCE's call "
         "time limit.",
     )
+    longest_call_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        le=3600,
+        description="How long after it was taken a write that was never answered may still land, in seconds: "
+        "Salesforce ends a call after ten minutes. A first write is made anew no sooner.",
+    )
 
     def timing(self) -> Timing:
         """The same, as the rules take it."""
@@ -40,6 +47,7 @@ class MergeSettings(BaseSettings):
             visible_after=int(self.visible_after_seconds * 1000),
             event_within=int(self.event_delay_seconds * 1000),
             answer_within=int(self.answer_seconds * 1000),
+            longest_call=int(self.longest_call_seconds * 1000),
         )
 
 

@@ -75,6 +75,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, and print the addresses.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a live view.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Say more of what the observer found.")] = False,
+    kill: Annotated[bool, typer.Option("--kill", help="Kill each of our processes again and again meanwhile.")] = False,
 ) -> None:
     """Show the main job on real Kafka, real MongoDB and a simulated org; an observer judges it.
 
@@ -92,6 +93,7 @@ def demo(
             keep=keep,
             plain=plain,
             explain=explain,
+            kill=kill,
         )
     )
 

@@ -13,6 +13,8 @@ class Timing:
     """An open write older than this has lost its writer: its outcome is unknown. Longer than any call may take."""
     event_within: int = 30_000
     """The usual delay of a change event: an acknowledged write whose event is later has its record read (rule 14)."""
+    longest_call: int = 600_000
+    """Salesforce ends a call after ten minutes: an unanswered first write may land that late (rule 20)."""
     look_again: int = 15_000
     """Between two looks for a first write that was never answered (rule 20)."""
     quiet_before_read: int = 2_200

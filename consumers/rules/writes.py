@@ -102,8 +102,8 @@ def next_step(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> 
 def after_find(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> Step:
     """Rule 20: what follows a look-up by external id that found nothing."""
     unanswered = [write.taken_at for write in state.writes if write.first and write.state is WriteState.UNKNOWN]
-    if unanswered and now < max(unanswered) + LONGEST_CALL:
-        return Until(min(now + timing.look_again, max(unanswered) + LONGEST_CALL))
+    if unanswered and now < max(unanswered) + timing.longest_call:
+        return Until(min(now + timing.look_again, max(unanswered) + timing.longest_call))
     values = _sendable(state, kind)
     return Send(values) if values else Nothing()
 

@@ -10,11 +10,14 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 import orjson
+import psutil
 
 from simulator.servers.process import ServerProcess
 
 TAIL_LINES = 25
 AFTERMATH_SECONDS = 1.0
+LOOK_SECONDS = 0.5
+"""How often the watch is set anew, since processes that are killed on purpose come and go."""
 
 Result = TypeVar("Result")
 
@@ -41,8 +44,13 @@ class Part:
 class Child:
     """A running process."""
 
-    name: str
+    part: Part
     process: ServerProcess
+
+    @property
+    def name(self) -> str:
+        """The part's."""
+        return self.part.name
 
     @property
     def log(self) -> Path:
@@ -72,9 +80,19 @@ class Cast:
             environment=part.environment,
             folder=self._folder,  # no `.env` of the person's own is read there
         )
-        child = Child(part.name, process)
+        child = Child(part, process)
         self._children[asyncio.create_task(process.ended(), name=f"end of {part.name}")] = child
         return child
+
+    async def kill(self, child: Child) -> None:
+        """SIGKILL, and wait until it is gone; this end does not end the demo."""
+        ended = next(task for task, one in self._children.items() if one is child)
+        if ended.done():
+            return  # it ended by itself, which ends the demo
+        del self._children[ended]
+        for running in psutil.Process(child.process.supervisor_pid).children():
+            running.kill()
+        await ended
 
     async def unless_one_ends(self, work: Coroutine[Any, Any, Result]) -> Result:
         """What the work returns.
@@ -84,7 +102,9 @@ class Cast:
         """
         task = asyncio.create_task(work)
         try:
-            await asyncio.wait([task, *self._children], return_when=asyncio.FIRST_COMPLETED)
+            while not task.done() and not any(ended.done() for ended in self._children):
+                watched = [task, *self._children]
+                await asyncio.wait(watched, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if task.done() and task.exception() is None:
                 return task.result()
             # Work that fails because a process is gone fails for the reason that is in the process's log.

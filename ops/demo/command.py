@@ -40,13 +40,14 @@ def run(
     keep: bool = False,
     plain: bool = False,
     explain: bool = False,
+    kill: bool = False,
 ) -> int:
     """Run the demo; the exit code: 0 where the observer found nothing and enough conflicts were settled, else 1.
 
     `seconds` is how long the edits may take at most. Without a terminal the output is plain.
     """
     console = Console()
-    plan = Plan(seed, customers, events, seconds, conflicts, keep, plain or not console.is_terminal, explain)
+    plan = Plan(seed, customers, events, seconds, conflicts, keep, plain or not console.is_terminal, explain, kill)
     logging.getLogger().addHandler(logging.NullHandler())  # client libraries complain while servers stop
     try:
         return _outcome(plan, console)
@@ -76,7 +77,8 @@ async def _run(plan: Plan, console: Console) -> int:
     name = secrets.token_hex(3)
     folder = _folder(name)
     screen.say(f"seed {plan.seed}; the log of every process is kept in {folder}")
-    async with set_stage(dict(os.environ), folder, name, plan.seed, _kafka_options, screen.say) as stage:
+    opened = set_stage(dict(os.environ), folder, name, plan.seed, _kafka_options, screen.say, plan.settings)
+    async with opened as stage:
         ending = await stage.cast.unless_one_ends(perform(stage, plan, mapping, kind, screen))
         code = _tell(console, ending, plan, folder)
         if plan.keep:

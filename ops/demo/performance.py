@@ -4,6 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from ops.demo.killer import Killer
 from ops.demo.onlooker import Onlooker
 from ops.demo.plan import QUIET_SECONDS, REST_SECONDS, TRIGGERS_IN_WORDS, Plan
 from ops.demo.rest import RestDetector
@@ -40,7 +41,7 @@ async def perform(stage: Stage, plan: Plan, mapping: Mapping, kind: KindMapping,
         began = time.monotonic()
         async with screen.showing(Onlooker(traffic, stage.backlog, mongo, org, kind)):
             screen.doing = "Both sides edit"
-            await traffic.run()
+            await _edits(stage, plan, traffic, screen)
             screen.doing = "All edits are made; waiting until both sides are at rest"
             screen.say(_done(traffic))
             unrest = await _rest(screen)
@@ -52,6 +53,25 @@ async def perform(stage: Stage, plan: Plan, mapping: Mapping, kind: KindMapping,
         if not verdict.clean:
             evidence.save(stage.folder)
         return Ending(verdict, unrest, seconds, next(iter(traffic.document_ids), ""))
+
+
+async def _edits(stage: Stage, plan: Plan, traffic: Traffic, screen: Screen) -> None:
+    """Both sides edit; with `--kill` our processes are killed meanwhile, and as often as planned."""
+    if not plan.kill:
+        await traffic.run()
+        return
+    screen.doing = "Both sides edit, while our processes are killed and started again"
+    killer = Killer(stage.cast, stage.children, plan.seed, screen.say)
+    edited = asyncio.Event()
+    killing = asyncio.create_task(killer.run(edited))
+    try:
+        await traffic.run()
+        edited.set()
+        await killing
+    finally:
+        killing.cancel()
+        await asyncio.gather(killing, return_exceptions=True)
+    screen.say(killer.told())
 
 
 async def _rest(screen: Screen) -> str:

@@ -15,6 +15,20 @@ READY_SECONDS: Final = 60.0
 
 SOURCE: Final = "tickets"
 
+KILL_ROUNDS: Final = 3
+"""How often `--kill` kills each process at least."""
+KILL_SECONDS: Final = (1.0, 5.0)
+"""The shortest and the longest time between two kills."""
+KILL_SETTINGS: Final[Mapping[str, str]] = {
+    "KAFKA_SESSION_TIMEOUT": "6",
+    "CHANGES_LEASE_SECONDS": "5",
+    "SALESFORCE_CALL_TIMEOUT_SECONDS": "6",
+    "MERGE_ANSWER_SECONDS": "10",
+    "MERGE_LONGEST_CALL_SECONDS": "15",
+}
+"""What a killed process leaves behind (its membership, its lease, its open write) is given up sooner than usual, so
+that the demo comes to rest in reasonable time."""
+
 TRIGGERS: Final[tuple[Mapping[str, Any], ...]] = (
     {"object": "Contact", "action": "upper", "field": "Department"},
     {"object": "Contact", "action": "set", "field": "MailingCountry", "target": "Preferred_Language__c", "value": "ro"},
@@ -46,6 +60,12 @@ class Plan:
     keep: bool = False
     plain: bool = False
     explain: bool = False
+    kill: bool = False
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Settings of the processes that this plan needs."""
+        return KILL_SETTINGS if self.kill else {}
 
     @property
     def rate(self) -> float:

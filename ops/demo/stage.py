@@ -5,13 +5,13 @@ import base64
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from ops.demo.cast import Cast, DemoFailed, Part, open_cast, ready, told
+from ops.demo.cast import Cast, Child, DemoFailed, Part, open_cast, ready, told
 from ops.demo.plan import READY_SECONDS, SOURCE
 from schemas import topics
 from simulator.observer.backlog import Backlog, open_backlog
@@ -44,6 +44,8 @@ class Stage:
     secret: str
     ops_urls: Mapping[str, str]
     settings: Mapping[str, str]
+    children: dict[str, Child] = field(default_factory=dict)
+    """Our own processes as they run now, by name."""
 
     @property
     def journal(self) -> Path:
@@ -59,10 +61,12 @@ async def set_stage(
     seed: int,
     kafka_options: KafkaOptions,
     say: Say,
+    extra: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Stage]:
     """Set it all up; everything is stopped again at the end.
 
-    `run` names this run: its database and its customers are its own, also on servers that others use.
+    `run` names this run: its database and its customers are its own, also on servers that others use. `extra` are
+    settings of our own processes beside the addresses.
 
     Raises:
         DemoFailed, simulator.servers.errors.ServerError: something does not come up; the message says what and why.
@@ -90,6 +94,7 @@ async def set_stage(
             "SALESFORCE_LOGIN_URL": org["base_url"],
             f"WEBHOOK_SECRETS_{SOURCE.upper()}": secret,
             "WEBHOOK_PORT": str(webhook_port),
+            **(extra or {}),
         }
         stage = Stage(
             folder=folder,
@@ -128,8 +133,9 @@ async def _start_org(cast: Cast, environ: Mapping[str, str], seed: int) -> Mappi
 
 
 async def _start_processes(stage: Stage, environ: Mapping[str, str], ops_ports: list[int]) -> None:
-    children = [
-        await stage.cast.start(Part.tandem(name, {**environ, **stage.settings, "OPS_PORT": str(port)}))
-        for name, port in zip(PROCESSES, ops_ports, strict=True)
-    ]
-    await asyncio.gather(*(ready(child, stage.http, stage.ops_urls[child.name], READY_SECONDS) for child in children))
+    for name, port in zip(PROCESSES, ops_ports, strict=True):
+        part = Part.tandem(name, {**environ, **stage.settings, "OPS_PORT": str(port)})
+        stage.children[name] = await stage.cast.start(part)
+    await asyncio.gather(
+        *(ready(child, stage.http, stage.ops_urls[name], READY_SECONDS) for name, child in stage.children.items())
+    )

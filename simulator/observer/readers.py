@@ -69,7 +69,11 @@ class OrgWitness:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How many documents there are, all their revisions summed, and how many say that they are not in step yet."""
+    """How many documents there are, all their revisions summed, and how many are not in step yet.
+
+    Not in step is a document that says so, one that has a time at which it is to be looked at (as after a write whose
+    answer never came), or one that holds audit rows which are not in the log yet.
+    """
 
     documents: int
     revisions: int
@@ -101,7 +105,10 @@ class MongoWitness:
 
     async def pulse(self, collection: str) -> Pulse:
         """Whether anything moves in a collection."""
-        pending = {"$cond": [{"$eq": ["$salesforce.syncStatus", "pending"]}, 1, 0]}
+        waits = {"$ne": [{"$ifNull": ["$_sync.due_at", None]}, None]}
+        undrained = {"$ne": [{"$ifNull": ["$_sync.audit", []]}, []]}
+        says_so = {"$eq": ["$salesforce.syncStatus", "pending"]}
+        pending = {"$cond": [{"$or": [says_so, waits, undrained]}, 1, 0]}
         sums = {"documents": {"$sum": 1}, "revisions": {"$sum": "$revision"}, "pending": {"$sum": pending}}
         cursor = await self._database[collection].aggregate([{"$group": {"_id": None, **sums}}])
         async for row in cursor:

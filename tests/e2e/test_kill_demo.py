@@ -1,0 +1,35 @@
+"""`tandem demo --kill` as a person runs it, small."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops.demo.plan import KILL_ROUNDS
+from simulator.observer.verdict import Fault
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+
+RUN = ("--kill", "--plain", "--customers", "30", "--events", "300", "--conflicts", "5", "--seed", "5")
+
+
+def test_processes_killed_again_and_again_leave_zeros(tmp_path: Path) -> None:
+    """Each of the four is killed in every round, and the observer's table still shows four zeros."""
+    own = {name: value for name, value in os.environ.items() if name not in {"KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URI"}}
+    ran = subprocess.run(
+        [sys.executable, "-P", "-m", "ops", "demo", *RUN],
+        cwd=tmp_path,
+        env={**own, "PYTHONUNBUFFERED": "1"},
+        capture_output=True,
+        text=True,
+        timeout=380,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for name in ("subscribe", "reconcile", "write", "webhook"):
+        assert len(re.findall(rf"killed {name}, started again", ran.stdout)) >= KILL_ROUNDS, ran.stdout
+    for fault in Fault:
+        assert re.search(rf"^ *{fault} +0 ", ran.stdout, re.MULTILINE), ran.stdout
