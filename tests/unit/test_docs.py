@@ -211,6 +211,9 @@ def test_the_examples_are_of_the_contract(pages: dict[str, Page]) -> None:
     kind = Catalog(preset("ticketing")).kinds["customer"]
     stored = load(document, document["_id"], kind)
     stored.decisions = stored.decisions[1:]
+    assert {name: field.source for name, field in stored.fields.items()} == dict.fromkeys(
+        ("LastName", "Phone"), "platform"
+    )
     again = dump(stored, kind, now=0, due_at=stored.stored_due_at, decision=document["_sync"]["decisions"][0])
     assert again["_sync"] == document["_sync"]
     assert again["salesforce"] == {**document["salesforce"], "lastSyncedAt": 0}
