@@ -284,15 +284,9 @@ def test_every_collection_and_index(pages: dict[str, Page]) -> None:
 def full_state() -> states.DocumentState:
     """A document of which everything is known that can be stored."""
     at = CommitPosition(1, 2, 3)
-    field = states.FieldState(overruled=True)
-    field.platform = states.PlatformRegister("a", 1, 1, ("e",))
-    field.salesforce = states.SalesforceRegister("a", at)
-    field.source, field.value, field.agreed, field.shown = states.Side.PLATFORM, "a", at, ("b",)
-    field.overruled = True
-    return states.DocumentState(
+    state = states.DocumentState(
         kind="customer",
         id="c",
-        fields={"Phone": field},
         existence=states.Existence(True, 1, ("e",)),
         link=states.Link("r", 1),
         position=at,
@@ -304,6 +298,12 @@ def full_state() -> states.DocumentState:
         retry=states.Retry(1, 1, "CODE"),
         audit=[{"_id": "x"}],
     )
+    field = state.field("Phone")
+    field.platform = states.PlatformRegister("a", 1, 1, ("e",))
+    field.salesforce = states.SalesforceRegister("a", at)
+    field.source, field.value, field.agreed, field.shown = states.Side.PLATFORM, "a", at, ("b",)
+    field.overruled = True
+    return state
 
 
 def test_every_key_of_a_document(pages: dict[str, Page]) -> None:
