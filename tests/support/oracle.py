@@ -1,0 +1,148 @@
+"""The causal oracle: who could have seen what, and whether what is left at rest is right. It knows no rule."""
+
+from collections.abc import Collection, Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+Author = Literal["platform", "salesforce", "trigger", "nobody"]
+NOBODY: Final = 0
+"""The number of the edit that stands for the empty field before anybody said anything."""
+
+
+class Violation(AssertionError):
+    """A promise of the merge that a schedule has broken."""
+
+
+@dataclass(slots=True)
+class Edit:
+    """One field set by one author. Times are epoch milliseconds.
+
+    `order` places it among the edits of its own side: the platform's clock, or Salesforce's order of commits.
+    `saw` are the edits that the author certainly had seen, `might_have` those that the author could have: by the
+    clocks alone nobody can tell more (design, rules 5 and 6).
+    """
+
+    number: int
+    author: Author
+    name: str
+    value: Any
+    order: int
+    saw: frozenset[int]
+    might_have: frozenset[int]
+    void: bool = False
+    """It does not count: a trigger's, when the trigger has run again on the field and had its say anew; the platform's,
+    when it was heard after a later deletion."""
+    untold: bool = False
+    """Salesforce has told it to nobody: its event came without values, and nothing but a row can show it."""
+
+    @property
+    def side(self) -> str:
+        """The side on which it was made."""
+        return "platform" if self.author == "platform" else "salesforce"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Every edit of one schedule, and what its author looked at when making it."""
+
+    edits: list[Edit] = field(default_factory=list)
+    _by_value: dict[tuple[str, Any], list[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        nothing: frozenset[int] = frozenset()
+        self.edits.append(Edit(NOBODY, "nobody", "", None, -1, nothing, nothing))
+
+    def add(
+        self,
+        author: Author,
+        name: str,
+        value: Any,
+        *,
+        order: int,
+        saw: Collection[int],
+        might_have: Collection[int] = (),
+    ) -> int:
+        """Write an edit down; its number. To see an edit is to see all that its author had seen."""
+        number = len(self.edits)
+        certain = self._past(saw, certainly=True)
+        seen = [*saw, *might_have]
+        values = {self.edits[each].value for each in seen}
+        alike = [each for one in values for each in self._by_value.get((name, one), ())]
+        possible = self._past([*seen, *alike], certainly=False)
+        self.edits.append(Edit(number, author, name, value, order, certain, possible))
+        self._by_value.setdefault((name, value), []).append(number)
+        return number
+
+    def with_value(self, name: str, value: Any, side: str | None = None) -> int:
+        """The latest edit that gave the field this value, of that side if it has one."""
+        numbers = self._by_value.get((name, value), ())
+        for number in reversed(numbers):
+            if side is None or self.edits[number].side == side:
+                return number
+        return numbers[-1] if numbers else NOBODY
+
+    def _past(self, seen: Iterable[int], *, certainly: bool) -> frozenset[int]:
+        past: set[int] = set()
+        for number in seen:
+            past.add(number)
+            edit = self.edits[number]
+            past |= edit.saw if certainly else edit.might_have
+        return frozenset(past)
+
+    # -- judgement ---------------------------------------------------------------------------------------------
+
+    def of(self, name: str, owner: str | None = None) -> list[Edit]:
+        """The field's edits; those of one side alone where that side owns it."""
+        return [edit for edit in self.edits if edit.name == name and owner in (None, edit.side)]
+
+    def supersedes(self, later: Edit, earlier: Edit, *, certainly: bool) -> bool:
+        """Whether `later` was made by somebody who had seen `earlier`, or comes after it on the same side."""
+        if later.number == earlier.number:
+            return False
+        if earlier.number in (later.saw if certainly else later.might_have):
+            return True
+        if later.side != earlier.side:
+            return False
+        # Ties of the platform's clock go by arrival: either may be the later one.
+        return later.order > earlier.order or (later.order == earlier.order and not certainly)
+
+    def judge_survivor(self, name: str, value: Any, owner: str | None = None) -> None:
+        """No superseded edit survives, and nothing that nobody asserted; an edit that is not the owner's never does."""
+        edits = [edit for edit in self.of(name, owner) if not edit.void]
+        asserted = [edit for edit in self.of(name, owner) if edit.value == value]
+        if value is None:
+            asserted.append(self.edits[NOBODY])
+        if not asserted:
+            raise Violation(f"{name}: nobody ever asserted {value!r}")
+        for edit in asserted:
+            by = [other for other in edits if self.supersedes(other, edit, certainly=True)]
+            if all(self._taken_back(other, edit, edits) for other in by):
+                return
+        raise Violation(f"{name}: {value!r} survives, superseded by {[other.value for other in by]}")
+
+    def _taken_back(self, later: Edit, earlier: Edit, edits: list[Edit]) -> bool:
+        """Whether the platform itself replaced `later` by an edit whose author, by `seen`, had not seen `earlier`.
+
+        Then which of the two was heard first decides, and the audit names the other (decision 0009).
+        """
+        return later.side == "platform" != earlier.side and any(
+            other.side == "platform"
+            and other.order > later.order
+            and not self.supersedes(other, earlier, certainly=True)
+            for other in edits
+        )
+
+    def judge_losers(self, name: str, kept: Container[Any], audit: Iterable[Mapping[str, Any]]) -> None:
+        """Every losing edit not superseded by one whose author could have seen it is named as a loser in the audit.
+
+        `kept` are the values that the sides hold: two where a side may keep one of its own.
+        """
+        named = {(row["loser"], row[row["loser"]]["value"]) for row in audit if row["field"] == name}
+        edits = self.of(name)
+        for edit in edits:
+            if edit.void or edit.untold or edit.value in kept or (edit.side, edit.value) in named:
+                continue
+            # The same value on both sides is an agreement, however it came about (rule 17).
+            alike = [each for each in edits if each.value == edit.value]
+            if not any(self.supersedes(other, each, certainly=False) for other in edits for each in alike):
+                raise Violation(f"{name}: {edit.side}'s {edit.value!r} was lost to {kept!r} without an audit row")

@@ -1,0 +1,272 @@
+"""Schedules: lists of short texts, each one thing that happens; how they are run, judged, made at random and shrunk."""
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from support.oracle import Violation
+from support.oracle_org import TRIGGERS
+from support.oracle_world import OWNERS, PATHS, PUSHED, TIMING, TWO_WAY, Setting, World
+
+Action = Callable[[World], object]
+
+
+def _edits() -> dict[str, Action]:
+    ways: dict[str, dict[str, object]] = {
+        "named": {},
+        "named, seen": {"tells_seen": True},
+        "named, seen 1 behind": {"tells_seen": True, "behind": 1},
+        "whole": {"whole": True},
+        "whole, own shown": {"whole": True, "own": True},
+        "whole, 1 behind": {"whole": True, "behind": 1},
+        "whole, 3 behind": {"whole": True, "behind": 3},
+        "whole, seen": {"whole": True, "tells_seen": True},
+        "whole, seen 2 behind": {"whole": True, "tells_seen": True, "behind": 2},
+    }
+    made: dict[str, Action] = {}
+    for path in PATHS:
+        for way, options in ways.items():
+            if path in TWO_WAY or way == "named" or (way == "whole" and path == PUSHED):
+                made[f"edit {path} {way}"] = _edit(path, options)
+    return made
+
+
+def _edit(path: str, options: dict[str, object]) -> Action:
+    return lambda world: world.platform_edit(path, **options)  # type: ignore[arg-type]
+
+
+def _sales(*names: str) -> Action:
+    return lambda world: world.org.edit({name: world.new_value() for name in names}, world.now)
+
+
+def _sales_clears(world: World) -> None:
+    # On first contact an empty value says nothing: Salesforce does not tell a field cleared from one never set.
+    link = world.load().link
+    if link is not None and link.read:
+        world.org.edit({"Phone": None}, world.now)
+
+
+def _sales_delete(world: World) -> None:
+    if world.load().link is not None:
+        world.org.delete(world.now)
+
+
+def _write(fate: str) -> Action:
+    return lambda world: world.write(fate)
+
+
+def _wait(milliseconds: int) -> Action:
+    return lambda world: world.advance(milliseconds)
+
+
+ACTIONS: Final[dict[str, Action]] = {
+    **_edits(),
+    **{f"wait {each}": _wait(each) for each in (1, 40, 400, 1500, 2500, 6000, 25_000, 200_000)},
+    **{f"sales {name}": _sales(name) for name in PATHS.values()},
+    "sales Phone and Title": _sales("Phone", "Title"),
+    "sales clears Phone": _sales_clears,
+    "clear phone named": lambda world: world.platform_edit("phone", value=None),
+    "view": lambda world: world.platform_view(),
+    "view, own shown": lambda world: world.platform_view(own=True),
+    "view, 2 behind": lambda world: world.platform_view(behind=2),
+    "view, seen": lambda world: world.platform_view(tells_seen=True),
+    "post": lambda world: world.deliver_post(),
+    "post 2nd": lambda world: world.deliver_post(1),
+    "post 3rd": lambda world: world.deliver_post(2),
+    "post and keep": lambda world: world.deliver_post(keep=True),
+    "post again": lambda world: world.deliver_again(),
+    "post older again": lambda world: world.deliver_again(2),
+    "change": lambda world: world.deliver_change(),
+    "rewind 1": lambda world: world.rewind(1),
+    "rewind 4": lambda world: world.rewind(4),
+    "gap": lambda world: world.gap(),
+    **{
+        f"write {fate}": _write(fate)
+        for fate in ("ok", "lost", "late", "unanswered", "not_run", "killed", "killed_after")
+    },
+    "writer A": lambda world: world.step(0),
+    "writer B": lambda world: world.step(1),
+    "writer A late": lambda world: world.step(0, "late"),
+    "kill A": lambda world: world.kill(0),
+    "kill B": lambda world: world.kill(1),
+    "land": lambda world: world.land(),
+    "read": lambda world: world.ask_for_row(),
+    "delete record": _sales_delete,
+    "undelete record": lambda world: world.org.undelete(world.now),
+    "platform deletes": lambda world: world.platform_delete(),
+    "post, meanwhile change": lambda world: world.deliver_post(meanwhile=world.deliver_change),
+    "post, meanwhile post": lambda world: world.deliver_post(meanwhile=world.deliver_post),
+    "post, meanwhile write": lambda world: world.deliver_post(meanwhile=world.write),
+    "change, meanwhile post": lambda world: world.deliver_change(world.deliver_post),
+    "change, meanwhile change": lambda world: world.deliver_change_twice(),
+    "change, meanwhile write": lambda world: world.deliver_change(world.write),
+    "writer A, meanwhile change": lambda world: world.step(0, meanwhile=world.deliver_change),
+    "writer A, meanwhile post": lambda world: world.step(0, meanwhile=world.deliver_post),
+    "writer A, meanwhile writer B": lambda world: world.step(0, meanwhile=lambda: world.step(1)),
+}
+
+_OFTEN: Final = {
+    "post": 14, "change": 16, "write ok": 14, "sales Phone": 8, "sales Title": 4, "wait 40": 3, "wait 400": 3,
+    "wait 1500": 3, "wait 2500": 5, "wait 6000": 3, "edit phone named": 6, "edit phone whole": 4, "writer A": 6,
+    "writer B": 4, "land": 3, "write late": 3, "write unanswered": 3, "post 2nd": 4, "edit title named": 3,
+}  # fmt: skip
+_SELDOM: Final = {"delete record", "undelete record", "platform deletes", "wait 200000", "wait 25000", "gap"}
+_WEIGHTS: Final = tuple(_OFTEN.get(name, 0.4 if name in _SELDOM else 1) for name in ACTIONS)
+VOCABULARY: Final = tuple(ACTIONS)
+POLICIES: Final = ("salesforce_wins", "platform_wins", "latest_wins")
+
+
+def setting_of(rng: random.Random) -> Setting:
+    """A setting at random."""
+    return Setting(
+        policy=rng.choice(POLICIES),
+        other_policy=rng.choice(POLICIES),
+        trigger=rng.choice(("none", "none", *TRIGGERS)),
+        platform_skew=rng.choice((0, 0, 300, -1500)),
+        salesforce_skew=rng.choice((0, 0, 700, -1500)),
+        exists=rng.random() < 0.15,
+    )
+
+
+def schedule_of(rng: random.Random) -> list[str]:
+    """A schedule at random, 5 to 50 steps."""
+    return rng.choices(VOCABULARY, _WEIGHTS, k=rng.randint(5, 50))
+
+
+def run(setting: Setting, steps: Sequence[str], last: str | None = "named phone") -> World:
+    """Take the steps, let everything come to rest, judge; then one last edit in the quiet, and judge again.
+
+    Raises:
+        Violation: a promise is broken.
+    """
+    world = World(setting)
+    world.platform_edit("phone", whole=True)
+    for step in steps:
+        ACTIONS[step](world)
+    settle(world)
+    judge(world)
+    if last is not None:
+        edit_in_the_quiet(world, *last.split(" ", 1))
+    return world
+
+
+def settle(world: World) -> None:
+    """Deliver everything and let the writer finish.
+
+    Raises:
+        Violation: writing does not stop, or takes more calls than there is reason for.
+    """
+    edits = len(world.ledger.edits)
+    reasons = len(world.posts) + len(world.org.stream) - world.heard + len(world.in_flight) + 4
+    calls = world.calls
+    for process in (0, 1):
+        while world.visits[process] is not None:
+            world.step(process)
+    while world.in_flight:
+        world.land()
+    while world.deliver_post():
+        pass
+    for _ in range(400):
+        moved = world.deliver_change()
+        moved |= world.write() != "nothing"
+        if not moved:
+            due = (world.document or {}).get("_sync", {}).get("due_at")
+            if due is None:
+                break
+            world.now = max(world.now, due)
+        world.now += 700
+    else:
+        raise Violation(f"writing does not stop: {world.calls - calls} calls")
+    made = len(world.ledger.edits) - edits
+    if world.calls - calls > reasons + made:
+        raise Violation(f"{world.calls - calls} calls to come to rest, where {reasons} + {made} had a reason")
+
+
+def judge(world: World) -> None:
+    """Both sides equal, each surviving edit right, each losing edit in the audit.
+
+    Raises:
+        Violation: one of these is not so.
+    """
+    document = world.document or {}
+    record = world.org.record
+    state = world.load()
+    if state.deleted or record is None or state.link is None:
+        return
+    rows = world.audit.values()
+    for path, name in PATHS.items():
+        shown = document.get(path)
+        if path != PUSHED and shown != record.get(name):
+            raise Violation(f"{path}: the document shows {shown!r}, the record holds {record.get(name)!r}")
+        world.ledger.judge_survivor(name, shown, OWNERS.get(path))
+        world.ledger.judge_losers(name, {shown, record.get(name)}, rows)
+
+
+def edit_in_the_quiet(world: World, how: str, path: str) -> None:
+    """An edit made when everything is at rest wins on both sides.
+
+    Raises:
+        Violation: it does not.
+    """
+    state = world.load()
+    if state.deleted or state.link is None or world.org.record is None:
+        return
+    world.advance(2 * TIMING.visible_after + 3_000)
+    name = PATHS[path]
+    triggered = len(world.ledger.edits)
+    match how:
+        case "sales":
+            value = world.new_value()
+            world.org.edit({name: value}, world.now)
+        case _:
+            world.platform_edit(path, whole=how == "whole", tells_seen=how == "seen")
+            value = world.ledger.edits[-1].value
+    settle(world)
+    judge(world)
+    beyond = [edit for edit in world.ledger.edits[triggered:] if edit.name == name and edit.value != value]
+    if (world.document or {}).get(path) != value and not beyond:
+        raise Violation(
+            f"{path}: an edit in the quiet, {value!r} by {how}, lost to {(world.document or {}).get(path)!r}"
+        )
+
+
+def shrink(setting: Setting, steps: Sequence[str], last: str | None) -> list[str]:
+    """The same violation with as few steps as removing them one by one or in runs allows."""
+    best = list(steps)
+    length = max(1, len(best) // 2)
+    while length:
+        place = 0
+        while place < len(best):
+            fewer = best[:place] + best[place + length :]
+            if broken(setting, fewer, last) is not None:
+                best = fewer
+            else:
+                place += length
+        length //= 2
+    return best
+
+
+def broken(setting: Setting, steps: Sequence[str], last: str | None) -> str | None:
+    """The promise that the schedule breaks, None where it breaks none."""
+    try:
+        run(setting, steps, last)
+    except AssertionError as violation:
+        return str(violation)
+    return None
+
+
+LAST_EDITS: Final = (
+    "named phone",
+    "whole phone",
+    "seen phone",
+    "sales phone",
+    "named title",
+    "sales title",
+    "sales tier",
+)
+
+
+def seeded(seed: int) -> tuple[Setting, list[str], str]:
+    """The schedule of a seed."""
+    rng = random.Random(seed)
+    return setting_of(rng), schedule_of(rng), rng.choice(LAST_EDITS)
