@@ -8,7 +8,14 @@ from consumers.rules import audit, conflict
 from consumers.rules.agreement import settle
 from consumers.rules.audit import Occasion
 from consumers.rules.kinds import FieldRule, Kind
-from consumers.rules.state import DocumentState, Existence, FieldState, PlatformRegister, Side
+from consumers.rules.state import (
+    SHOWN_VALUES_KEPT,
+    DocumentState,
+    Existence,
+    FieldState,
+    PlatformRegister,
+    Side,
+)
 from schemas.mapping import Policy
 from schemas.outcome import Outcome, Result
 
@@ -39,9 +46,9 @@ def assert_platform(state: DocumentState, assertion: Assertion, kind: Kind, occa
         rule = kind.by_path.get(path)
         if rule is None:
             continue
-        field = state.field(rule.name)
-        if assertion.changed is not None and path not in assertion.changed and field.source is not None:
+        if assertion.changed is not None and path not in assertion.changed and state.fields.is_set(rule.name):
             continue
+        field = state.field(rule.name)
         ends[_assert_field(state, field, rule, value, assertion, occasion)] += 1
     if ends[Outcome.APPLIED]:
         return Result(Outcome.APPLIED)
@@ -83,11 +90,11 @@ def _assert_field(
 ) -> Outcome:
     known = field.platform
     if known is not None:
-        if assertion.occurred_at < known.heard:
+        if assertion.occurred_at < known.heard and not _only_views_since(field, known, rule, value, assertion):
             return Outcome.STALE
         if assertion.occurred_at == known.heard and assertion.event_id in known.events:
             return Outcome.DUPLICATE
-    heard_before = known.heard if known else None
+    heard_before = min(known.heard, assertion.occurred_at) if known else None
     named = assertion.changed is not None
     if not named and _is_no_change(field, rule, value):
         _hear(field, rule, value, assertion, moved=False)
@@ -95,6 +102,7 @@ def _assert_field(
     if not rule.pushes:
         _keep_salesforce(state, field, rule, value, assertion, occasion)
     elif field.source is None:
+        _own(state, field, rule, value, assertion, occasion)
         _hear(field, rule, value, assertion, moved=True)
         _show(state, field, value, assertion, at=occasion.shown_at)
     elif rule.same(value, field.value):
@@ -105,6 +113,22 @@ def _assert_field(
         _change(state, field, rule, value, assertion, heard_before, occasion)
     settle(state, field, rule)
     return Outcome.APPLIED
+
+
+def _only_views_since(
+    field: FieldState, known: PlatformRegister, rule: FieldRule, value: Any, assertion: Assertion
+) -> bool:
+    """Rule 3: heard late, after whole records whose pages had been loaded before this edit and say nothing against it.
+
+    A change heard before can not come again this way: the last change is never older than it. An unnamed value must be
+    one that the document never showed, which only a list that has not overflowed can tell: else an old view, read again
+    after a week, would be an edit.
+    """
+    if assertion.occurred_at <= known.changed:
+        return False
+    if assertion.changed is not None:
+        return True
+    return len(field.shown) < SHOWN_VALUES_KEPT and not _is_no_change(field, rule, value)
 
 
 def _is_no_change(field: FieldState, rule: FieldRule, value: Any) -> bool:
@@ -122,14 +146,17 @@ def _is_no_change(field: FieldState, rule: FieldRule, value: Any) -> bool:
 def _hear(field: FieldState, rule: FieldRule, value: Any, assertion: Assertion, *, moved: bool) -> None:
     """Move *heard* (rule 3); the value moves with it unless it is a view of an older one."""
     known = field.platform
+    heard = assertion.occurred_at
     events: tuple[str, ...] = (assertion.event_id,)
-    if known is not None and assertion.occurred_at == known.heard:
+    if known is not None and heard == known.heard:
         events = (*known.events, assertion.event_id)
+    elif known is not None and heard < known.heard:
+        heard, events = known.heard, known.events
     if known is None or moved or rule.same(value, field.value):
-        changed = assertion.occurred_at if moved or known is None else known.changed
-        field.platform = PlatformRegister(value, assertion.occurred_at, changed, events)
+        changed = assertion.occurred_at if moved else known.changed if known else 0
+        field.platform = PlatformRegister(value, heard, changed, events)
     else:
-        known.heard = assertion.occurred_at
+        known.heard = heard
         known.events = events
 
 
@@ -191,11 +218,34 @@ def _could_have_seen(field: FieldState, assertion: Assertion) -> bool:
     return assertion.occurred_at > field.shown_at
 
 
+def _own(
+    state: DocumentState, field: FieldState, rule: FieldRule, value: Any, assertion: Assertion, occasion: Occasion
+) -> None:
+    """The first value of a push-only field: what Salesforce held there is audited before it is written over."""
+    held = field.salesforce
+    if held is None or rule.key(held.value) is None or rule.same(held.value, value):
+        return
+    state.audit.append(
+        audit.row(
+            state,
+            rule,
+            field,
+            platform=(value, assertion.occurred_at),
+            salesforce=(held.value, held.position.timestamp),
+            winner=Side.PLATFORM,
+            by="13.push_only",
+            occasion=occasion,
+        )
+    )
+
+
 def _keep_salesforce(
     state: DocumentState, field: FieldState, rule: FieldRule, value: Any, assertion: Assertion, occasion: Occasion
 ) -> None:
     """A pull-only field belongs to Salesforce: an edit the platform names is audited, and does not show."""
-    if assertion.changed is not None and not rule.same(value, field.value):
+    if assertion.changed is None:
+        return
+    if not rule.same(value, field.value):
         state.audit.append(
             audit.row(
                 state,
