@@ -50,7 +50,7 @@ def apply_row(state: DocumentState, row: Row, kind: Kind, occasion: Occasion) ->
     first_contact = not link.read
     for rule in kind.fields:
         value = row.values.get(rule.name)
-        write = next((one for one in reversed(landed) if rule.name in one.values), None)
+        write = _shown_there(state, row, kind, rule, landed)
         field = state.field(rule.name)
         if write is not None:
             _written(state, field, rule, value, write, position, occasion)
@@ -63,6 +63,8 @@ def apply_row(state: DocumentState, row: Row, kind: Kind, occasion: Occasion) ->
         state.row_before, state.row_mark = state.row_mark, mark
         state.row_write = landed[-1].number if landed else 0
     link.read = True
+    # Another writer's row whose read began before this moment may be older than this one.
+    state.heard_at = max(state.heard_at, occasion.now)
     state.read_reason = ""
     return Result(Outcome.APPLIED, "first contact" if first_contact else "read whole")
 
@@ -73,9 +75,22 @@ def _newly_landed(state: DocumentState, row: Row, kind: Kind) -> list[Write]:
     return [
         write
         for write in state.writes
-        if (write.number == named and write.state in (WriteState.OPEN, WriteState.ACKNOWLEDGED, WriteState.UNKNOWN))
-        or (write.state is WriteState.ACKNOWLEDGED and write.answered_at < row.began_at)
+        if (write.number == named and (write.pending or write.state is WriteState.UNKNOWN))
+        or (write in state.acknowledged() and write.answered_at < row.began_at)
     ]
+
+
+def _shown_there(state: DocumentState, row: Row, kind: Kind, rule: FieldRule, landed: list[Write]) -> Write | None:
+    """The newly landed write whose value the row shows in a field, if any.
+
+    The token names the last one to land, whatever the order of their numbers; where that one was heard of before, the
+    row brings no news of an earlier one.
+    """
+    number = number_of((row.values or {}).get(kind.token), state.id)
+    last = None if number is None else state.write(number)
+    if last is not None and rule.name in last.values:
+        return last if last in landed else None
+    return next((one for one in reversed(landed) if rule.name in one.values), None)
 
 
 def _written(
@@ -122,7 +137,7 @@ def _first_contact(
     theirs, ours = rule.key(value), rule.key(field.value)
     if theirs == ours or (theirs is None and field.source is Side.PLATFORM):
         return
-    if ours is None:
+    if ours is None and not field.shown:
         field.show(
             rule.values.pull(value),
             Side.SALESFORCE,

@@ -30,6 +30,7 @@ def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occ
     write = _ours(state, change, kind)
     if write is not None:
         write.state = WriteState.LANDED
+    _end_doubts(state, change, write)
     if change.position.timestamp <= state.row_mark:
         _within_row_mark(state, change, kind, write, occasion)
     elif write is not None:
@@ -52,7 +53,7 @@ def _existence(state: DocumentState, link: Link, change: Change) -> Result | Non
         case ChangeType.DELETE:
             link.gone = True
             return Result(Outcome.APPLIED, "rule 21: the record was deleted")
-        case ChangeType.UNDELETE:
+        case ChangeType.UNDELETE | ChangeType.GAP_UNDELETE:
             link.gone = False
             state.read_reason = "the record was undeleted"
             return Result(Outcome.APPLIED, "rule 21: the record came back")
@@ -166,6 +167,7 @@ def _ours(state: DocumentState, change: Change, kind: Kind) -> Write | None:
 
 def _ours_landed(state: DocumentState, change: Change, kind: Kind, write: Write, occasion: Occasion) -> None:
     """Rules 9, 10 and 11, field by field."""
+    absent: dict[str, Any] = {}
     for name, written in write.values.items():
         rule = kind.by_name.get(name)
         if rule is None:
@@ -174,10 +176,7 @@ def _ours_landed(state: DocumentState, change: Change, kind: Kind, write: Write,
         if name in change.fields:
             field.salesforce = SalesforceRegister(change.fields[name], change.position)
         elif field.salesforce is None or not rule.same(field.salesforce.value, written):
-            # A trigger may have put the old value back. The row will tell (rule 26); until then the write is expected
-            # to have taken effect.
-            state.read_reason = "rule 9: a written field is absent from its event"
-            write.state, write.answered_at = WriteState.ACKNOWLEDGED, occasion.now
+            absent[name] = written
             continue
         if rule.same(field.salesforce.value, written):
             settle(state, field, rule, at=change.position)
@@ -189,6 +188,22 @@ def _ours_landed(state: DocumentState, change: Change, kind: Kind, write: Write,
         if rule is None or name in write.values:
             continue
         _set_beside_ours(state, rule, value, change, write, occasion)
+    if absent:
+        # A trigger may have put the old value back. The row will tell (rule 26); until then the write is expected to
+        # have taken effect in these fields. What the event did name is settled.
+        state.read_reason = "rule 9: a written field is absent from its event"
+        write.state, write.answered_at, write.values = WriteState.DOUBTFUL, occasion.now, absent
+
+
+def _end_doubts(state: DocumentState, change: Change, ours: Write | None) -> None:
+    """A later event or write of a field says more about it than a row can about an earlier write of ours."""
+    for write in state.writes:
+        if write.state is not WriteState.DOUBTFUL or write is ours:
+            continue
+        known = change.fields.keys() | (ours.values.keys() if ours else set())
+        write.values = {name: value for name, value in write.values.items() if name not in known}
+        if not write.values:
+            write.state = WriteState.LANDED
 
 
 def _set_beside_ours(
@@ -218,8 +233,10 @@ def _within_row_mark(state: DocumentState, change: Change, kind: Kind, write: Wr
         if rule is None or name not in shown.values or not rule.pulls:
             continue
         field = state.field(name)
-        key = rule.key(value)
-        if key in (rule.key(shown.values[name]), rule.key(field.value)):
+        if field.salesforce is None or not rule.same(field.salesforce.value, shown.values[name]):
+            # The row did not show our write there but what Salesforce made of the field after it.
+            continue
+        if rule.same(value, shown.values[name]) or rule.same(value, field.value):
             continue
         settle_conflict(
             state,

@@ -169,7 +169,7 @@ class DocumentState:
     position: CommitPosition = BEGINNING
     """The record's last event."""
     heard_at: int = 0
-    """When a change of the record was last taken in, by our clock."""
+    """When a change or a row of the record was last taken in, by our clock."""
     row_mark: int = 0
     """The last millisecond of the second that the last whole read covers (rule 25)."""
     row_before: int = 0

@@ -91,6 +91,7 @@ def _sync(state: DocumentState, due_at: int | None, decision: str) -> dict[str, 
         stored["link"] = {"id": link.record_id, "at": link.linked_at, "read": link.read, "gone": link.gone}
     if state.position != BEGINNING:
         stored["position"] = list(state.position)
+    if state.heard_at:
         stored["heard"] = state.heard_at
     if state.row_mark:
         stored["row"] = [state.row_mark, state.row_before, state.row_write]

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from support.merge_world import RECORD, TIMING, World
+from support.oracle_schedule import run
+from support.oracle_world import Setting
 
 from consumers.rules.kinds import number_of, token_of
 from consumers.rules.platform import Assertion, assert_platform
@@ -608,3 +610,86 @@ def test_the_state_survives_being_stored(world: World) -> None:
     second.stored_due_at = first.stored_due_at
     assert second == first
     assert second.fields["Phone"].source is Side.PLATFORM
+
+
+def test_rule_3_a_late_edit_is_not_stale_by_pages_loaded_before_it() -> None:
+    """A whole record made later and heard first repeats an old phone: it says nothing against the new one."""
+    run(Setting(), ["post", "edit phone named", "edit title whole", "post 2nd"])
+    run(Setting(), ["post", "edit phone whole", "view", "post 2nd"])
+
+
+def test_rule_3_an_old_page_read_again_is_no_late_edit(world: World) -> None:
+    """An unnamed value that the document may have shown and forgotten does not come back."""
+    loaded_at = world.now
+    post(world, "v1", at=loaded_at, named=False)
+    for number in range(9):
+        world.now += 5_000
+        edit(world, f"s{number}")
+        post(world, f"s{number}", at=world.now, named=False)
+    assert post(world, "v1", at=loaded_at + 1, named=False).outcome is Outcome.STALE
+    assert field(world).value == "s8"
+
+
+def test_rule_9_what_an_event_named_is_settled_and_only_the_rest_is_in_doubt() -> None:
+    """A later event of a field says more than the row: what a user made of it is not taken for our write overruled."""
+    world = linked_world()
+    world.trigger = lambda values: {"Phone": "v1"} if "Phone" in values and "Token__c" in values else {}
+    post(world, "p1", at=world.now)
+    world.write()
+    world.deliver_change()
+    assert world.load().writes[-1].state is WriteState.DOUBTFUL
+    edit(world, "s1")
+    assert world.load().writes[-1].state is WriteState.LANDED
+    world.settle()
+    assert field(world).value == "s1"
+
+
+def test_rule_13_the_first_value_of_a_push_only_field_is_audited_over_what_salesforce_held() -> None:
+    """Nobody on the platform could see it, and it is written over."""
+    schedule = ["post", "write ok", "sales Total__c", "wait 6000", "write ok", "edit total named"]
+    world = run(Setting(), schedule)
+    assert [row["rule"] for row in world.audit.values()] == ["13.push_only"]
+
+
+def test_a_view_of_a_pull_only_field_is_not_heard() -> None:
+    """Else the named edit behind it would be stale, and lost without a row."""
+    world = run(Setting(), ["post", "edit tier named", "view, own shown", "post 2nd", "post"])
+    assert [row["rule"] for row in world.audit.values()] == ["13.pull_only"]
+
+
+def test_rule_18_a_field_that_was_cleared_is_a_value_on_first_contact() -> None:
+    """A person meant it: what Salesforce holds is a conflict, not a first value."""
+    world = run(Setting(exists=True), ["post", "wait 400", "clear phone named", "edit title named"])
+    assert {row["rule"] for row in world.audit.values()} >= {"18.salesforce_wins"}
+
+
+def test_rule_24_a_row_older_than_one_taken_in_is_read_again() -> None:
+    """Two writers read one record: the slower answer is the older one."""
+    slow_answer = ["writer A", "writer A", "read", "sales Tier__c", "wait 1500", "write ok"]
+    run(Setting(), ["post", "write ok", "wait 2500", *slow_answer])
+
+
+def test_rule_25_what_salesforce_made_of_the_field_after_our_write_buried_nothing() -> None:
+    """The row names our write but shows a later edit there: its own event, heard afterwards, is no conflict."""
+    seen = ["wait 6000", "write unanswered", "edit phone whole, seen"]
+    run(Setting(), ["post", "write ok", "sales Phone", *seen])
+
+
+def test_rule_26_the_token_names_the_last_write_to_land() -> None:
+    """An older request that lands late is what the row shows, whatever was acknowledged meanwhile."""
+    world = linked_world()
+    post(world, "p1", at=world.now)
+    world.write("late")
+    world.now += 1_000
+    post(world, "p2", at=world.now)
+    assert world.write() == "ok"
+    world.land_late()
+    world.stream.clear()
+    world.unheard = 0
+    world.now += TIMING.event_within
+    assert world.write() == "read"
+    assert field(world).value == "p2"
+    assert not world.audit
+    world.settle()
+    assert world.record is not None
+    assert world.record["Phone"] == "p2"
