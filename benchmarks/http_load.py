@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from benchmarks.events import customer_event
+
 KEY = bytes(range(32))
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
 
@@ -35,7 +37,7 @@ def signed_requests(count: int, path: str) -> list[bytes]:
     now = int(time.time())
     requests = []
     for number in range(count):
-        body = _body(number)
+        _, body = customer_event(number)
         webhook_id = f"msg_{number:024d}"
         digest = hmac.digest(KEY, f"{webhook_id}.{now}.".encode() + body, "sha256")
         head = (
@@ -84,17 +86,3 @@ def run(port: int, requests: Sequence[bytes], connections: int) -> Load:
         for each in sockets:
             each.close()
     return Load(len(latencies), seconds, latencies)
-
-
-def _body(number: int) -> bytes:
-    """A customer with twelve fields, whole."""
-    customer = f"{number % 20_000:06d}"
-    return (
-        f'{{"type":"customer.updated","timestamp":"2026-11-22T10:00:00.000Z","data":{{"id":"cust-{customer}","fields":{{'
-        f'"email":"customer{customer}@example.com","first_name":"Ioana","last_name":"Georgescu-{customer}",'
-        f'"phone":"+40 721 {number % 1_000_000:06d}","title":"Head of Events","department":"Marketing",'
-        '"address":{"city":"Cluj-Napoca","country":"Romania"},"birthdate":"1987-03-14","preferred_language":"ro",'
-        f'"total_tickets":{number % 50},"total_spent":1234.56,'
-        '"last_event":"Untold Festival 2026, main stage, three-day pass with camping included"},'
-        f'"changed":["phone","total_tickets"],"seen":{number % 1_000}}}}}'
-    ).encode()

@@ -19,6 +19,7 @@ import phonenumbers
 from schemas.mapping import FieldMapping, Transform
 
 _PHONES_KEPT: Final = 65_536
+_DAYS_KEPT: Final = 32_768
 _INT64: Final = 2**63
 _DEPTH: Final = 16
 _TRUE: Final = ("true",)
@@ -68,6 +69,7 @@ def compile_field(field: FieldMapping) -> CompiledField:
     """The functions of one mapped field."""
     form = _form(field)
     path = field.platform
+    takes_any_text = not {Transform.DATE, Transform.NUMBER} & set(field.transform)
 
     def push(value: Any) -> Any:
         if _blank(value):
@@ -86,7 +88,9 @@ def compile_field(field: FieldMapping) -> CompiledField:
             return value
 
     def key(value: Any) -> Any:
-        if _blank(value):
+        if value.__class__ is str:
+            value = value.strip()
+        if value is None or value == "":
             return None
         try:
             return _comparable(form(value))
@@ -94,6 +98,8 @@ def compile_field(field: FieldMapping) -> CompiledField:
             return _comparable(value)
 
     def check(value: Any) -> None:
+        if takes_any_text and value.__class__ is str:
+            return  # checked for every field of every event: nothing is worked out that cannot fail
         push(value)
 
     return CompiledField(push=push, pull=pull, key=key, check=check)
@@ -167,14 +173,20 @@ def _date(value: Any) -> str:
         return value.date().isoformat()
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, str):
-        text = value.strip()
-        if _DATE.fullmatch(text):
-            try:
-                return datetime.fromisoformat(text).date().isoformat()
-            except ValueError:
-                pass
-    raise _Unfit("must be a date, YYYY-MM-DD")
+    day = _day(value.strip()) if isinstance(value, str) else None
+    if day is None:
+        raise _Unfit("must be a date, YYYY-MM-DD")
+    return day
+
+
+@lru_cache(maxsize=_DAYS_KEPT)
+def _day(text: str) -> str | None:
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text).date().isoformat()
+    except ValueError:
+        return None
 
 
 def _number(value: Any) -> int | float:
@@ -222,9 +234,9 @@ def _as_decimal(value: Any) -> Decimal | None:
 def _phone(text: str, region: str | None) -> str:
     """E.164, with ` x12` behind it for an extension; the text itself where it is no possible number."""
     formatted = _formatted(text, region)
-    if formatted is None or _formatted(formatted, region) != formatted:
+    if formatted is None:
         return text
-    return formatted
+    return formatted if formatted == text or _formatted(formatted, region) == formatted else text
 
 
 def _formatted(text: str, region: str | None) -> str | None:

@@ -11,7 +11,7 @@ from consumers.rules.kinds import Kind
 from consumers.rules.platform import assert_platform
 from consumers.rules.salesforce import apply_change
 from consumers.rules.state import DocumentState
-from consumers.rules.stored import dump, load
+from consumers.rules.stored import load, narrow
 from consumers.rules.timing import Timing
 from consumers.rules.writes import due_at, forget_old_writes
 from schemas.change import Change
@@ -28,6 +28,8 @@ class Touched:
     state: DocumentState
     kind: Kind
     changed: bool = False
+    due: int | None = None
+    """When the writer should look at it, once that is known: where it was changed, from `Batch.writes` on."""
     facts: list[int] = field(default_factory=list)
     """Places in the batch of the facts that spoke of it."""
 
@@ -75,11 +77,11 @@ class Batch:
         return by_collection
 
     def due(self) -> list[tuple[Kind, DocumentState]]:
-        """Documents that the writer should look at now, whatever became of their records."""
+        """Documents that the writer should look at now, whatever became of their records. Asked for after `writes`."""
         return [
             (touched.kind, touched.state)
             for touched in self.documents.values()
-            if touched.facts and self._due_at(touched) == self.now
+            if touched.facts and (touched.due if touched.changed else self._due_at(touched)) == self.now
         ]
 
     def _touch(self, kind: Kind, document_id: str, document: Document | None) -> Touched:
@@ -123,11 +125,12 @@ class Batch:
     def _write(self, touched: Touched) -> DocumentWrite:
         state = touched.state
         forget_old_writes(state, now=self.now)
+        touched.due = self._due_at(touched)
         return document_write(
             state,
             touched.kind,
             now=self.now,
-            due=self._due_at(touched),
+            due=touched.due,
             ring_again=self.timing.ring_again,
             decision=self.new_decision(),
         )
@@ -138,12 +141,8 @@ def document_write(
 ) -> DocumentWrite:
     """The guarded update of one decided document. What is due at once has its doorbell, and the sweep's as a second."""
     later = None if due is None else max(due, now + ring_again) if due <= now else due
-    return DocumentWrite(
-        id=state.id,
-        revision=state.revision,
-        decision=decision,
-        set=dump(state, kind, now=now, due_at=later, decision=decision),
-    )
+    changes, gone = narrow(state, kind, now=now, due_at=later, decision=decision)
+    return DocumentWrite(id=state.id, revision=state.revision, decision=decision, set=changes, unset=gone)
 
 
 def commit_name(change: Change) -> str:

@@ -94,6 +94,29 @@ class FieldState:
         self.overruled = False
 
 
+class Fields(dict[str, FieldState]):
+    """Fields by Salesforce name.
+
+    `consumers.rules.stored` has one that takes stored fields apart when they are asked for; these two questions, which
+    are asked of every field of every document, it answers without that.
+    """
+
+    __slots__ = ()
+
+    def is_set(self, name: str) -> bool:
+        """True where the field has a current value."""
+        field = self.get(name)
+        return field is not None and field.source is not None
+
+    def surely_agree(self, name: str) -> bool:
+        """True where the current value is what Salesforce last said, to the letter. False says nothing."""
+        field = self.get(name)
+        if field is None or field.source is None or field.salesforce is None:
+            return False
+        value, held = field.value, field.salesforce.value
+        return value.__class__ is held.__class__ and bool(value == held)
+
+
 @dataclass(slots=True)
 class Write:
     """Numbered per document: what Salesforce should take over, stored before the call.
@@ -162,7 +185,7 @@ class DocumentState:
     kind: str
     id: str
     revision: int | None = None
-    fields: dict[str, FieldState] = field(default_factory=dict)
+    fields: Fields = field(default_factory=Fields)
     """By Salesforce field name."""
     existence: Existence | None = None
     link: Link | None = None

@@ -4,13 +4,14 @@
 mapped field.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.state import (
     DocumentState,
     Existence,
+    Fields,
     FieldState,
     Link,
     PlatformRegister,
@@ -32,6 +33,86 @@ _SIDES = {str(side): side for side in Side}
 _WRITE_STATES = {str(state): state for state in WriteState}
 
 
+class StoredFields(Fields):
+    """A document's fields, each taken apart when it is first asked for: most events speak of two of fourteen.
+
+    Those that nobody asked for are written back as they were read.
+    """
+
+    __slots__ = ("_document", "_rules", "_untouched", "sync")
+
+    def __init__(self, sync: Mapping[str, Any], document: Mapping[str, Any], rules: Mapping[str, FieldRule]) -> None:
+        """`sync` is the document's `_sync` as it was read."""
+        super().__init__()
+        self.sync = sync
+        self._untouched = {name: field for name, field in sync.get("fields", {}).items() if name in rules}
+        self._document = document
+        self._rules = rules
+
+    def untouched(self) -> dict[str, Any]:
+        """As they are stored, by name."""
+        return self._untouched
+
+    def is_set(self, name: str) -> bool:
+        """As for any fields."""
+        stored = self._untouched.get(name)
+        return "from" in stored if stored is not None else super().is_set(name)
+
+    def surely_agree(self, name: str) -> bool:
+        """As for any fields."""
+        stored = self._untouched.get(name)
+        if stored is None:
+            return super().surely_agree(name)
+        held = stored.get("s")
+        if held is None or "from" not in stored:
+            return False
+        value, said = _at(self._document, self._rules[name].path), held["v"]
+        return value.__class__ is said.__class__ and bool(value == said)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        field = super().get(name)
+        return field if field is not None else self._take(name, default)
+
+    def __missing__(self, name: str) -> FieldState:
+        field: FieldState | None = self._take(name, None)
+        if field is None:
+            raise KeyError(name)
+        return field
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._untouched or super().__contains__(name)
+
+    def __len__(self) -> int:
+        return len(self._untouched) + super().__len__()
+
+    def __iter__(self) -> Iterator[str]:
+        self._take_all()
+        return super().__iter__()
+
+    def keys(self) -> Any:
+        self._take_all()
+        return super().keys()
+
+    def values(self) -> Any:
+        self._take_all()
+        return super().values()
+
+    def items(self) -> Any:
+        self._take_all()
+        return super().items()
+
+    def _take(self, name: str, default: Any) -> Any:
+        stored = self._untouched.pop(name, None)
+        if stored is None:
+            return default
+        field = self[name] = _load_field(stored, _at(self._document, self._rules[name].path))
+        return field
+
+    def _take_all(self) -> None:
+        for name in list(self._untouched):
+            self._take(name, None)
+
+
 def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> DocumentState:
     """The state of a stored document, or of one that is not there yet."""
     state = DocumentState(kind=kind.name, id=document_id)
@@ -41,10 +122,7 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
     sync = document.get("_sync")
     if not sync:
         return state
-    for name, stored in sync.get("fields", {}).items():
-        rule = kind.by_name.get(name)
-        if rule is not None:
-            state.fields[name] = _load_field(stored, _at(document, rule.path))
+    state.fields = StoredFields(sync, document, kind.by_name)
     if existence := sync.get("existence"):
         state.existence = Existence(existence["exists"], existence["heard"], tuple(existence["events"]))
     if link := sync.get("link"):
@@ -66,21 +144,56 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
 
 
 def dump(state: DocumentState, kind: Kind, *, now: int, due_at: int | None, decision: str) -> dict[str, Any]:
-    """What to `$set`: the mapped paths, `salesforce`, `revision` and `_sync`, and nothing else of the document."""
+    """What to `$set`: mapped paths that were spoken of, `salesforce`, `revision` and `_sync`, and nothing else."""
     changes: dict[str, Any] = {"revision": state.next_revision}
-    for name, field in state.fields.items():
+    untouched, touched = _fields(state)
+    for name, field in touched.items():
         rule = kind.by_name.get(name)
         if rule is not None and field.source is not None:
             changes[rule.dotted] = field.value
     changes["salesforce"] = _public(state, due_at, now)
-    changes["_sync"] = _sync(state, due_at, decision)
+    fields = {**untouched, **{name: _dump_field(field) for name, field in touched.items()}}
+    changes["_sync"] = _sync(state, fields, due_at, decision)
     return changes
 
 
-def _sync(state: DocumentState, due_at: int | None, decision: str) -> dict[str, Any]:
+def narrow(
+    state: DocumentState, kind: Kind, *, now: int, due_at: int | None, decision: str
+) -> tuple[dict[str, Any], list[str]]:
+    """What to `$set` and what to `$unset` for the same as `dump`: of `_sync` only what is not stored already.
+
+    `due_at` is always among them, since the sweep moves it without a new revision.
+    """
+    changes = dump(state, kind, now=now, due_at=due_at, decision=decision)
+    fields = state.fields
+    if not isinstance(fields, StoredFields):
+        return changes, []
+    sync, stored = changes.pop("_sync"), fields.sync
+    known = stored.get("fields", {})
+    for name, field in sync.pop("fields").items():
+        before = known.get(name)
+        if field is not before and field != before:
+            changes[f"_sync.fields.{name}"] = field
+    for name, value in sync.items():
+        if name == "due_at" or value != stored.get(name, _MISSING):
+            changes[f"_sync.{name}"] = value
+    gone = [f"_sync.fields.{name}" for name in known if name not in kind.by_name]
+    gone += [f"_sync.{name}" for name in stored if name != "fields" and name not in sync]
+    return changes, gone
+
+
+def _fields(state: DocumentState) -> tuple[Mapping[str, Any], Mapping[str, FieldState]]:
+    """Fields that were left as they are stored, and those that were taken apart."""
+    fields = state.fields
+    if isinstance(fields, StoredFields):
+        return fields.untouched(), dict(dict.items(fields))
+    return {}, fields
+
+
+def _sync(state: DocumentState, fields: dict[str, Any], due_at: int | None, decision: str) -> dict[str, Any]:
     stored: dict[str, Any] = {
         "decisions": [decision, *state.decisions][:DECISIONS_KEPT],
-        "fields": {name: _dump_field(field) for name, field in state.fields.items()},
+        "fields": fields,
         "number": state.last_number,
     }
     if state.existence is not None:

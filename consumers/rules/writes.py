@@ -1,13 +1,14 @@
 """Rules 14 to 16, 19, 20: what is due, which request comes next, and what its answer means."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
 from consumers.rules.agreement import settle
-from consumers.rules.kinds import Kind
+from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.retry import RetryPolicy, Wait
-from consumers.rules.state import DocumentState, Link, Refusal, Retry, Write, WriteState
+from consumers.rules.state import DocumentState, FieldState, Link, Refusal, Retry, Write, WriteState
 from consumers.rules.timing import Timing
 from schemas.records import Failure, RowResult
 
@@ -62,20 +63,36 @@ class Answer(Enum):
 
 def due_values(state: DocumentState, kind: Kind) -> dict[str, Any]:
     """Rule 14: the fields that differ from what Salesforce is expected to hold, in Salesforce's form."""
+    return {rule.name: rule.outgoing(field.value) for rule, field in _differing(state, kind)}
+
+
+def _differing(state: DocumentState, kind: Kind) -> Iterator[tuple[FieldRule, FieldState]]:
     expected = {name: value for write in state.acknowledged() for name, value in write.values.items()}
-    due: dict[str, Any] = {}
+    fields = state.fields
     for rule in kind.fields:
-        field = state.fields.get(rule.name)
-        if field is None or field.source is None or not rule.pushes or field.overruled:
+        if not rule.pushes or (rule.name not in expected and fields.surely_agree(rule.name)):
+            continue
+        field = fields.get(rule.name)
+        if field is None or field.source is None or field.overruled:
             continue
         held = field.salesforce.value if field.salesforce is not None else None
         if not rule.same(field.value, expected.get(rule.name, held)):
-            due[rule.name] = rule.outgoing(field.value)
-    return due
+            yield rule, field
 
 
 def next_step(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> Step:
     """What Salesforce should be asked next for this document."""
+    return _next_step(state, kind, timing, now=now, sendable=_sendable)
+
+
+def _next_step(
+    state: DocumentState,
+    kind: Kind,
+    timing: Timing,
+    *,
+    now: int,
+    sendable: Callable[[DocumentState, Kind], dict[str, Any]],
+) -> Step:
     link = state.link
     if state.deleted or (link is not None and link.gone):
         return Nothing()
@@ -85,7 +102,7 @@ def next_step(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> 
     if state.retry is not None and now < state.retry.at:
         return Until(state.retry.at)
     if link is None:
-        return Find() if _sendable(state, kind) else Nothing()
+        return Find() if sendable(state, kind) else Nothing()
     reason = state.read_reason or ("" if link.read else "rule 19: a new link")
     if reason:
         quiet = max(link.linked_at, state.heard_at) + timing.quiet_before_read
@@ -93,7 +110,7 @@ def next_step(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> 
     overdue = min((write.answered_at for write in state.acknowledged()), default=None)
     if overdue is not None and now >= overdue + timing.event_within:
         return Read("rule 14: the event of a write has not come")
-    values = _sendable(state, kind)
+    values = sendable(state, kind)
     if values:
         return Send(values)
     return Until(overdue + timing.event_within) if overdue is not None else Nothing()
@@ -115,8 +132,7 @@ def wait(state: DocumentState, code: str, *, until: int) -> None:
 
 def due_at(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> int | None:
     """When the writer should look at this document: now, later, or not at all. Kept in `_sync.due_at`."""
-    step = next_step(state, kind, timing, now=now)
-    match step:
+    match _next_step(state, kind, timing, now=now, sendable=_one_sendable):
         case Nothing():
             return None
         case Until(at):
@@ -227,3 +243,10 @@ def _landed_or_acknowledged(state: DocumentState, write: Write, result: RowResul
 def _sendable(state: DocumentState, kind: Kind) -> dict[str, Any]:
     values = due_values(state, kind)
     return {} if state.refusal is not None and state.refusal.values == values else values
+
+
+def _one_sendable(state: DocumentState, kind: Kind) -> dict[str, Any]:
+    """One of the fields that `_sendable` gives, unmade: enough to know that there are any."""
+    if state.refusal is not None:
+        return _sendable(state, kind)
+    return next(({rule.name: field.value} for rule, field in _differing(state, kind)), {})

@@ -18,6 +18,13 @@ def _set(document: Document, path: str, value: Any) -> None:
     document[last] = copy.deepcopy(value)
 
 
+def _unset(document: Document, path: str) -> None:
+    *parents, last = path.split(".")
+    for part in parents:
+        document = document.get(part, {})
+    document.pop(last, None)
+
+
 @dataclass
 class FakeDocuments:
     """`away` makes every call fail. `before_write` is called once, just before the next write takes effect."""
@@ -60,6 +67,8 @@ class FakeDocuments:
                 continue
             for path, value in write.set.items():
                 _set(document, path, value)
+            for path in write.unset:
+                _unset(document, path)
         return lost
 
     async def due(self, collection: str, now: int, limit: int) -> list[Document]:
