@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test prove check format bench lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test: setup check ## Everything: lint, types, imports, then the tests against th
 	@mkdir -p build/under-test && cp -R tests docs pyproject.toml README.md CHANGELOG.md .env.example Makefile build/under-test/
 	@echo "==> testing the wheel, with the source tree out of reach"
 	@cd build/under-test && PYTHONPATH=$(CURDIR)/build/site TANDEM_UNDER_TEST=$(CURDIR)/build/site $(CURDIR)/$(BIN)/python -P -m pytest $(ARGS)
+
+prove: setup ## The merge under 100,000 random schedules, judged by a causal oracle (ARGS="--from 100000 --count 50000")
+	@$(BIN)/python tests/prove.py $(ARGS)
 
 check: setup ## Lint, types, import directions
 	@echo "==> ruff, mypy, import-linter"

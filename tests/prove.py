@@ -1,0 +1,90 @@
+"""The long proof: random schedules of everything that can happen, judged by the causal oracle. `make prove`.
+
+Each seed is one schedule, so a run can be continued with `--from`, and a failing one is shrunk and printed in a form
+that `support.oracle_schedule.run` takes.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+from support.oracle_schedule import broken, seeded, shrink
+
+SEEDS_A_TASK = 500
+SHOWN = 5
+"""Failures that are shrunk and printed; of the rest only the seeds."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A seed whose schedule breaks a promise."""
+
+    seed: int
+    why: str
+
+
+def try_seeds(first: int, count: int) -> list[Failure]:
+    """The failures among these seeds."""
+    failures: list[Failure] = []
+    for seed in range(first, first + count):
+        why = broken(*seeded(seed))
+        if why is not None:
+            failures.append(Failure(seed, why))
+    return failures
+
+
+def describe(failure: Failure) -> str:
+    """The failure with its schedule as short as it gets."""
+    setting, steps, last = seeded(failure.seed)
+    fewer = shrink(setting, steps, last)
+    return f"seed {failure.seed}: {broken(setting, fewer, last)}\n    run({setting}, {fewer}, {last!r})\n"
+
+
+def tasks(first: int, count: int) -> Iterator[tuple[int, int]]:
+    """Ranges of seeds, each for one process to try: where it begins, and how many."""
+    for start in range(first, first + count, SEEDS_A_TASK):
+        yield start, min(SEEDS_A_TASK, first + count - start)
+
+
+def prove(first: int, count: int, workers: int) -> int:
+    """Try the seeds, say how it goes; the number of failures."""
+    began, done, failed = time.monotonic(), 0, 0
+    with ProcessPoolExecutor(workers) as pool:
+        ranges = list(tasks(first, count))
+        results = pool.map(try_seeds, *zip(*ranges, strict=True))
+        for (start, size), failures in zip(ranges, results, strict=True):
+            for failure in failures:
+                failed += 1
+                say(describe(failure) if failed <= SHOWN else f"seed {failure.seed}: {failure.why}\n")
+            done += size
+            if (start - first) // SEEDS_A_TASK % 10 == 9 or done == count:
+                seconds = time.monotonic() - began
+                say(
+                    f"{done:>9,} of {count:,} schedules, {failed} failed, {done / seconds:,.0f} a second, "
+                    f"next seed {first + done}\n"
+                )
+    return failed
+
+
+def say(text: str) -> None:
+    """To whoever waits."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Exit status 1 if any schedule fails."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
+    parser.add_argument("--count", type=int, default=100_000, help="how many seeds")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    options = parser.parse_args()
+    return 1 if prove(options.first, options.count, options.workers) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
