@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
+from adapters.kafka.deadlines import Deadlines
+from adapters.kafka.partitions import partition_of
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.sizes import MAX_BATCH_BYTES, MAX_RECORD_BYTES
 from schemas.cloudevents import Headers
@@ -28,6 +31,7 @@ class Producer:
         self._seconds = settings.delivery_timeout
         self._kafka = self._new()
         self._renewal: asyncio.Task[None] | None = None
+        self._deadlines = Deadlines(self._seconds)
 
     async def start(self) -> None:
         """Connect.
@@ -47,8 +51,12 @@ class Producer:
         _check_size(topic, key, value, headers)
         kafka = self._kafka
         try:
-            async with asyncio.timeout(self._seconds):
-                await (await kafka.send(topic, value, key, headers=headers))
+            if kafka.client.cluster.partitions_for_topic(topic) is None:
+                await self._learn(kafka, topic)
+            sent = await kafka.send(topic, value, key, headers=headers)  # bounded by `request_timeout_ms`
+            # aiokafka passes over a record's future that is done: what is in the batch goes its way all the same.
+            self._deadlines.watch(sent)
+            await sent
         except (KafkaError, OSError, TimeoutError) as error:
             raise self._told(error, kafka) from error
 
@@ -59,7 +67,11 @@ class Producer:
         kafka = self._kafka
         try:
             async with asyncio.timeout(self._seconds):
-                sent = [await kafka.send(topic, value, key, headers=headers) for key, value, headers in entries]
+                partitions = sorted(await kafka.partitions_for(topic))
+                sent = [
+                    await kafka.send_batch(batch, topic, partition=partition)
+                    for partition, batch in _batches(kafka, entries, partitions)
+                ]
                 await asyncio.gather(*sent)
         except (KafkaError, OSError, TimeoutError) as error:
             raise self._told(error, kafka) from error
@@ -80,10 +92,16 @@ class Producer:
 
     async def close(self) -> None:
         """Let go, in bounded time also where no broker answers."""
+        self._deadlines.close()
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.wait([self._renewal])
         await _close(self._kafka, self._seconds)
+
+    async def _learn(self, kafka: AIOKafkaProducer, topic: str) -> None:
+        """The topic's partitions: asked for once, and waited for no longer than for a record."""
+        async with asyncio.timeout(self._seconds):
+            await kafka.partitions_for(topic)
 
     def _told(self, error: Exception, kafka: AIOKafkaProducer) -> Unavailable:
         """What the caller is told; a producer that will not recover is replaced."""
@@ -120,6 +138,7 @@ class Producer:
             enable_idempotence=True,
             compression_type=None if self._settings.compression == "none" else self._settings.compression,
             linger_ms=self._settings.linger_ms,
+            partitioner=partition_of,
             max_batch_size=131_072,
             max_request_size=MAX_BATCH_BYTES,
             request_timeout_ms=max(1000, int(self._seconds * 1000)),
@@ -139,6 +158,24 @@ async def open_producer(settings: KafkaSettings) -> AsyncIterator[Producer]:
         yield producer
     finally:
         await producer.close()
+
+
+def _batches(
+    kafka: AIOKafkaProducer, entries: Sequence[Entry], partitions: Sequence[int]
+) -> list[tuple[int, BatchBuilder]]:
+    """Entries in batches of their partitions, in order: a future for each record would cost more than the record."""
+    batches: list[tuple[int, BatchBuilder]] = []
+    filling: dict[int, BatchBuilder] = {}
+    for key, value, headers in entries:
+        partition = partition_of(key, partitions, partitions)
+        batch = filling.get(partition)
+        if batch is None or batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+            batch = filling[partition] = kafka.create_batch()
+            batches.append((partition, batch))
+            batch.append(timestamp=None, key=key, value=value, headers=headers)
+    for batch in filling.values():
+        batch.close()
+    return batches
 
 
 def _check_size(topic: str, key: bytes, value: bytes, headers: Headers) -> None:
