@@ -27,7 +27,7 @@ SEEDS_A_TEST = 500
 @settings(max_examples=2_000, deadline=None)
 @given(setting=SETTINGS, steps=STEPS, last=st.sampled_from(LAST_EDITS))
 def test_both_sides_end_equal_and_writing_stops(setting: Setting, steps: list[str], last: str) -> None:
-    """And the oracle finds nothing else wrong: no superseded edit survives, every loser is audited, a quiet edit wins."""
+    """Nor does a superseded edit survive, or a loser go without a row, or an edit in the quiet not win."""
     run(setting, steps, last)
 
 
