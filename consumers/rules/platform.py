@@ -110,6 +110,8 @@ def _assert_field(
         if field.source is Side.PLATFORM:
             field.value = value
     else:
+        if field.overruled:
+            _own(state, field, rule, value, assertion, occasion)
         _change(state, field, rule, value, assertion, heard_before, occasion)
     settle(state, field, rule)
     return Outcome.APPLIED
@@ -221,7 +223,7 @@ def _could_have_seen(field: FieldState, assertion: Assertion) -> bool:
 def _own(
     state: DocumentState, field: FieldState, rule: FieldRule, value: Any, assertion: Assertion, occasion: Occasion
 ) -> None:
-    """The first value of a push-only field: what Salesforce held there is audited before it is written over."""
+    """A push-only field in which Salesforce's own value stood so far: it is audited before it is written over."""
     held = field.salesforce
     if held is None or rule.key(held.value) is None or rule.same(held.value, value):
         return

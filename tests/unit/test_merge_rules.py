@@ -651,6 +651,24 @@ def test_rule_13_the_first_value_of_a_push_only_field_is_audited_over_what_sales
     assert [row["rule"] for row in world.audit.values()] == ["13.push_only"]
 
 
+def test_rule_13_a_push_only_value_that_salesforce_had_overruled_is_audited_when_it_is_written_over(
+    world: World,
+) -> None:
+    """It stood in Salesforce by its own right: the platform's next value takes it away."""
+    world.trigger = lambda values: {"Total__c": 0} if values.get("Total__c") == 5 else {}
+    for value in (5, 6):
+        world.now += 1_000
+        state = world.load()
+        assertion = Assertion(f"total-{value}", world.now, {"total": value}, frozenset({"total"}))
+        assert_platform(state, assertion, world.kind, world.occasion(assertion.event_id))
+        world.save(state)
+        world.settle()
+    assert world.record is not None
+    assert world.record["Total__c"] == 6
+    losers = [(row["rule"], row[row["loser"]]["value"]) for row in world.audit.values()]
+    assert losers == [("10", 5), ("13.push_only", 0)]
+
+
 def test_a_view_of_a_pull_only_field_is_not_heard() -> None:
     """Else the named edit behind it would be stale, and lost without a row."""
     world = run(Setting(), ["post", "edit tier named", "view, own shown", "post 2nd", "post"])
