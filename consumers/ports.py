@@ -5,13 +5,14 @@ from typing import Any, Protocol
 
 from schemas.log_record import Record
 from schemas.records import Failure, RecordRead, RecordUpdate, RowResult
-from schemas.storage import DocumentWrite, Parked
+from schemas.storage import DocumentsRefused, DocumentWrite, Parked
 from schemas.unavailable import Unavailable
 
 __all__ = [
     "Document",
     "DocumentWrite",
     "Documents",
+    "DocumentsRefused",
     "Doorbells",
     "Failure",
     "Parked",
@@ -39,7 +40,11 @@ class Documents(Protocol):
         """The documents linked to these Salesforce records (`_sync.link.id`), by record id, in one query."""
 
     async def write(self, collection: str, writes: Sequence[DocumentWrite]) -> set[str]:
-        """Make all updates in one bulk write; the ids of the documents whose update did **not** take effect."""
+        """Make all updates in one bulk write; the ids of the documents whose update did **not** take effect.
+
+        Raises:
+            DocumentsRefused: some can never be made as the documents are; all others were made, or have lost.
+        """
 
     async def due(self, collection: str, now: int, limit: int) -> list[Document]:
         """Documents whose `_sync.due_at` (epoch milliseconds) is not after `now`, oldest first."""

@@ -1,6 +1,6 @@
 """What is asked of the store: a guarded update of a document, and a record that is parked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,18 @@ class DocumentWrite:
     decision: str
     set: Mapping[str, Any]
     unset: Sequence[str] = ()
+
+
+class DocumentsRefused(Exception):
+    """The store answered, and will never make some of the updates; the others were made, but for those that lost.
+
+    `refused` has a stable word for each document: the store's own name for its reason, never a value.
+    """
+
+    def __init__(self, refused: Mapping[str, str], lost: Set[str]) -> None:
+        super().__init__(f"{len(refused)} updates refused: {', '.join(sorted(set(refused.values())))}")
+        self.refused = dict(refused)
+        self.lost = frozenset(lost)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,32 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
+from bson import encode
+from bson.errors import InvalidDocument
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
 
 from adapters.mongo.client import Database
-from schemas.storage import DocumentWrite
+from schemas.storage import DocumentsRefused, DocumentWrite
 from schemas.unavailable import Unavailable
 
 Document = dict[str, Any]
 
 _DUPLICATE_KEY = 11000
+_OF_THE_DOCUMENT: Final = {
+    2: "BadValue",
+    14: "TypeMismatch",
+    28: "PathNotViable",
+    52: "DollarPrefixedFieldName",
+    57: "DottedFieldName",
+    121: "DocumentValidationFailure",
+    10334: "BSONObjectTooLarge",
+    17419: "BSONObjectTooLarge",
+}
+"""MongoDB's codes that speak of the one document, by their names (`src/mongo/base/error_codes.yml`; 17419 stands in
+`src/mongo/db/exec/update_stage.cpp`). Any other, as a full disk, ends the process loudly: nothing is parked for it."""
 
 
 @contextmanager
@@ -64,25 +78,46 @@ class MongoDocuments:
         A bulk write tells totals only. Where fewer matched than were sent, the decisions stored in the documents are
         read back: whoever does not find its own among the last few has lost. The last alone would not do, since another
         may have written the document between the bulk write and the reading back.
+
+        Raises:
+            DocumentsRefused: some can never be made as the documents are; all others were made, or have lost.
+            Unavailable: as `answering`, or not confirmed by a majority.
         """
         if not writes:
             return set()
-        operations = [_operation(write) for write in writes]
+        refused: dict[str, str] = {}
         with answering():
             try:
-                result = await self._database[collection].bulk_write(operations, ordered=False)
-                applied = result.matched_count + result.upserted_count
+                applied = await self._bulk_write(collection, writes)
             except BulkWriteError as error:
-                _refuse_all_but_lost_races(error)
+                refused = {writes[index].id: why for index, why in refusals(error.details).items()}
                 applied = -1
+            except (OverflowError, InvalidDocument):
+                # One cannot be put into BSON, and the driver has sent none or only those before it.
+                refused = {write.id: why for write in writes if (why := _unencodable(write))}
+                if not refused:
+                    raise
+                rest = [write for write in writes if write.id not in refused]
+                raise DocumentsRefused(refused, await self.write(collection, rest)) from None
             if applied == len(writes):
                 return set()
-            cursor = self._database[collection].find(
-                {"_id": {"$in": [write.id for write in writes]}}, {"_sync.decisions": 1}
-            )
-            stored = {
-                document["_id"]: document.get("_sync", {}).get("decisions", ()) for document in await cursor.to_list()
-            }
+            lost = await self._lost(collection, writes) - refused.keys()
+        if refused:
+            raise DocumentsRefused(refused, lost)
+        return lost
+
+    async def _bulk_write(self, collection: str, writes: Sequence[DocumentWrite]) -> int:
+        operations = [_operation(write) for write in writes]
+        result = await self._database[collection].bulk_write(operations, ordered=False)
+        return result.matched_count + result.upserted_count
+
+    async def _lost(self, collection: str, writes: Sequence[DocumentWrite]) -> set[str]:
+        cursor = self._database[collection].find(
+            {"_id": {"$in": [write.id for write in writes]}}, {"_sync.decisions": 1}
+        )
+        stored = {
+            document["_id"]: document.get("_sync", {}).get("decisions", ()) for document in await cursor.to_list()
+        }
         return {write.id for write in writes if write.decision not in stored.get(write.id, ())}
 
     async def due(self, collection: str, now: int, limit: int) -> list[Document]:
@@ -131,7 +166,31 @@ def _operation(write: DocumentWrite) -> UpdateOne:
     return UpdateOne({"_id": write.id, "revision": write.revision}, changes)
 
 
-def _refuse_all_but_lost_races(error: BulkWriteError) -> None:
-    failures = error.details.get("writeErrors", [])
-    if not failures or any(failure.get("code") != _DUPLICATE_KEY for failure in failures):
-        raise error
+def refusals(details: Mapping[str, Any]) -> dict[int, str]:
+    """From a failed bulk write's details: the updates that can never be made, by index, and why. Lost races are none.
+
+    Raises:
+        Unavailable: made, but not confirmed by a majority.
+        OperationFailure: MongoDB refuses for a reason that is not the document's, as a full disk.
+    """
+    refused: dict[int, str] = {}
+    for failure in details.get("writeErrors", ()):
+        code = failure.get("code")
+        if code in _OF_THE_DOCUMENT:
+            refused[failure["index"]] = _OF_THE_DOCUMENT[code]
+        elif code != _DUPLICATE_KEY:
+            # Its own message may quote the document.
+            raise OperationFailure(f"a document was not written: code {code}", code)
+    if details.get("writeConcernErrors"):
+        raise Unavailable("MongoDB did not confirm a write by a majority")
+    return refused
+
+
+def _unencodable(write: DocumentWrite) -> str:
+    try:
+        encode({"_id": write.id, "set": dict(write.set)})
+    except OverflowError:
+        return "IntegerTooLarge"
+    except InvalidDocument:
+        return "InvalidBSON"
+    return ""

@@ -1,11 +1,12 @@
 """The reconciler: read, decide, write under guard, log, ring. In that order, any instant is a good one to die."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 from consumers.catalog import Catalog
-from consumers.ports import Documents, Doorbells, Parked, ParkedRecords, Record, SyncLog, Unavailable
+from consumers.ports import Documents, DocumentsRefused, Doorbells, Parked, ParkedRecords, Record, SyncLog, Unavailable
 from consumers.reconciler.batch import Batch, Fact
 from consumers.reconciler.incoming import ChangeFact, Incoming, PlatformFact, Unmapped, Unreadable, read
 from consumers.rules.kinds import Kind
@@ -16,8 +17,20 @@ from schemas.codec import encode
 from schemas.doorbell import Doorbell
 from schemas.outcome import Outcome, Result
 
+DOCUMENT_REFUSED = "document_refused"
+"""The store will never make this update as the document is: a path of ours is not free, or it is too large."""
 ROUNDS = 50
 """How often a batch is decided again for documents that another process keeps taking, before it waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """A fact that cannot be taken in, by its place in the batch: the store will not write the document, and why."""
+
+    place: int
+    kind: str
+    document_id: str
+    why: str
 
 
 class Reconciler:
@@ -55,14 +68,18 @@ class Reconciler:
         incoming = [read(record, catalog) for record in records]
         results = await self._park(records, incoming)
         facts = [(place, fact) for place, fact in enumerate(incoming) if isinstance(fact, (PlatformFact, ChangeFact))]
-        results |= await self._decide(catalog, facts)
+        decided, refused = await self._decide(catalog, facts)
+        results |= decided
+        await self._park_refused(records, refused)
         await self._log.append(
             [_log_row(records[place], incoming[place], result, self._now()) for place, result in results.items()]
         )
         return [results[place] for place in range(len(records))]
 
-    async def _decide(self, catalog: Catalog, facts: list[tuple[int, Fact]]) -> dict[int, Result]:
+    async def _decide(self, catalog: Catalog, facts: list[tuple[int, Fact]]) -> tuple[dict[int, Result], list[Parting]]:
+        """The end of each fact by its place, and those whose document the store will not write."""
         results: dict[int, Result] = {}
+        partings: list[Parting] = []
         due: dict[tuple[str, str], tuple[Kind, DocumentState]] = {}
         for _round in range(ROUNDS):
             if not facts:
@@ -70,18 +87,30 @@ class Reconciler:
             batch = Batch(catalog, self._timing, self._now(), lambda: uuid.uuid4().hex)
             await self._read(batch, facts)
             batch.decide(facts)
-            lost = await self._write(batch)
-            await self._drain(batch, lost)
-            again: set[int] = set()
-            for key in lost:
-                again.update(batch.documents[key].facts)
-            due |= {(kind.name, state.id): (kind, state) for kind, state in batch.due()}
-            results |= {place: result for place, result in batch.results.items() if place not in again}
+            lost, refused = await self._write(batch)
+            await self._drain(batch, lost | refused.keys())
+            again = {place for key in lost for place in batch.documents[key].facts}
+            left = {place: key for key in refused for place in batch.documents[key].facts if place not in again}
+            due |= {
+                (kind.name, state.id): (kind, state)
+                for kind, state in batch.due()
+                if (kind.name, state.id) not in refused
+            }
+            results |= {place: result for place, result in batch.results.items() if place not in again | left.keys()}
+            if len(facts) == 1:
+                partings += [Parting(place, *key, refused[key]) for place, key in left.items()]
+            else:
+                # One fact may be to blame for what befell all that spoke of its document.
+                for place, fact in facts:
+                    if place in left:
+                        alone, parted = await self._decide(catalog, [(place, fact)])
+                        results |= alone
+                        partings += parted
             facts = [(place, fact) for place, fact in facts if place in again]
         if facts:
             raise Unavailable("the same documents are being written by others without end")
         await self._doorbells.ring([doorbell(kind, state) for kind, state in due.values()])
-        return results
+        return results | {parting.place: Result(Outcome.PARKED, DOCUMENT_REFUSED) for parting in partings}, partings
 
     async def _read(self, batch: Batch, facts: list[tuple[int, Fact]]) -> None:
         ids: dict[str, tuple[Kind, set[str]]] = {}
@@ -98,20 +127,27 @@ class Reconciler:
         for kind, wanted in ids.values():
             batch.add(kind, await self._documents.read(kind.collection, sorted(wanted)))
 
-    async def _write(self, batch: Batch) -> set[tuple[str, str]]:
+    async def _write(self, batch: Batch) -> tuple[set[tuple[str, str]], dict[tuple[str, str], str]]:
+        """The documents that another took meanwhile, and those that the store will not write, with its reason."""
         lost: set[tuple[str, str]] = set()
+        refused: dict[tuple[str, str], str] = {}
         kinds = {touched.kind.collection: touched.kind for touched in batch.documents.values()}
         for collection, writes in batch.writes().items():
-            losers = await self._documents.write(collection, writes)
-            lost |= {(kinds[collection].name, document_id) for document_id in losers}
-        return lost
+            kind = kinds[collection].name
+            try:
+                losers: Set[str] = await self._documents.write(collection, writes)
+            except DocumentsRefused as error:
+                losers = error.lost
+                refused |= {(kind, document_id): why for document_id, why in error.refused.items()}
+            lost |= {(kind, document_id) for document_id in losers}
+        return lost, refused
 
-    async def _drain(self, batch: Batch, lost: set[tuple[str, str]]) -> None:
+    async def _drain(self, batch: Batch, unwritten: Set[tuple[str, str]]) -> None:
         """Audit rows are safe in their documents: now they go to the log, and out of the documents."""
         rows: list[dict[str, Any]] = []
         drained: dict[str, dict[str, list[str]]] = {}
         for key, touched in batch.documents.items():
-            if key in lost or not touched.state.audit or not touched.changed:
+            if key in unwritten or not touched.state.audit or not touched.changed:
                 continue
             rows.extend(touched.state.audit)
             drained.setdefault(touched.kind.collection, {})[key[1]] = [row["_id"] for row in touched.state.audit]
@@ -137,6 +173,21 @@ class Reconciler:
                     unreadable.append(parked_record(records[place], "gap_names_no_record", detail, self._now()))
         await self._parked.park(unreadable)
         return results
+
+    async def _park_refused(self, records: Sequence[Record], partings: Sequence[Parting]) -> None:
+        await self._parked.park(
+            [
+                parked_record(
+                    records[parting.place],
+                    DOCUMENT_REFUSED,
+                    f"the document cannot be written: {parting.why}",
+                    self._now(),
+                    kind=parting.kind,
+                    document_id=parting.document_id,
+                )
+                for parting in partings
+            ]
+        )
 
 
 def doorbell(kind: Kind, state: DocumentState) -> tuple[bytes, bytes]:

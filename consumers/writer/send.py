@@ -76,7 +76,7 @@ class Sender:
                 means = answered(visit.state, visit.kind, one.write.number, one.answer, self._desk.retry, now=now)
                 visit.result = _result(means, one.answer)
             lost = await self._desk.save([one.visit for one in waiting])
-            waiting = [one for one in waiting if one.visit.id in lost]
+            waiting = [one for one in waiting if one.visit.id in lost and not one.visit.refused]
             if not waiting:
                 await self._desk.log.append([_log_row(one, now) for one in sent])
                 return

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumers.ports import Documents, SyncLog
+from consumers.ports import Documents, DocumentsRefused, SyncLog
 from consumers.reconciler.batch import document_write
+from consumers.reconciler.reconciler import DOCUMENT_REFUSED
 from consumers.rules.kinds import Kind
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.state import DocumentState
@@ -27,6 +28,8 @@ class Visit:
     bells: list[int] = field(default_factory=list)
     found: DocumentState | None = None
     result: Result = NOTHING_DUE
+    refused: str = ""
+    """Why the store will not write the document, where it will not."""
 
     @property
     def state(self) -> DocumentState:
@@ -109,9 +112,25 @@ class Desk:
                     decision=uuid.uuid4().hex,
                 )
             )
-        lost = await self._documents.write(kind.collection, writes)
+        try:
+            lost = await self._documents.write(kind.collection, writes)
+        except DocumentsRefused as error:
+            lost = await self._set_aside(kind, visits, error)
         await self._drain(kind, [visit.state for visit in visits if visit.id not in lost and visit.state.audit])
         return lost
+
+    async def _set_aside(self, kind: Kind, visits: Sequence[Visit], error: DocumentsRefused) -> set[str]:
+        """What the store will not write cannot be decided upon: a person is told, and the sweep asks tomorrow."""
+        due: dict[str, int] = {}
+        for visit in visits:
+            if (why := error.refused.get(visit.id)) is None:
+                continue
+            visit.refused = why
+            visit.result = Result(Outcome.PARKED, DOCUMENT_REFUSED)
+            if visit.state.stored_due_at is not None:
+                due[visit.id] = visit.state.stored_due_at
+        await self._documents.postpone(kind.collection, due, self.now() + self.retry.longest)
+        return {*error.lost, *error.refused}
 
     async def _drain(self, kind: Kind, states: Sequence[DocumentState]) -> None:
         """Audit rows are safe in their documents: now they go to the log, and out of the documents."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from consumers.catalog import Catalog
 from consumers.ports import Documents, Parked, ParkedRecords, Record, Records, SyncLog
-from consumers.reconciler.reconciler import parked_record
+from consumers.reconciler.reconciler import DOCUMENT_REFUSED, parked_record
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.timing import Timing
 from consumers.rules.writes import Find, Nothing, Read, Send, Step, Until, due_at, give_up_unanswered, next_step
@@ -67,6 +67,7 @@ class Writer:
         for _round in range(ROUNDS):
             await self._desk.look(moving)
             moving = await self._step([visit for visit in moving if visit.found is not None])
+            moving = [visit for visit in moving if not visit.refused]
             if not moving:
                 break
         await self._park_refused(visits, records)
@@ -124,16 +125,18 @@ class Writer:
         return list(visits.values()), parked
 
     async def _park_refused(self, visits: Iterable[Visit], records: Sequence[Record]) -> None:
-        rows = [
-            parked_record(
-                records[visit.bells[-1]],
-                visit.state.refusal.code,
-                visit.state.refusal.message,
-                self._desk.now(),
-                kind=visit.kind.name,
-                document_id=visit.id,
-            )
-            for visit in visits
-            if visit.result.outcome is Outcome.PARKED and visit.found is not None and visit.state.refusal is not None
-        ]
+        """Refused by Salesforce for good, or by the store, which will not write what was decided."""
+        rows: list[Parked] = []
+        for visit in visits:
+            if visit.result.outcome is not Outcome.PARKED or visit.found is None:
+                continue
+            refusal = visit.state.refusal
+            if visit.refused:
+                code, why = DOCUMENT_REFUSED, f"the document cannot be written: {visit.refused}"
+            elif refusal is not None:
+                code, why = refusal.code, refusal.message
+            else:
+                continue
+            record = records[visit.bells[-1]]
+            rows.append(parked_record(record, code, why, self._desk.now(), kind=visit.kind.name, document_id=visit.id))
         await self._parked.park(rows)

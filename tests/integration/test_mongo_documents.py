@@ -1,12 +1,14 @@
-"""Guarded writes on the real MongoDB: who has lost is told exactly."""
+"""Guarded writes on the real MongoDB: who has lost is told exactly, and what can never be written."""
 
 from typing import Any
 
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import OperationFailure
 
-from adapters.mongo.documents import MongoDocuments
-from schemas.storage import DocumentWrite
+from adapters.mongo.documents import MongoDocuments, refusals
+from schemas.storage import DocumentsRefused, DocumentWrite
+from schemas.unavailable import Unavailable
 
 pytestmark = pytest.mark.integration
 
@@ -66,3 +68,33 @@ async def test_a_document_the_platform_made_is_taken_up(database: AsyncDatabase[
     document = (await documents.read("c", ["a"]))["a"]
     assert document["loyalty"] == {"points": 3}
     assert document["email"] == "x@example.org"
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [({"address.city": "Cluj"}, "PathNotViable"), ({"size": 2**64 - 1}, "IntegerTooLarge")],
+)
+async def test_what_can_never_be_written_is_told_by_name_and_holds_nothing_up(
+    database: AsyncDatabase[dict[str, Any]], values: dict[str, Any], why: str
+) -> None:
+    """A scalar where the mapping wants a path, or a value that BSON has no form for: all the others are written."""
+    await database["c"].insert_one({"_id": "bad", "address": "one line", "revision": 1})
+    documents = MongoDocuments(database)
+    await documents.write("c", [write("late", None, "0")])
+    with pytest.raises(DocumentsRefused) as told:
+        await documents.write(
+            "c", [write("good", None, "1", x=1), write("bad", 1, "2", **values), write("late", 7, "3")]
+        )
+    assert told.value.refused == {"bad": why}
+    assert told.value.lost == {"late"}
+    assert (await documents.read("c", ["good"]))["good"]["x"] == 1
+
+
+def test_a_refusal_that_is_not_the_documents_ends_loudly_without_a_value() -> None:
+    """A full disk parks nothing; a write that no majority confirmed is waited for."""
+    full = {"writeErrors": [{"index": 0, "code": 14031, "errmsg": "Ada Lovelace", "op": {"q": "Ada Lovelace"}}]}
+    with pytest.raises(OperationFailure) as told:
+        refusals(full)
+    assert "Ada" not in str(told.value)
+    with pytest.raises(Unavailable):
+        refusals({"writeErrors": [], "writeConcernErrors": [{"code": 64}]})

@@ -333,3 +333,56 @@ async def test_kafka_away_after_the_write_loses_no_doorbell() -> None:
 def test_the_stage_starts_at_a_fixed_time() -> None:
     """No test here depends on the wall clock."""
     assert Stage(FakeDocuments()).now == START
+
+
+@pytest.mark.integration
+async def test_a_document_that_cannot_be_written_parks_its_records_alone(
+    mongodb_stage: Stage, database: AsyncDatabase[dict[str, Any]]
+) -> None:
+    """A scalar stands where the mapping wants a path: what can be written is, the rest is parked with its reason."""
+    stage = mongodb_stage
+    await database["customers"].insert_one({"_id": "cust-1", "address": "one line"})
+    records = [
+        stage.event({"title": "Countess"}, changed=["title"]),
+        stage.event({"address.city": "Cluj"}, changed=["address.city"]),
+        stage.event({"title": "Analyst"}, id_="cust-2", changed=["title"]),
+    ]
+    results = await stage.reconciler.handle(records)
+    assert [result.outcome for result in results] == [Outcome.APPLIED, Outcome.PARKED, Outcome.APPLIED]
+    assert (await stage.document())["title"] == "Countess"
+    assert (await stage.document("cust-2"))["title"] == "Analyst"
+    (row,) = await database["tandem_parked"].find().to_list()
+    assert (row["reason"], row["document"], row["offset"]) == ("document_refused", "cust-1", records[1].offset)
+    assert row["detail"] == "the document cannot be written: PathNotViable"
+    assert bytes(row["value"]) == records[1].value
+
+
+@pytest.mark.integration
+async def test_a_doorbell_of_a_document_that_cannot_be_written_is_parked_and_rung_tomorrow(
+    mongodb_stage: Stage, database: AsyncDatabase[dict[str, Any]]
+) -> None:
+    """The document was spoilt after it was linked: no call is made, and the sweep does not ring again and again."""
+    stage = mongodb_stage
+    await stage.post(ADA)
+    await stage.settle()
+    await stage.post({"address.city": "Cluj"})
+    await database["customers"].update_one({"_id": "cust-1"}, {"$set": {"address": "one line"}})
+    calls = len(stage.salesforce.calls)
+    results = await stage.answer_doorbells()
+    assert [(result.outcome, result.reason) for result in results] == [(Outcome.PARKED, "document_refused")]
+    assert len(stage.salesforce.calls) == calls
+    stage.now += 3_600_000
+    assert await stage.sweep.ring_due() == 0
+    stage.now += 24 * 3_600_000
+    assert await stage.sweep.ring_due() == 1
+
+
+@pytest.mark.integration
+async def test_a_number_that_no_document_can_hold_is_parked(
+    mongodb_stage: Stage, database: AsyncDatabase[dict[str, Any]]
+) -> None:
+    """JSON carries integers of 64 bits without a sign; BSON does not."""
+    result = await mongodb_stage.post({"title": 2**64 - 1})
+    assert (result.outcome, result.reason) == (Outcome.PARKED, "document_refused")
+    (row,) = await database["tandem_parked"].find().to_list()
+    assert row["detail"] == "the document cannot be written: IntegerTooLarge"
