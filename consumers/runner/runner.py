@@ -16,6 +16,8 @@ from schemas.outcome import Result
 
 FETCH_SECONDS = 0.5
 """How long one fetch waits for records."""
+CANCEL_AGAIN_SECONDS = 5.0
+"""How long a task may take to clean up before it is cancelled once more."""
 IDLE_SECONDS = 5.0
 """How long nothing may be fetched before the stream is told that we are alive."""
 
@@ -181,9 +183,15 @@ class Runner:
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+    """Cancel, and again where that did not do.
+
+    Before Python 3.12 `asyncio.wait_for`, which the MongoDB driver uses, swallows a cancellation that comes in the very
+    moment in which it is answered (bpo-42130): the task would go on for ever.
+    """
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
 
 
 def _failures(tasks: Sequence[asyncio.Task[Any]]) -> list[BaseException]:

@@ -1,8 +1,11 @@
 """Several things at once, of which the first to end ends the others."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
+
+CANCEL_AGAIN_SECONDS = 5.0
+"""How long a task may take to clean up before it is cancelled once more."""
 
 
 async def first_to_end(*works: Coroutine[Any, Any, object]) -> None:
@@ -14,11 +17,21 @@ async def first_to_end(*works: Coroutine[Any, Any, object]) -> None:
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
     errors = [error for task in tasks if not task.cancelled() and (error := task.exception())]
     for other in errors[1:]:
         errors[0].add_note(f"meanwhile: {type(other).__name__}: {other}")
     if errors:
         raise errors[0]
+
+
+async def _end(tasks: Sequence["asyncio.Future[object]"]) -> None:
+    """Cancel, and again where that did not do.
+
+    Before Python 3.12 `asyncio.wait_for`, which the MongoDB driver uses, swallows a cancellation that comes in the very
+    moment in which it is answered (bpo-42130): whoever has lost the lease would go on.
+    """
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)

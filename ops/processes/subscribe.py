@@ -23,7 +23,7 @@ from listener.changes.health import Health
 from listener.changes.settings import ChangesSettings
 from listener.changes.subscriber import Subscriber, log_gap
 from ops.processes.frame import Frame, run
-from ops.processes.parts import PING_SECONDS, wall_ms
+from ops.processes.parts import PING_SECONDS, ended, wall_ms
 from ops.settings import read_settings
 from schemas.session import LoginFailed
 from schemas.stream import Gap
@@ -73,8 +73,7 @@ async def stage(frame: Frame) -> None:
         try:
             await subscriber.run(frame.stop)
         finally:
-            telling.cancel()
-            await asyncio.wait([telling])
+            await ended(telling)
 
 
 async def _org_id(salesforce: Salesforce, frame: Frame) -> str:

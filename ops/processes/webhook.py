@@ -1,7 +1,6 @@
 """`tandem webhook`: signed webhooks into `platform.events`."""
 
 import asyncio
-from contextlib import suppress
 
 from adapters.kafka.logs import EventLog
 from adapters.kafka.producer import open_producer
@@ -13,7 +12,7 @@ from listener.webhook.handler import Webhook
 from listener.webhook.settings import WebhookSettings
 from ops.mapping_source import MappingSettings
 from ops.processes.frame import Frame, run
-from ops.processes.parts import MappingInForce, open_store
+from ops.processes.parts import MappingInForce, ended, open_store
 from ops.settings import read_settings
 from schemas.unavailable import Unavailable
 
@@ -62,9 +61,7 @@ async def stage(frame: Frame) -> None:
                 frame.log.info("listening", host=listening.host, port=listening.port)
                 await frame.stop.wait()
         finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+            await ended(following)
 
 
 def main() -> int:

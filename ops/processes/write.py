@@ -18,7 +18,7 @@ from consumers.writer.sweep import Sweep
 from consumers.writer.writer import Writer
 from ops.mapping_source import MappingSettings
 from ops.processes.frame import Frame, run
-from ops.processes.parts import conflict_told, open_store, opened_for, results_told, unavailable_told, wall_ms
+from ops.processes.parts import conflict_told, ended, open_store, opened_for, results_told, unavailable_told, wall_ms
 from ops.settings import read_settings
 from schemas import topics
 from schemas.unavailable import Unavailable
@@ -73,8 +73,7 @@ async def stage(frame: Frame) -> None:
             try:
                 await runner.run(stream, frame.stop)
             finally:
-                sweeping.cancel()
-                await asyncio.wait([sweeping])
+                await ended(sweeping)
 
 
 async def _sweep(sweep: Sweep, seconds: float, frame: Frame) -> None:
