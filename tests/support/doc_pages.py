@@ -3,7 +3,7 @@
 import ast
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -107,9 +107,23 @@ def called(call: ast.Call) -> str:
     return getattr(call.func, "attr", None) or getattr(call.func, "id", "")
 
 
-def texts(call: ast.Call) -> Iterator[str]:
-    """Texts among its arguments; of one with places to fill, what stands before the first."""
+def constants(name: str) -> dict[str, str]:
+    """Texts that a package's modules give names in capitals."""
+    return {
+        target.id: node.value.value
+        for file in package(name).rglob("*.py")
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def texts(call: ast.Call, named: Mapping[str, str]) -> Iterator[str]:
+    """Texts among its arguments, named ones too; of one with places to fill, what stands before the first."""
     for argument in call.args:
+        if isinstance(argument, ast.Name) and argument.id in named:
+            yield named[argument.id]
         first = argument.values[0] if isinstance(argument, ast.JoinedStr) and argument.values else argument
         if isinstance(first, ast.Constant) and isinstance(first.value, str):
             yield first.value.strip()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.doc_pages import Page, called, calls, exists, package, read_pages, texts
+from support.doc_pages import Page, called, calls, constants, exists, package, read_pages, texts
 from support.fake_documents import FakeDocuments
 from support.sync_stage import Stage
 
@@ -250,13 +250,14 @@ def test_every_outcome_and_reason(pages: dict[str, Page]) -> None:
     page = pages["docs/outcomes.md"]
     assert [row[0].strip("`") for row in page.rows("Outcomes and reasons")[1 : 1 + len(Outcome)]] == list(Outcome)
     reasons: set[str] = set()
+    named = constants("consumers")
     for call in calls("consumers"):
         if called(call) in ("Result", "Unmapped", "wait"):
-            reasons |= set(texts(call))
+            reasons |= set(texts(call, named))
         elif called(call) == "Unreadable":
-            reasons |= set(list(texts(call))[:1])
+            reasons |= set(list(texts(call, named))[:1])
         elif called(call) == "parked_record":
-            reasons |= {text for text in texts(call) if re.fullmatch(r"[a-z_]+", text)}
+            reasons |= {text for text in texts(call, named) if re.fullmatch(r"[a-z_]+", text)}
     assert len(reasons) > 20
     assert not missing(page, reasons - {""})
     assert not missing(page, (*Failure, "DUPLICATE_EXTERNAL_ID"))
