@@ -9,6 +9,7 @@ import importlib
 import os
 import time
 
+from benchmarks.child import quiet
 from benchmarks.results import keep, table
 
 BENCHES = ("webhook", "reconcile", "changes", "write", "latency")
@@ -24,6 +25,7 @@ def main() -> None:
     unknown = set(options.names) - set(BENCHES)
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    quiet()
     for name in options.names or BENCHES:
         _measure(name, {"records": options.records, "rounds": options.rounds})
 

@@ -1,11 +1,17 @@
 """What is measured runs in a process of its own, so that its CPU is its own."""
 
 import asyncio
+import logging
 import resource
 import sys
 from typing import Any
 
 import orjson
+
+
+def quiet() -> None:
+    """Brokers and topics that have just begun make aiokafka complain."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def own_cpu() -> float:

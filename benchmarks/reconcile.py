@@ -17,6 +17,7 @@ import sys
 import time
 import uuid
 import zlib
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from adapters.mongo.settings import MongoSettings
 from adapters.telemetry.metrics import Metrics
-from benchmarks.child import own_cpu, run_child, tell
+from benchmarks.child import own_cpu, quiet, run_child, tell
 from benchmarks.events import customer_event
 from benchmarks.results import Results, servers_for
 from consumers.catalog import Catalog
@@ -126,8 +127,8 @@ async def _tandem(kafka: str, mongodb: str, records: int) -> dict[str, Any]:
         )
 
         def on_results(topic: str, results: Sequence[Result]) -> None:
-            for result in results:
-                metrics.records_finished(topic, result.outcome)
+            for outcome, count in Counter(result.outcome for result in results).items():
+                metrics.records_finished(topic, outcome, count)
             metrics.batch_taken("reconciler", len(results))
             finish.count(len(results))
 
@@ -266,6 +267,7 @@ def _name() -> str:
 
 def child() -> None:
     """One contender, once: `python -m benchmarks.reconcile bare|tandem <kafka> <mongodb> <records>`."""
+    quiet()
     contender, kafka, mongodb, records = sys.argv[1:5]
     profile = cProfile.Profile() if os.environ.get("BENCHMARK_PROFILE") == contender else None
     if profile:

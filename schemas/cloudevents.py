@@ -3,8 +3,8 @@
 Source: the CloudEvents Kafka protocol binding, section 3.2 (header names are the attribute names behind `ce_`).
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 SPEC_VERSION: Final = "1.0"
 ID: Final = "ce_id"
@@ -50,6 +50,29 @@ def headers(
     if traceparent:
         made.append((TRACEPARENT, traceparent.encode()))
     return made
+
+
+class ReadHeaders(Mapping[str, str]):
+    """As `read`, each decoded when it is asked for: of nine, a consumer asks for three."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: Iterable[tuple[str, bytes]]) -> None:
+        self._raw = dict(raw)
+
+    def __getitem__(self, name: str) -> str:
+        return self._raw[name].decode("utf-8", "replace")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As any mapping's."""
+        raw = self._raw.get(name)
+        return default if raw is None else raw.decode("utf-8", "replace")
 
 
 def read(raw: Iterable[tuple[str, bytes]]) -> dict[str, str]:

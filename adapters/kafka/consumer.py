@@ -240,7 +240,7 @@ def _record(found: ConsumerRecord) -> Record:
         offset=found.offset,
         key=found.key,
         value=found.value,
-        headers=cloudevents.read(found.headers),
+        headers=cloudevents.ReadHeaders(found.headers),
         timestamp=found.timestamp,
         raw_headers=found.headers,
     )

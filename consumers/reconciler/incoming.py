@@ -108,6 +108,8 @@ def flatten(fields: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
         if rule.dotted in fields:
             flat[rule.dotted] = fields[rule.dotted]
             continue
+        if len(rule.path) == 1:
+            continue
         value: Any = fields
         for part in rule.path:
             if not isinstance(value, Mapping) or part not in value:

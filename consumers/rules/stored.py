@@ -45,7 +45,12 @@ class StoredFields(Fields):
         """`sync` is the document's `_sync` as it was read."""
         super().__init__()
         self.sync = sync
-        self._untouched = {name: field for name, field in sync.get("fields", {}).items() if name in rules}
+        stored = sync.get("fields", {})
+        self._untouched = (
+            dict(stored)
+            if stored.keys() <= rules.keys()
+            else {name: field for name, field in stored.items() if name in rules}
+        )
         self._document = document
         self._rules = rules
 
@@ -315,6 +320,8 @@ def _position(stored: Any) -> CommitPosition | None:
 
 
 def _at(document: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    if len(path) == 1:
+        return document.get(path[0], _MISSING)
     value: Any = document
     for part in path:
         if not isinstance(value, Mapping) or part not in value:

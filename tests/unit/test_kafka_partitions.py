@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.kafka.deadlines import Deadlines
 from adapters.kafka.partitions import murmur2, partition_of
+from schemas import cloudevents
 
 
 @given(st.binary(max_size=64), st.integers(1, 50))
@@ -56,3 +57,14 @@ async def test_nothing_is_watched_once_closed() -> None:
         await asyncio.wait_for(asyncio.shield(after), 5)
     other.close()
     assert not left.done()
+
+
+@given(st.lists(st.tuples(st.sampled_from(["ce_id", "ce_type", "x"]), st.binary(max_size=8))))
+def test_headers_read_one_by_one_are_those_read_at_once(raw: list[tuple[str, bytes]]) -> None:
+    """Also where a name comes twice or bytes are not UTF-8."""
+    lazy = cloudevents.ReadHeaders(raw)
+    assert dict(lazy) == cloudevents.read(raw) == lazy
+    assert len(lazy) == len(cloudevents.read(raw))
+    assert [lazy.get(name, "none") for name in ("ce_id", "x", "y")] == [
+        cloudevents.read(raw).get(name, "none") for name in ("ce_id", "x", "y")
+    ]
