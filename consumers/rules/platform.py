@@ -91,7 +91,7 @@ def _assert_field(
     known = field.platform
     if known is not None:
         if assertion.occurred_at < known.heard and not _only_views_since(field, known, rule, value, assertion):
-            return Outcome.STALE
+            return _stale(state, field, known, rule, value, assertion, occasion)
         if assertion.occurred_at == known.heard and assertion.event_id in known.events:
             return Outcome.DUPLICATE
     heard_before = min(known.heard, assertion.occurred_at) if known else None
@@ -133,16 +133,49 @@ def _only_views_since(
     return len(field.shown) < SHOWN_VALUES_KEPT and not _is_no_change(field, rule, value)
 
 
+def _stale(
+    state: DocumentState,
+    field: FieldState,
+    known: PlatformRegister,
+    rule: FieldRule,
+    value: Any,
+    assertion: Assertion,
+    occasion: Occasion,
+) -> Outcome:
+    """Rule 3; audited where the value may be a late edit, and may as well be an old view that was forgotten."""
+    if assertion.changed is not None or assertion.occurred_at <= known.changed or not rule.pushes:
+        return Outcome.STALE
+    if _is_no_change(field, rule, value):
+        return Outcome.STALE
+    held = field.salesforce
+    state.audit.append(
+        audit.row(
+            state,
+            rule,
+            field,
+            platform=(value, assertion.occurred_at),
+            salesforce=(field.value, field.made_at) if held is None else (held.value, held.position.timestamp),
+            winner=Side.SALESFORCE,
+            by="3",
+            note="heard after later pages, and more values were shown than are kept",
+            occasion=occasion,
+        )
+    )
+    return Outcome.APPLIED
+
+
 def _is_no_change(field: FieldState, rule: FieldRule, value: Any) -> bool:
     """Rule 4: an unnamed value that the platform said before, or that the document shows or has shown."""
-    if field.source is None:
-        return False
-    if field.platform is not None and rule.same(value, field.platform.value):
-        return True
-    if rule.same(value, field.value) or any(rule.same(value, shown) for shown in field.shown):
-        return True
-    # On first contact an empty value asserts nothing: only a person who names the field clears what Salesforce holds.
-    return field.platform is None and rule.key(value) is None
+    if field.platform is None or field.source is None:
+        # On first contact an empty value asserts nothing: only a person who names the field clears what Salesforce has.
+        if rule.key(value) is None:
+            return True
+        return field.source is not None and _was_shown(field, rule, value)
+    return rule.same(value, field.platform.value) or _was_shown(field, rule, value)
+
+
+def _was_shown(field: FieldState, rule: FieldRule, value: Any) -> bool:
+    return rule.same(value, field.value) or any(rule.same(value, shown) for shown in field.shown)
 
 
 def _hear(field: FieldState, rule: FieldRule, value: Any, assertion: Assertion, *, moved: bool) -> None:

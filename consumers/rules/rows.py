@@ -61,7 +61,7 @@ def apply_row(state: DocumentState, row: Row, kind: Kind, occasion: Occasion) ->
         settle(state, field, rule)
     if mark > state.row_mark:
         state.row_before, state.row_mark = state.row_mark, mark
-        state.row_write = landed[-1].number if landed else 0
+        state.row_write = min((one.number for one in landed), default=0)
     link.read = True
     # Another writer's row whose read began before this moment may be older than this one.
     state.heard_at = max(state.heard_at, occasion.now)
@@ -136,14 +136,5 @@ def _first_contact(
     field.salesforce = SalesforceRegister(value, position)
     theirs, ours = rule.key(value), rule.key(field.value)
     if theirs == ours or (theirs is None and field.source is Side.PLATFORM):
-        return
-    if ours is None and not field.shown:
-        field.show(
-            rule.values.pull(value),
-            Side.SALESFORCE,
-            made_at=position.timestamp,
-            at=occasion.shown_at,
-            revision=state.next_revision,
-        )
         return
     settle_conflict(state, field, rule, value, position, by=f"18.{rule.first}", occasion=occasion, note="first contact")

@@ -225,18 +225,17 @@ def _within_row_mark(state: DocumentState, change: Change, kind: Kind, write: Wr
     """Rule 25: a row read whole covers this event, so S stays; but our write may have buried its value unheard."""
     if write is not None or change.position.timestamp <= state.row_before:
         return
-    shown = state.write(state.row_write) if state.row_write else None
-    if shown is None:
+    if not state.row_write:
         return
     for name, value in change.fields.items():
         rule = kind.by_name.get(name)
-        if rule is None or name not in shown.values or not rule.pulls:
+        if rule is None or not _shown_by_row(state, rule):
             continue
         field = state.field(name)
-        if field.salesforce is None or not rule.same(field.salesforce.value, shown.values[name]):
-            # The row did not show our write there but what Salesforce made of the field after it.
+        if field.salesforce is None or rule.same(value, field.salesforce.value) or rule.same(value, field.value):
             continue
-        if rule.same(value, shown.values[name]) or rule.same(value, field.value):
+        if not rule.pulls:
+            _overwritten(state, field, rule, value, change.position, occasion)
             continue
         settle_conflict(
             state,
@@ -249,6 +248,15 @@ def _within_row_mark(state: DocumentState, change: Change, kind: Kind, write: Wr
             note="buried by our write before it was heard",
         )
         settle(state, field, rule)
+
+
+def _shown_by_row(state: DocumentState, rule: FieldRule) -> bool:
+    """Whether the last row showed a newly landed write of ours in this field, and not what was made of it after."""
+    held = state.field(rule.name).salesforce
+    return held is not None and any(
+        write.number >= state.row_write and rule.name in write.values and rule.same(held.value, write.values[rule.name])
+        for write in state.writes
+    )
 
 
 def _take_over(

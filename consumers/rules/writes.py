@@ -155,11 +155,16 @@ def take(state: DocumentState, values: dict[str, Any], *, now: int) -> Write:
     return write
 
 
-def give_up_unanswered(state: DocumentState, timing: Timing, *, now: int) -> None:
-    """Rule 15: a request whose answer never came may still land; a new number is taken after it."""
+def give_up_unanswered(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> None:
+    """Rule 15: a request whose answer never came may still land; a new number is taken after it.
+
+    It is open no more: what both sides hold meanwhile is an agreement (rule 17).
+    """
     for write in state.writes:
         if write.state is WriteState.OPEN and now >= write.taken_at + timing.answer_within:
             write.state = WriteState.UNKNOWN
+            for name in write.values.keys() & kind.by_name.keys():
+                settle(state, state.field(name), kind.by_name[name])
 
 
 def answered(

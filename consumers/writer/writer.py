@@ -90,7 +90,7 @@ class Writer:
 
     def _next(self, visit: Visit) -> Step:
         now = self._desk.now()
-        give_up_unanswered(visit.state, self._desk.timing, now=now)
+        give_up_unanswered(visit.state, visit.kind, self._desk.timing, now=now)
         return next_step(visit.state, visit.kind, self._desk.timing, now=now)
 
     async def _reschedule(self, visits: Iterable[Visit]) -> None:

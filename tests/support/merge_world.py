@@ -199,7 +199,7 @@ class World:
         if self.stored is None:
             return "nothing"
         state = self.load()
-        give_up_unanswered(state, TIMING, now=self.now)
+        give_up_unanswered(state, self.kind, TIMING, now=self.now)
         step = next_step(state, self.kind, TIMING, now=self.now)
         if isinstance(step, Find):
             if self.record is not None:

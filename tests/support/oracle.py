@@ -73,13 +73,10 @@ class Ledger:
         self._by_value.setdefault((name, value), []).append(number)
         return number
 
-    def with_value(self, name: str, value: Any, side: str | None = None) -> int:
-        """The latest edit that gave the field this value, of that side if it has one."""
-        numbers = self._by_value.get((name, value), ())
-        for number in reversed(numbers):
-            if side is None or self.edits[number].side == side:
-                return number
-        return numbers[-1] if numbers else NOBODY
+    def with_value(self, name: str, value: Any, side: str) -> int:
+        """The first edit that gave the field this value, of that side if it has one: who sees the value has seen it."""
+        numbers = self._by_value.get((name, value), [NOBODY])
+        return next((number for number in numbers if self.edits[number].side == side), numbers[0])
 
     def _past(self, seen: Iterable[int], *, certainly: bool) -> frozenset[int]:
         past: set[int] = set()
@@ -108,7 +105,7 @@ class Ledger:
 
     def judge_survivor(self, name: str, value: Any, owner: str | None = None) -> None:
         """No superseded edit survives, and nothing that nobody asserted; an edit that is not the owner's never does."""
-        edits = [edit for edit in self.of(name, owner) if not edit.void]
+        edits = [edit for edit in self.of(name, owner) if not (edit.void or edit.untold)]
         asserted = [edit for edit in self.of(name, owner) if edit.value == value]
         if value is None:
             asserted.append(self.edits[NOBODY])
@@ -137,7 +134,7 @@ class Ledger:
 
         `kept` are the values that the sides hold: two where a side may keep one of its own.
         """
-        named = {(row["loser"], row[row["loser"]]["value"]) for row in audit if row["field"] == name}
+        named = {(row["lost"]["side"], row["lost"]["value"]) for row in audit if row["field"] == name}
         edits = self.of(name)
         for edit in edits:
             if edit.void or edit.untold or edit.value in kept or (edit.side, edit.value) in named:

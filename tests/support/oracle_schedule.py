@@ -91,6 +91,7 @@ ACTIONS: Final[dict[str, Action]] = {
     "kill B": lambda world: world.kill(1),
     "land": lambda world: world.land(),
     "read": lambda world: world.ask_for_row(),
+    "rest": lambda world: settle(world),  # noqa: PLW0108 - it is defined below
     "delete record": _sales_delete,
     "undelete record": lambda world: world.org.undelete(world.now),
     "platform deletes": lambda world: world.platform_delete(),
@@ -129,8 +130,9 @@ def setting_of(rng: random.Random) -> Setting:
 
 
 def schedule_of(rng: random.Random) -> list[str]:
-    """A schedule at random, 5 to 50 steps."""
-    return rng.choices(VOCABULARY, _WEIGHTS, k=rng.randint(5, 50))
+    """A schedule at random, 5 to 50 steps: three in four begin with both sides linked and at rest."""
+    prelude = ["rest", "wait 6000"] if rng.random() < 0.75 else []
+    return prelude + rng.choices(VOCABULARY, _WEIGHTS, k=rng.randint(5, 50))
 
 
 def run(setting: Setting, steps: Sequence[str], last: str | None = "named phone") -> World:

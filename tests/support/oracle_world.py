@@ -366,10 +366,13 @@ class World:
         self.heard = max(0, self.heard - by)
 
     def gap(self) -> None:
-        """The next event unheard comes without its values: Salesforce could not make it."""
+        """The next event unheard comes without its values: Salesforce could not make it.
+
+        Only a user's: without the token of our own write nobody can tell that an edit after it had seen its value.
+        """
         if self.heard < len(self.org.stream):
             change = self.org.stream[self.heard]
-            if change.type in (ChangeType.CREATE, ChangeType.UPDATE):
+            if change.type is ChangeType.UPDATE and self.kind.token not in change.fields:
                 kind = ChangeType(f"GAP_{change.type}")
                 self.org.stream[self.heard] = change.model_copy(update={"type": kind, "fields": {}})
                 for edit in self.ledger.edits:
@@ -437,7 +440,7 @@ class World:
         if self.document is None:
             return None
         state = self.load()
-        writes.give_up_unanswered(state, TIMING, now=self.now)
+        writes.give_up_unanswered(state, self.kind, TIMING, now=self.now)
         step = writes.next_step(state, self.kind, TIMING, now=self.now)
         if isinstance(step, Find):
             if self.org.record is not None:

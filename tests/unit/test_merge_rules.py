@@ -390,6 +390,35 @@ def test_rule_17_the_same_value_on_both_sides_is_an_agreement(world: World) -> N
     assert not world.audit
 
 
+def test_rule_17_a_request_given_up_is_open_no_more(world: World) -> None:
+    """Both sides hold the same while nobody answers: the next edit in Salesforce has seen it, and wins outright."""
+    post(world, "p1", at=world.now)
+    world.write("killed")
+    edit(world, None)
+    post(world, None, at=world.now + 1)
+    world.now += TIMING.answer_within
+    world.write()
+    edit(world, "s1")
+    assert field(world).value == "s1"
+
+
+def test_rule_25_every_write_that_the_row_showed_may_have_buried_an_edit(world: World) -> None:
+    """Two writes landed before the row was read; the first of them lies over the edit."""
+    post(world, "p1", at=world.now)
+    world.salesforce_edits("Phone", "s1")
+    world.write()
+    world.now += 10
+    state = world.load()
+    title = Assertion("t", world.now, {"title": "t1"}, frozenset({"title"}))
+    assert_platform(state, title, world.kind, world.occasion("t"))
+    world.save(state)
+    world.write()
+    world.now += TIMING.event_within
+    assert world.write() == "read"
+    world.deliver_change()
+    assert last_audit(world)["salesforce"]["value"] == "s1"
+
+
 def test_rule_18_values_that_differ_on_first_contact_are_settled_by_the_first_policy() -> None:
     """The record was there before: nothing is overwritten unread."""
     world = World(random.Random(1), policy="salesforce_wins")
@@ -626,8 +655,9 @@ def test_rule_3_an_old_page_read_again_is_no_late_edit(world: World) -> None:
         world.now += 5_000
         edit(world, f"s{number}")
         post(world, f"s{number}", at=world.now, named=False)
-    assert post(world, "v1", at=loaded_at + 1, named=False).outcome is Outcome.STALE
+    post(world, "v1", at=loaded_at + 1, named=False)
     assert field(world).value == "s8"
+    assert (last_audit(world)["rule"], last_audit(world)["platform"]["value"]) == ("3", "v1")
 
 
 def test_rule_9_what_an_event_named_is_settled_and_only_the_rest_is_in_doubt() -> None:
