@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import CollectionInvalid, OperationFailure
 
+from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 
 SYNC_LOGS = "salesforce_sync_logs"
@@ -34,12 +35,17 @@ INDEXES = {
 
 
 async def prepare(database: Database, kinds: Iterable[str]) -> None:
-    """Make the indexes, and for each kind's collection the view without `_sync` that the platform reads."""
-    for name, indexes in INDEXES.items():
-        await database[name].create_indexes(list(indexes))
-    for name in kinds:
-        await database[name].create_indexes(list(DOCUMENT_INDEXES))
-        await _make_view(database, name)
+    """Make the indexes, and for each kind's collection the view without `_sync` that the platform reads.
+
+    Raises:
+        Unavailable: MongoDB does not answer.
+    """
+    with answering():
+        for name, indexes in INDEXES.items():
+            await database[name].create_indexes(list(indexes))
+        for name in kinds:
+            await database[name].create_indexes(list(DOCUMENT_INDEXES))
+            await _make_view(database, name)
 
 
 async def _make_view(database: Database, name: str) -> None:

@@ -1,14 +1,14 @@
 """The documents of every kind: read in one query, written in one guarded bulk write."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bson import encode
 from bson.errors import InvalidDocument
 from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError, ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, OperationFailure
 
+from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from schemas.storage import DocumentsRefused, DocumentWrite
 from schemas.unavailable import Unavailable
@@ -28,27 +28,6 @@ _OF_THE_DOCUMENT: Final = {
 }
 """MongoDB's codes that speak of the one document, by their names (`src/mongo/base/error_codes.yml`; 17419 stands in
 `src/mongo/db/exec/update_stage.cpp`). Any other, as a full disk, ends the process loudly: nothing is parked for it."""
-
-
-@contextmanager
-def answering() -> Iterator[None]:
-    """Turn "MongoDB is away, or too slow" into `Unavailable`; its refusals pass through.
-
-    Raises:
-        Unavailable: no answer in time, or an error that MongoDB itself labels as passing.
-    """
-    try:
-        yield
-    except (ConnectionFailure, ExecutionTimeout) as error:
-        raise Unavailable(f"MongoDB does not answer: {type(error).__name__}") from error
-    except OperationFailure as error:
-        if error.has_error_label("RetryableWriteError") or error.has_error_label("TransientTransactionError"):
-            raise Unavailable(f"MongoDB cannot take it now: {error.code}") from error
-        raise
-    except PyMongoError as error:
-        if error.timeout:
-            raise Unavailable("MongoDB did not answer in time") from error
-        raise
 
 
 class MongoDocuments:
@@ -127,6 +106,11 @@ class MongoDocuments:
                 {"_sync.due_at": {"$lte": now}}, {"_sync.due_at": 1, "_sync.link.id": 1}
             )
             return await cursor.sort("_sync.due_at").limit(limit).to_list()
+
+    async def count_due(self, collection: str) -> int:
+        """How many documents have a `_sync.due_at`, whenever it is."""
+        with answering():
+            return await self._database[collection].count_documents({"_sync.due_at": {"$exists": True}}, hint="due")
 
     async def postpone(self, collection: str, due: Mapping[str, int], until: int) -> None:
         """Move `_sync.due_at` to `until` where it is still the value given for the id."""

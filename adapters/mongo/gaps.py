@@ -1,8 +1,8 @@
 """Gaps in an org's change stream (`tandem_gaps`): each is open until its window is repaired."""
 
+from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import GAPS
-from adapters.mongo.documents import answering
 from schemas.stream import Gap
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from pymongo import DESCENDING
 
+from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import PARKED, SYNC_LOGS
-from adapters.mongo.documents import answering
 
 
 async def log_rows(database: Database, kind: str, document_id: str, record_id: str, limit: int) -> list[dict[str, Any]]:

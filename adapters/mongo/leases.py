@@ -5,8 +5,8 @@ from typing import Any
 
 from pymongo import ReturnDocument
 
+from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
-from adapters.mongo.documents import answering
 from schemas.stream import Lease, LeaseLost
 
 LEASES = "tandem_leases"

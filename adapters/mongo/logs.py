@@ -6,9 +6,9 @@ from typing import Any
 from bson import Binary
 from pymongo.errors import BulkWriteError
 
+from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import PARKED, SYNC_LOGS
-from adapters.mongo.documents import answering
 from schemas.storage import Parked
 
 _DUPLICATE_KEY = 11000

@@ -8,8 +8,8 @@ from typing import Any
 from pymongo import DESCENDING
 from pymongo.errors import DuplicateKeyError
 
+from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
-from adapters.mongo.documents import answering
 from schemas.mapping import Mapping
 from schemas.mapping_reading import check_mapping, read_mapping
 

@@ -2,8 +2,8 @@
 
 from pymongo.errors import DuplicateKeyError
 
+from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
-from adapters.mongo.documents import answering
 from schemas.stream import Lease, LeaseLost, Position
 
 POSITIONS = "tandem_positions"

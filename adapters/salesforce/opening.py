@@ -28,10 +28,11 @@ async def open_salesforce(
     *,
     now: Callable[[], int],
     on_allocation: Callable[[Allocation], None] | None = None,
+    on_call: Callable[[str, str, float], None] | None = None,
 ) -> AsyncIterator[Salesforce]:
-    """An org for as long as the block runs. `now` is our clock, epoch milliseconds."""
+    """An org for as long as the block runs. `now` is our clock, epoch milliseconds; the others as for `Rest`."""
     connector = aiohttp.TCPConnector(limit=settings.connections)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as http:
         login = Login(http, settings)
-        rest = Rest(http, login, settings, now=now, on_allocation=on_allocation)
+        rest = Rest(http, login, settings, now=now, on_allocation=on_allocation, on_call=on_call)
         yield Salesforce(login, rest, SalesforceRecords(rest))

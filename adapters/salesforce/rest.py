@@ -1,5 +1,6 @@
 """One call to the REST API: headers, login, time limit, allocation. Every way to fail ends in `CallFailed`."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -18,6 +19,7 @@ from schemas.records import Failure
 from schemas.session import LoginFailed, Session
 
 _ROOT: Final = "/services/data/"
+_RESOURCES: Final = frozenset({"composite", "limits", "query", "queryAll", "sobjects"})
 _NOTHING_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 
 
@@ -74,13 +76,18 @@ class Rest:
         *,
         now: Callable[[], int],
         on_allocation: Callable[[Allocation], None] | None = None,
+        on_call: Callable[[str, str, float], None] | None = None,
     ) -> None:
-        """`now` is our clock, epoch milliseconds; `on_allocation` hears of every `Sforce-Limit-Info`."""
+        """`now` is our clock, epoch milliseconds; `on_allocation` hears of every `Sforce-Limit-Info`.
+
+        `on_call` hears of every call: its resource, a stable word; the status or `no_answer`; the seconds it took.
+        """
         self._http = http
         self._login = login
         self._settings = settings
         self.now = now
         self._on_allocation = on_allocation
+        self._on_call = on_call
         self._timeout = aiohttp.ClientTimeout(total=settings.call_timeout, sock_connect=settings.connect_timeout)
         self.allocation: Allocation | None = None
 
@@ -153,7 +160,7 @@ class Rest:
         self, session: Session, method: str, path: str, body: bytes | None, params: Mapping[str, str] | None
     ) -> Reply:
         absolute = path if path.startswith(_ROOT) else f"{_ROOT}{self._settings.version}/{path}"
-        began_at = self.now()
+        began_at, began, status = self.now(), time.monotonic(), "no_answer"
         try:
             async with self._http.request(
                 method,
@@ -165,10 +172,14 @@ class Rest:
                 timeout=self._timeout,
             ) as response:
                 reply = Reply(response.status, response.headers, await response.read(), began_at)
+                status = str(reply.status)
         except _NOTHING_SENT as error:
             raise CallFailed(Fault(Failure.NOT_RUN, type(error).__name__, str(error), org_wide=True)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise CallFailed(Fault(Failure.UNKNOWN, type(error).__name__, org_wide=True)) from error
+        finally:
+            if self._on_call is not None:
+                self._on_call(resource_of(absolute), status, time.monotonic() - began)
         self._hear_allocation(reply)
         return reply
 
@@ -189,6 +200,16 @@ class Rest:
             self.allocation = allocation
             if self._on_allocation is not None:
                 self._on_allocation(allocation)
+
+
+def resource_of(path: str) -> str:
+    """The first word below the version: `query` of `/services/data/v62.0/query/01g…`; `versions` where there is none.
+
+    Paths are ours, or begin with a word that Salesforce gave for a page of a query: no word holds a value or an id.
+    """
+    parts = path.removeprefix(_ROOT).split("/")
+    word = parts[1] if len(parts) > 1 else ""
+    return word if word in _RESOURCES else "other" if word else "versions"
 
 
 def unexpected(what: str) -> CallFailed:

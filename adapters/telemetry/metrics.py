@@ -81,7 +81,7 @@ class Metrics:
         self._batches.labels(stage).observe(size)
 
     def batch_finished(self, stage: str, seconds: float) -> None:
-        """How long the batch took, from taken to committed."""
+        """How long it took to handle the batch."""
         self._batch_seconds.labels(stage).observe(seconds)
 
     def salesforce_called(self, resource: str, status: str, seconds: float) -> None:
@@ -127,7 +127,7 @@ class Metrics:
         self._parked.labels(topic, reason).inc(count)
 
     def due_seen(self, kind: str, documents: int) -> None:
-        """Documents of a kind whose write is due now."""
+        """Documents of a kind that wait for the writer, whenever their time is."""
         self._due.labels(kind).set(documents)
 
     # What there is: one group for each stage.
@@ -154,7 +154,7 @@ class Metrics:
             buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
         )
         self._batch_seconds = self._histogram(
-            "batch_seconds", "Seconds a batch took, to its commit.", "stage", buckets=Histogram.DEFAULT_BUCKETS
+            "batch_seconds", "Seconds it took to handle a batch.", "stage", buckets=Histogram.DEFAULT_BUCKETS
         )
         self._parked = self._new(Counter, "parked", "Records parked for a person, by reason.", "topic", "reason")
 
@@ -194,7 +194,9 @@ class Metrics:
         self._conflicts = self._new(
             Counter, "conflicts", "Conflicts settled, by field, policy and winner.", "field", "policy", "winner"
         )
-        self._due = self._new(Gauge, "due_documents", "Documents whose write to Salesforce is due now.", "kind")
+        self._due = self._new(
+            Gauge, "due_documents", "Documents that Salesforce is to be asked about, now or at their time.", "kind"
+        )
 
     def _new(self, metric: type[_Plain], name: str, text: str, *labels: str) -> _Plain:
         made = metric(f"tandem_{name}", text, labels, registry=self._registry)

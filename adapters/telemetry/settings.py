@@ -41,3 +41,6 @@ class TelemetrySettings(BaseSettings):
     ops_ping_seconds: float = Field(
         default=2, gt=0, le=60, description="How long /ready waits for what it asks, in seconds."
     )
+    ops_stop_seconds: float = Field(
+        default=45, gt=0, le=600, description="How long a process may take to stop before it gives up, in seconds."
+    )

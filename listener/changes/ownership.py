@@ -9,6 +9,8 @@ from listener.changes.ports import Lease, LeaseLost, Leases, Unavailable
 _logger = logging.getLogger(__name__)
 _RENEWALS = 3
 """Tries to renew within the time of a lease."""
+_RELEASE_SECONDS = 5.0
+"""How long letting go may take: a process that is told to stop does not wait for a store that is away."""
 
 
 class Ownership:
@@ -71,7 +73,7 @@ class Ownership:
     async def release(self, lease: Lease) -> None:
         """Let it go, so that the next need not wait. Where that fails it runs out by itself."""
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(min(self._seconds, _RELEASE_SECONDS)):
                 await self._leases.release(lease)
         except (Unavailable, TimeoutError) as error:
             _logger.warning("The lease was not released: %s", error, extra={"action": "lease_not_released"})

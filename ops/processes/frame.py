@@ -17,6 +17,7 @@ from schemas.unavailable import Unavailable
 
 Notice = Callable[..., object]
 
+CANCEL_AGAIN_SECONDS = 1.0
 EXIT_WRONG_SETTINGS = 2
 EXIT_FAILED = 1
 
@@ -32,6 +33,8 @@ class Frame:
     stop: asyncio.Event
     pings: dict[str, server.Ping] = field(default_factory=dict)
     alive: dict[str, server.Alive] = field(default_factory=dict)
+    up: set[str] = field(default_factory=set)
+    """The stages that have opened what they need and do their work: before all are, the process is not ready."""
 
 
 Stage = Callable[[Frame], Awaitable[None]]
@@ -67,6 +70,7 @@ def run(name: str, stages: Sequence[Stage]) -> int:
 
 async def _process(name: str, stages: Sequence[Stage], telemetry: TelemetrySettings, log: Any) -> None:
     frame = Frame(stage=name, log=log, metrics=Metrics(), stop=asyncio.Event())
+    frame.pings["start"] = lambda: _all_up(frame, len(stages))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, frame.stop.set)
@@ -80,9 +84,29 @@ async def _process(name: str, stages: Sequence[Stage], telemetry: TelemetrySetti
     ) as port:
         log.info("started", ops_port=port)
         async with asyncio.TaskGroup() as group:
-            for stage in stages:
-                group.create_task(_until_stopped(stage, frame))
+            working = [group.create_task(_until_stopped(stage, frame)) for stage in stages]
+            group.create_task(stopped_in_time(frame, working, telemetry.ops_stop_seconds))
         log.info("stopped")
+
+
+async def stopped_in_time(frame: Frame, working: Sequence["asyncio.Task[None]"], seconds: float) -> None:
+    """End what has not ended so long after `frame.stop` was set: what it had in hand was not committed and comes again.
+
+    Each stage gives up waiting by itself sooner; this is for what hangs all the same.
+    """
+    await frame.stop.wait()
+    _, late = await asyncio.wait(working, timeout=seconds)
+    if late:
+        frame.log.error("stopping_takes_too_long", seconds=seconds)
+    while late:
+        for task in late:
+            task.cancel()  # and again: `asyncio.wait_for` may swallow one before Python 3.12
+        _, late = await asyncio.wait(late, timeout=CANCEL_AGAIN_SECONDS)
+
+
+async def _all_up(frame: Frame, stages: int) -> None:
+    if len(frame.up) < stages:
+        raise Unavailable("still starting")
 
 
 async def _until_stopped(stage: Stage, frame: Frame) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,16 +17,21 @@ from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.settings import MongoSettings
 from consumers.catalog import Catalog
+from consumers.runner.ports import Handler
 from consumers.runner.runner import Runner
 from ops.mapping_source import MappingSettings
 from ops.processes.frame import Frame
+from schemas.log_record import Record
 from schemas.mapping import Mapping
+from schemas.mapping_reading import InvalidMapping
 from schemas.outcome import Outcome, Result
 from schemas.unavailable import Unavailable
 
 MAPPING_LOOK_SECONDS = 5.0
 LAG_SECONDS = 2.0
 PING_SECONDS = 5.0
+CONFLICT_RULES = frozenset({"13", "18"})
+"""Merge rules that ask a policy; the audit has rows of others too, as of what a trigger made of a write."""
 CANCEL_AGAIN_SECONDS = 5.0
 """How long a task may take to clean up before it is cancelled once more."""
 
@@ -44,6 +50,27 @@ async def ended(task: "asyncio.Task[None]") -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=CANCEL_AGAIN_SECONDS)
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None], frame: Frame) -> AsyncIterator["asyncio.Task[None]"]:
+    """`work` runs while the block does.
+
+    Where it fails the process stops in order and ends by that error: half of the work is not done in silence.
+    """
+
+    def look(task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            frame.stop.set()
+
+    task = asyncio.create_task(work)
+    task.add_done_callback(look)
+    try:
+        yield task
+    finally:
+        await ended(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error
 
 
 class MappingInForce:
@@ -67,6 +94,10 @@ class MappingInForce:
                     frame.log.info("mapping_taken_up", version=mapping.version)
             except Unavailable as error:
                 frame.log.warning("mapping_not_seen", reason=str(error))
+                await asyncio.sleep(MAPPING_LOOK_SECONDS)
+            except InvalidMapping:
+                # Written past `tandem mapping publish`: the one in force stays, and the next version is waited for.
+                frame.log.exception("mapping_not_taken_up")
                 await asyncio.sleep(MAPPING_LOOK_SECONDS)
 
 
@@ -94,8 +125,7 @@ async def open_store(settings: MongoSettings, mapping: MappingSettings, frame: F
         in_force = MappingInForce(await mappings.seed(mapping.read()))
         await prepare(database, [kind.collection for kind in in_force.mapping.kinds.values()])
         frame.pings["mongodb"] = lambda: ping(database, PING_SECONDS)
-        following = asyncio.create_task(in_force.follow(mappings, database, frame))
-        try:
+        async with beside(in_force.follow(mappings, database, frame), frame):
             yield Store(
                 database=database,
                 documents=MongoDocuments(database),
@@ -103,8 +133,6 @@ async def open_store(settings: MongoSettings, mapping: MappingSettings, frame: F
                 parked=MongoParkedRecords(database),
                 mapping=in_force,
             )
-        finally:
-            await ended(following)
 
 
 @asynccontextmanager
@@ -113,12 +141,8 @@ async def opened_for(
 ) -> AsyncIterator[KafkaRecords]:
     """The runner's stream, with the lag of its partitions told to the metrics."""
     listener = _Listener(runner, frame)
-    async with open_consumer(settings, group, topics, listener) as stream:
-        telling = asyncio.create_task(_tell_lag(stream, frame))
-        try:
-            yield stream
-        finally:
-            await ended(telling)
+    async with open_consumer(settings, group, topics, listener) as stream, beside(_tell_lag(stream, frame), frame):
+        yield stream
 
 
 class _Listener:
@@ -157,8 +181,9 @@ def results_told(frame: Frame) -> Callable[[str, Sequence[Result]], None]:
     """Counts outcomes, and says why records were parked."""
 
     def told(topic: str, results: Sequence[Result]) -> None:
+        for outcome, count in Counter(result.outcome for result in results).items():
+            frame.metrics.records_finished(topic, outcome, count)
         for result in results:
-            frame.metrics.records_finished(topic, result.outcome)
             if result.outcome is Outcome.PARKED:
                 frame.metrics.parked(topic, result.reason)
         frame.metrics.batch_taken(frame.stage, len(results))
@@ -176,9 +201,26 @@ def unavailable_told(frame: Frame) -> Callable[[str, Unavailable, float], None]:
 
 
 def conflict_told(frame: Frame) -> Callable[[dict[str, Any]], None]:
-    """Counts conflicts by field, rule and winner."""
+    """Counts conflicts by field, policy and winner; of the audit's rows those that a policy settled."""
 
     def told(row: dict[str, Any]) -> None:
-        frame.metrics.conflict_settled(row["path"], row["rule"], row["winner"])
+        rule, _, policy = row["rule"].partition(".")
+        if rule in CONFLICT_RULES:
+            frame.metrics.conflict_settled(row["path"], policy, row["winner"])
 
     return told
+
+
+class Timed:
+    """A handler whose batches are timed. Satisfies `consumers.runner.ports.Handler`."""
+
+    def __init__(self, handler: Handler, frame: Frame) -> None:
+        self._handler = handler
+        self._frame = frame
+
+    async def handle(self, records: Sequence[Record]) -> Sequence[Result]:
+        """As the handler; a batch that must be tried again is timed when it is through."""
+        began = time.monotonic()
+        results = await self._handler.handle(records)
+        self._frame.metrics.batch_finished(self._frame.stage, time.monotonic() - began)
+        return results

@@ -11,7 +11,7 @@ from consumers.runner.settings import RunnerSettings
 from consumers.settings import MergeSettings
 from ops.mapping_source import MappingSettings
 from ops.processes.frame import Frame, run
-from ops.processes.parts import conflict_told, open_store, opened_for, results_told, unavailable_told, wall_ms
+from ops.processes.parts import Timed, conflict_told, open_store, opened_for, results_told, unavailable_told, wall_ms
 from ops.settings import read_settings
 from schemas import topics
 
@@ -37,10 +37,14 @@ async def stage(frame: Frame) -> None:
             on_conflict=conflict_told(frame),
         )
         runner = Runner(
-            reconciler, runner_settings, on_results=results_told(frame), on_unavailable=unavailable_told(frame)
+            Timed(reconciler, frame),
+            runner_settings,
+            on_results=results_told(frame),
+            on_unavailable=unavailable_told(frame),
         )
         facts = (topics.PLATFORM_EVENTS, topics.SALESFORCE_CHANGES)
         async with opened_for(runner, kafka, GROUP, facts, frame) as stream:
+            frame.up.add("reconcile")
             await runner.run(stream, frame.stop)
 
 

@@ -23,7 +23,7 @@ from listener.changes.health import Health
 from listener.changes.settings import ChangesSettings
 from listener.changes.subscriber import Subscriber, log_gap
 from ops.processes.frame import Frame, run
-from ops.processes.parts import PING_SECONDS, ended, wall_ms
+from ops.processes.parts import PING_SECONDS, beside, wall_ms
 from ops.settings import read_settings
 from schemas.session import LoginFailed
 from schemas.stream import Gap
@@ -69,11 +69,9 @@ async def stage(frame: Frame) -> None:
             owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
             alarm=alarm,
         )
-        telling = asyncio.create_task(_tell(health, changes, frame))
-        try:
+        async with beside(_tell(health, changes, frame), frame):
+            frame.up.add("subscribe")
             await subscriber.run(frame.stop)
-        finally:
-            await ended(telling)
 
 
 async def _org_id(salesforce: Salesforce, frame: Frame) -> str:

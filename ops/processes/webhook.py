@@ -1,18 +1,20 @@
 """`tandem webhook`: signed webhooks into `platform.events`."""
 
 import asyncio
+from dataclasses import replace
 
 from adapters.kafka.logs import EventLog
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import make_topics
+from adapters.mongo.client import Refused
 from adapters.mongo.settings import MongoSettings
 from listener.webhook.app import serve
 from listener.webhook.handler import Webhook
 from listener.webhook.settings import WebhookSettings
 from ops.mapping_source import MappingSettings
 from ops.processes.frame import Frame, run
-from ops.processes.parts import MappingInForce, ended, open_store
+from ops.processes.parts import MappingInForce, beside, open_store
 from ops.settings import read_settings
 from schemas.unavailable import Unavailable
 
@@ -30,19 +32,19 @@ async def stage(frame: Frame) -> None:
         event = in_force.catalog.event(event_type)
         return event.kind.name if event else None
 
+    # A webhook is taken without MongoDB: its absence makes this process no less ready.
+    apart = replace(frame, pings={})
+
     async def follow_mapping() -> None:
         while True:
             try:
-                async with open_store(mongo, mapping, frame) as store:
+                async with open_store(mongo, mapping, apart) as store:
                     while True:
                         in_force.mapping, in_force.catalog = store.mapping.mapping, store.mapping.catalog
                         await asyncio.sleep(MONGODB_AGAIN_SECONDS)
-            except Unavailable as error:
+            except (Unavailable, Refused) as error:
                 frame.log.warning("mapping_not_seen", reason=str(error))
                 await asyncio.sleep(MONGODB_AGAIN_SECONDS)
-            finally:
-                # A webhook is taken without MongoDB: its absence makes this process no less ready.
-                frame.pings.pop("mongodb", None)
 
     await make_topics(kafka)
     async with open_producer(kafka) as producer:
@@ -55,13 +57,13 @@ async def stage(frame: Frame) -> None:
             answered=frame.metrics.webhook_answered,
             notice=frame.log.warning,
         )
-        following = asyncio.create_task(follow_mapping())
-        try:
-            async with serve(webhook_settings, webhook, log, frame.log.warning) as listening:
-                frame.log.info("listening", host=listening.host, port=listening.port)
-                await frame.stop.wait()
-        finally:
-            await ended(following)
+        async with (
+            beside(follow_mapping(), frame),
+            serve(webhook_settings, webhook, log, frame.log.warning) as listening,
+        ):
+            frame.log.info("listening", host=listening.host, port=listening.port)
+            frame.up.add("webhook")
+            await frame.stop.wait()
 
 
 def main() -> int:

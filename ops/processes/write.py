@@ -1,6 +1,7 @@
 """`tandem write`: documents into Salesforce, and the sweep that rings again."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 from adapters.kafka.logs import Doorbells
 from adapters.kafka.producer import open_producer
@@ -10,6 +11,7 @@ from adapters.mongo.settings import MongoSettings
 from adapters.salesforce.limits import Allocation
 from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
+from consumers.ports import Records, RecordUpdate, RowResult
 from consumers.runner.runner import Runner
 from consumers.runner.settings import RunnerSettings
 from consumers.settings import MergeSettings, WriterSettings
@@ -18,12 +20,46 @@ from consumers.writer.sweep import Sweep
 from consumers.writer.writer import Writer
 from ops.mapping_source import MappingSettings
 from ops.processes.frame import Frame, run
-from ops.processes.parts import conflict_told, ended, open_store, opened_for, results_told, unavailable_told, wall_ms
+from ops.processes.parts import (
+    Store,
+    Timed,
+    beside,
+    conflict_told,
+    open_store,
+    opened_for,
+    results_told,
+    unavailable_told,
+    wall_ms,
+)
 from ops.settings import read_settings
 from schemas import topics
 from schemas.unavailable import Unavailable
 
 GROUP = "tandem.writer"
+DUE_SECONDS = 5.0
+
+
+class CountedRecords:
+    """Salesforce records whose written rows are counted by their outcome. Satisfies `consumers.ports.Records`."""
+
+    def __init__(self, records: Records, told: Callable[[str, str], None]) -> None:
+        self._records = records
+        self._told = told
+        self.read = records.read
+        self.find = records.find
+
+    async def update(self, sobject: str, updates: Sequence[RecordUpdate]) -> list[RowResult]:
+        """As the port."""
+        return self._counted(sobject, await self._records.update(sobject, updates))
+
+    async def upsert(self, sobject: str, external_id_field: str, updates: Sequence[RecordUpdate]) -> list[RowResult]:
+        """As the port."""
+        return self._counted(sobject, await self._records.upsert(sobject, external_id_field, updates))
+
+    def _counted(self, sobject: str, rows: list[RowResult]) -> list[RowResult]:
+        for row in rows:
+            self._told(sobject, str(row.failure) if row.failure is not None else "written")
+        return rows
 
 
 async def stage(frame: Frame) -> None:
@@ -39,13 +75,18 @@ async def stage(frame: Frame) -> None:
     async with (
         open_store(mongo, mapping, frame) as store,
         open_producer(kafka) as producer,
-        open_salesforce(salesforce_settings, now=wall_ms, on_allocation=allocation_told) as salesforce,
+        open_salesforce(
+            salesforce_settings,
+            now=wall_ms,
+            on_allocation=allocation_told,
+            on_call=frame.metrics.salesforce_called,
+        ) as salesforce,
     ):
         frame.pings["kafka"] = producer.ping
         writer = Writer(
             catalog=store.mapping.current,
             documents=store.documents,
-            records=salesforce.records,
+            records=CountedRecords(salesforce.records, frame.metrics.rows_written),
             log=store.log,
             parked=store.parked,
             now=wall_ms,
@@ -54,7 +95,7 @@ async def stage(frame: Frame) -> None:
             on_conflict=conflict_told(frame),
         )
         runner = Runner(
-            writer,
+            Timed(writer, frame),
             runner_settings.model_copy(update={"lanes": writing.lanes, "batch_size": ROWS_A_CALL}),
             linger=writing.linger_seconds,
             on_results=results_told(frame),
@@ -67,13 +108,14 @@ async def stage(frame: Frame) -> None:
             log=store.log,
             now=wall_ms,
         )
-        async with opened_for(runner, kafka, GROUP, (topics.SALESFORCE_WRITES,), frame) as stream:
-            sweeping = asyncio.create_task(_sweep(sweep, writing.sweep_seconds, frame))
+        async with (
+            opened_for(runner, kafka, GROUP, (topics.SALESFORCE_WRITES,), frame) as stream,
+            beside(_sweep(sweep, writing.sweep_seconds, frame), frame) as sweeping,
+            beside(_tell_due(store, frame), frame),
+        ):
             frame.alive["sweep"] = lambda: not sweeping.done()
-            try:
-                await runner.run(stream, frame.stop)
-            finally:
-                await ended(sweeping)
+            frame.up.add("write")
+            await runner.run(stream, frame.stop)
 
 
 async def _sweep(sweep: Sweep, seconds: float, frame: Frame) -> None:
@@ -86,6 +128,16 @@ async def _sweep(sweep: Sweep, seconds: float, frame: Frame) -> None:
         except Unavailable as error:
             frame.log.warning("unavailable", what="sweep", reason=str(error))
         await asyncio.sleep(seconds)
+
+
+async def _tell_due(store: Store, frame: Frame) -> None:
+    while True:
+        for kind in store.mapping.current().kinds.values():
+            try:
+                frame.metrics.due_seen(kind.name, await store.documents.count_due(kind.collection))
+            except Unavailable as error:
+                frame.log.warning("due_not_seen", reason=str(error))
+        await asyncio.sleep(DUE_SECONDS)
 
 
 def main() -> int:

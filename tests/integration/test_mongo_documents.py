@@ -6,6 +6,7 @@ import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
 
+from adapters.mongo.collections import prepare
 from adapters.mongo.documents import MongoDocuments, refusals
 from schemas.storage import DocumentsRefused, DocumentWrite
 from schemas.unavailable import Unavailable
@@ -98,3 +99,20 @@ def test_a_refusal_that_is_not_the_documents_ends_loudly_without_a_value() -> No
     assert "Ada" not in str(told.value)
     with pytest.raises(Unavailable):
         refusals({"writeErrors": [], "writeConcernErrors": [{"code": 64}]})
+
+
+async def test_documents_that_wait_for_the_writer_are_counted(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """By their index, whenever their time is."""
+    await prepare(database, ["c"])
+    await database["c"].insert_many([{"_id": "a", "_sync": {"due_at": 1}}, {"_id": "b", "_sync": {"due_at": 2**50}}])
+    await database["c"].insert_one({"_id": "c", "_sync": {}})
+    assert await MongoDocuments(database).count_due("c") == 2
+
+
+async def test_the_sweep_reads_what_is_due_from_its_index(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """In order and without looking at the documents that are not: a million at rest cost nothing."""
+    await prepare(database, ["c"])
+    await database["c"].insert_many([{"_id": str(n), "_sync": {"due_at": n} if n < 5 else {}} for n in range(200)])
+    plan = await database["c"].find({"_sync.due_at": {"$lte": 3}}).sort("_sync.due_at").limit(2).explain()
+    stats = plan["executionStats"]
+    assert (stats["totalDocsExamined"], stats["totalKeysExamined"]) == (2, 2)

@@ -232,3 +232,17 @@ async def test_describe_of_an_unknown_object_is_nothing(scripted: ScriptedSalesf
     assert await org.rest.describe("Nothing__c") is None
     with pytest.raises(CallFailed, match="API_DISABLED_FOR_ORG"):
         await org.rest.describe("Contact")
+
+
+async def test_every_call_is_told_by_resource_status_and_time(scripted: ScriptedSalesforce) -> None:
+    """A page of a query is a query; what was never answered says so; no id or value is in the word."""
+    told: list[tuple[str, str]] = []
+    scripted.otherwise = lambda _: Answer(json={})
+    async with open_salesforce(
+        scripted.settings(), now=lambda: NOW, on_call=lambda resource, status, seconds: told.append((resource, status))
+    ) as org:
+        await org.rest.call("PATCH", "composite/sobjects", json={})
+        await org.rest.call("GET", "/services/data/v62.0/query/01g5g00000A-2000")
+        await org.rest.call("GET", "/services/data/")
+        await org.rest.call("GET", "/services/data/v62.0/ada@example.org")
+    assert told == [("composite", "200"), ("query", "200"), ("versions", "200"), ("other", "200")]

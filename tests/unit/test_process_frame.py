@@ -1,0 +1,189 @@
+"""What every process is built around: readiness, work beside the main work, an end within its limit, counts."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from adapters.telemetry.metrics import Metrics
+from adapters.telemetry.settings import TelemetrySettings
+from ops.processes import frame as frames
+from ops.processes.frame import Frame, stopped_in_time
+from ops.processes.parts import MappingInForce, Timed, beside, conflict_told
+from ops.processes.write import CountedRecords
+from schemas.mapping import Mapping
+from schemas.mapping_reading import InvalidMapping
+from schemas.outcome import Outcome, Result
+from schemas.presets import preset
+from schemas.records import Failure, RowResult
+
+
+class Log:
+    """Keeps the lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, Any]]] = []
+
+    def info(self, event: str, **values: Any) -> None:
+        self.lines.append((event, values))
+
+    error = warning = exception = info
+
+
+def new_frame() -> Frame:
+    return Frame(stage="test", log=Log(), metrics=Metrics(), stop=asyncio.Event())
+
+
+async def test_a_process_is_not_ready_before_each_of_its_stages_works() -> None:
+    """A supervisor that asks early must not send webhooks to a port that nobody listens on yet."""
+    log = Log()
+    go_on = asyncio.Event()
+    answers: list[int] = []
+    begun: asyncio.Queue[Frame] = asyncio.Queue()
+
+    async def stage(frame: Frame) -> None:
+        begun.put_nowait(frame)
+        await go_on.wait()
+        frame.up.add("slow")
+        await frame.stop.wait()
+
+    process = asyncio.create_task(frames._process("test", [stage], TelemetrySettings(ops_port=0), log))
+    try:
+        async with asyncio.timeout(10), aiohttp.ClientSession() as http:
+            frame = await begun.get()
+            url = f"http://127.0.0.1:{log.lines[0][1]['ops_port']}/ready"
+            for _time in range(2):
+                async with http.get(url) as answer:
+                    answers.append(answer.status)
+                go_on.set()
+            frame.stop.set()
+            await process
+    finally:
+        process.cancel()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(number)
+    assert answers == [503, 200]
+
+
+async def test_work_beside_that_fails_stops_the_process_and_is_its_error() -> None:
+    """A sweep or a look at the mapping that ended unseen would leave half of the work undone in silence."""
+    frame = new_frame()
+
+    async def fails() -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        async with asyncio.timeout(10), beside(fails(), frame):
+            await frame.stop.wait()
+
+
+async def test_work_beside_ends_with_the_block() -> None:
+    """And its cancellation is no error."""
+    frame = new_frame()
+    async with asyncio.timeout(10), beside(asyncio.Event().wait(), frame) as task:  # type: ignore[arg-type]
+        pass
+    assert task.cancelled()
+    assert not frame.stop.is_set()
+
+
+async def test_what_hangs_at_the_stop_is_given_up() -> None:
+    """Even where the first cancellation is swallowed; what ends in time is left alone."""
+    frame = new_frame()
+    swallowed: list[bool] = []
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            swallowed.append(True)
+        await asyncio.Event().wait()
+
+    working = asyncio.create_task(stubborn())
+    frame.stop.set()
+    async with asyncio.timeout(10):
+        await stopped_in_time(frame, [working], 0.01)
+    assert working.cancelled()
+    assert swallowed == [True]
+    assert [event for event, _ in frame.log.lines] == ["stopping_takes_too_long"]
+
+
+async def test_a_mapping_that_cannot_be_used_leaves_the_one_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody has written past `tandem mapping publish`: the process goes on, says so, and takes up the next one."""
+    frame = new_frame()
+    looks = 0
+
+    class Mappings:
+        """Tells a broken version first, then a good one."""
+
+        async def watch(self, after: int, *, every: float) -> AsyncIterator[Mapping]:
+            nonlocal looks
+            looks += 1
+            if looks == 1:
+                raise InvalidMapping(["kinds: missing"])
+            yield preset("ticketing").model_copy(update={"version": after + 1})
+            frame.stop.set()
+            await asyncio.Event().wait()
+
+    async def prepared(*_: object) -> None:
+        """Indexes are another test's."""
+
+    monkeypatch.setattr("ops.processes.parts.prepare", prepared)
+    monkeypatch.setattr("ops.processes.parts.MAPPING_LOOK_SECONDS", 0.0)
+    in_force = MappingInForce(preset("ticketing").model_copy(update={"version": 1}))
+    async with asyncio.timeout(10), beside(in_force.follow(Mappings(), None, frame), frame):  # type: ignore[arg-type]
+        await frame.stop.wait()
+    assert in_force.current().version == 2
+    assert [event for event, _ in frame.log.lines] == ["mapping_not_taken_up", "mapping_taken_up"]
+
+
+def test_only_what_a_policy_settled_counts_as_a_conflict() -> None:
+    """The audit has rows of other rules: what a trigger made of a write is nobody's conflict."""
+    frame = new_frame()
+    told = conflict_told(frame)
+    for rule in ("13.latest_wins", "18.platform_wins", "26", "10", "6"):
+        told({"path": "phone", "rule": rule, "winner": "platform"})
+    page = frame.metrics.render().decode()
+    counted = [line for line in page.splitlines() if line.startswith("tandem_conflicts_total")]
+    assert counted == [
+        'tandem_conflicts_total{field="phone",policy="latest_wins",winner="platform"} 1.0',
+        'tandem_conflicts_total{field="phone",policy="platform_wins",winner="platform"} 1.0',
+    ]
+
+
+async def test_rows_are_counted_by_their_own_outcome() -> None:
+    """One call, two ends."""
+
+    class Records:
+        """Writes the first row and refuses the second."""
+
+        read = find = None
+
+        async def update(self, *_: object) -> list[RowResult]:
+            return [RowResult(record_id="003A"), RowResult(failure=Failure.REJECTED, code="STRING_TOO_LONG")]
+
+        upsert = update
+
+    frame = new_frame()
+    counted = CountedRecords(Records(), frame.metrics.rows_written)  # type: ignore[arg-type]
+    await counted.update("Contact", [])
+    await counted.upsert("Contact", "Id__c", [])
+    page = frame.metrics.render().decode()
+    assert 'tandem_salesforce_rows_total{outcome="written",sobject="Contact"} 2.0' in page
+    assert 'tandem_salesforce_rows_total{outcome="rejected",sobject="Contact"} 2.0' in page
+
+
+async def test_batches_are_timed() -> None:
+    """By stage."""
+    frame = new_frame()
+
+    class Handler:
+        """Applies nothing at once."""
+
+        async def handle(self, records: Any) -> list[Result]:
+            return [Result(Outcome.APPLIED) for _ in records]
+
+    assert len(await Timed(Handler(), frame).handle([])) == 0
+    assert 'tandem_batch_seconds_count{stage="test"} 1.0' in frame.metrics.render().decode()
