@@ -103,6 +103,8 @@ class Records(Protocol):
     async def find(self, sobject: str, external_id_field: str, external_ids: Sequence[str]) -> Mapping[str, list[str]]:
         """Record ids by external id; an id that matches no record is missing, one that matches several has them all.
 
+        An id that a record holds in another case is there as the record spells it.
+
         Raises:
             Unavailable: as `read`.
         """

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.salesforce.errors import UNEXPECTED_REPLY, ApiError, Fault, api_errors, row_fault
-from adapters.salesforce.ids import is_id, to_18
 from adapters.salesforce.soql import name
 from adapters.salesforce.values import Unrenderable, render_all
+from schemas.record_id import is_id, to_18
 from schemas.records import Failure, RecordUpdate, RowResult
 
 WRITE_ROWS: Final = 200

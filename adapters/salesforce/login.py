@@ -13,8 +13,8 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from adapters.salesforce.ids import is_id, to_18
 from adapters.salesforce.settings import SalesforceSettings, is_safe
+from schemas.record_id import is_id, to_18
 from schemas.session import LoginFailed, Session
 
 TOKEN_PATH: Final = "/services/oauth2/token"  # noqa: S105 - a path

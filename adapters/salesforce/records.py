@@ -9,9 +9,9 @@ from adapters.salesforce import collections as many
 from adapters.salesforce import soql
 from adapters.salesforce.collections import Write
 from adapters.salesforce.errors import ROW_LOCK, CallFailed, Fault
-from adapters.salesforce.ids import is_id, to_18
 from adapters.salesforce.rest import Rest, unexpected, without_attributes
 from adapters.salesforce.retry import QuickRetries
+from schemas.record_id import is_id, to_18
 from schemas.records import Failure, RecordRead, RecordUpdate, RowResult
 from schemas.unavailable import Unavailable
 
@@ -77,6 +77,9 @@ class SalesforceRecords:
     async def find(self, sobject: str, external_id_field: str, external_ids: Sequence[str]) -> dict[str, list[str]]:
         """Record ids by external id, as few queries as their length allows; one that matches several has them all.
 
+        External ids are spelled as the records hold them: Salesforce finds text without regard to case unless the field
+        is told otherwise, so one that was not asked for may be among them.
+
         Raises:
             Unavailable: as `read`.
             ValueError: a name that is none, or an external id too long for a query.
@@ -86,8 +89,7 @@ class SalesforceRecords:
         try:
             for query in soql.select_where_in(["Id", external_id_field], sobject, external_id_field, wanted):
                 async for row in self._rest.query(query):
-                    for external_id in _asked_for(wanted, row.get(external_id_field)):
-                        found.setdefault(external_id, []).append(_id_of(row))
+                    found.setdefault(str(row.get(external_id_field)), []).append(_id_of(row))
         except CallFailed as error:
             raise Unavailable(str(error)) from error
         return found
@@ -175,11 +177,3 @@ def _id_of(row: Mapping[str, Any]) -> str:
     if not isinstance(record_id, str) or not is_id(record_id):
         raise unexpected("a row without its id")
     return to_18(record_id)
-
-
-def _asked_for(wanted: Mapping[str, None], value: object) -> list[str]:
-    """The asked-for ids that Salesforce found this value for: it compares text without case unless told otherwise."""
-    text = str(value)
-    if text in wanted:
-        return [text]
-    return [each for each in wanted if each.casefold() == text.casefold()]

@@ -11,6 +11,7 @@ from consumers.writer.visit import Desk, Visit, by_kind
 from schemas.outcome import Outcome, Result
 
 SEVERAL_RECORDS = "DUPLICATE_EXTERNAL_ID"
+OTHER_CASE = "EXTERNAL_ID_IN_OTHER_CASE"
 
 
 class Finder:
@@ -29,8 +30,14 @@ class Finder:
             except Unavailable as error:
                 await self._desk.defer(group, "UNAVAILABLE", str(error))
                 continue
+            spelled = {external_id.casefold() for external_id in found}
             decided: list[Visit] = []
             for visit in group:
+                if visit.id not in found and visit.id.casefold() in spelled:
+                    # An upsert would write over that record, which is another document's.
+                    self._refuse(kind, visit, OTHER_CASE, "a record holds this external id in another case")
+                    decided.append(visit)
+                    continue
                 sending = self._decide(kind, visit, found.get(visit.id, []))
                 if sending is None:
                     decided.append(visit)
@@ -47,9 +54,7 @@ class Finder:
             visit.result = Result(Outcome.APPLIED, "linked to the record that was there")
             return None
         if matches:
-            why = f"{len(matches)} records hold this external id"
-            state.refusal = Refusal(due_values(state, kind), SEVERAL_RECORDS, why, now)
-            visit.result = Result(Outcome.PARKED, SEVERAL_RECORDS)
+            self._refuse(kind, visit, SEVERAL_RECORDS, f"{len(matches)} records hold this external id")
             return None
         step = after_find(state, kind, self._desk.timing, now=now)
         if isinstance(step, Send):
@@ -58,3 +63,7 @@ class Finder:
             wait(state, "LOOK_AGAIN", until=step.at)
             visit.result = Result(Outcome.DEFERRED, "rule 20: a first write may still land")
         return None
+
+    def _refuse(self, kind: Kind, visit: Visit, code: str, why: str) -> None:
+        visit.state.refusal = Refusal(due_values(visit.state, kind), code, why, self._desk.now())
+        visit.result = Result(Outcome.PARKED, code)

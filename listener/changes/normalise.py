@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from schemas.change import Change, ChangeType
 from schemas.codec import Undecodable, wrong_places
 from schemas.position import CommitPosition
+from schemas.record_id import is_id, to_18
 from schemas.stream import ReplayId
 
 HEADER: Final = "ChangeEventHeader"
@@ -50,7 +51,8 @@ _ADDRESSES: Final = frozenset(
 def normalise(data: object, replay_id: ReplayId | None) -> list[Change]:
     """The changes of one event, in the order of its record ids.
 
-    Wildcard and overflow ids (`001*`, `000000000000000AAA`) stay as they are.
+    Record ids come out in their 18 characters; wildcard and overflow ids (`001*`, `000000000000000AAA`) stay as they
+    are.
 
     Raises:
         Undecodable: not a change event, or one of a sort that is not known here. The message holds no value.
@@ -107,7 +109,7 @@ def _record_ids(header: dict[str, Any]) -> list[str]:
         raise Undecodable("recordIds: missing")
     if not all(isinstance(record_id, str) and record_id for record_id in record_ids):
         raise Undecodable("recordIds: not all are texts")
-    return record_ids
+    return [to_18(record_id) if is_id(record_id) else record_id for record_id in record_ids]
 
 
 def _type(header: dict[str, Any]) -> ChangeType:

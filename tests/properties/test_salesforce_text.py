@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.salesforce import soql
-from adapters.salesforce.ids import is_id, to_18
+from schemas.record_id import is_id, to_18
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 LITERAL = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)

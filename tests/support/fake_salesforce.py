@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from adapters.salesforce.ids import is_id, to_18
 from adapters.salesforce.values import Unrenderable, render_all
 from schemas.change import Change, ChangeType
 from schemas.position import CommitPosition
+from schemas.record_id import is_id, to_18
 from schemas.records import Failure, RecordRead, RecordUpdate, RowResult
 from schemas.unavailable import Unavailable
 

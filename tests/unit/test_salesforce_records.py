@@ -13,11 +13,11 @@ from support.scripted_salesforce import (
     scripted_salesforce,
 )
 
-from adapters.salesforce.ids import to_18
 from adapters.salesforce.login import Login
 from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.records import SPLIT_LATER, SalesforceRecords
 from adapters.salesforce.rest import Rest
+from schemas.record_id import to_18
 from schemas.records import Failure, RecordUpdate, RowResult
 from schemas.unavailable import Unavailable
 
@@ -278,7 +278,11 @@ async def test_records_are_found_by_external_id(scripted: ScriptedSalesforce, re
     """Every match is told, also several of one id; text is compared as Salesforce compares it."""
     rows = [{"Id": IDS[0], "Ext__c": "o'1"}, {"Id": IDS[1], "Ext__c": "O'1"}, {"Id": IDS[2], "Ext__c": "two"}]
     scripted.answers.append(Answer(json={"done": True, "records": rows}))
-    assert await records.find("Contact", "Ext__c", ["o'1", "two", "none"]) == {"o'1": IDS[:2], "two": [IDS[2]]}
+    assert await records.find("Contact", "Ext__c", ["o'1", "two", "none"]) == {
+        "o'1": [IDS[0]],
+        "O'1": [IDS[1]],
+        "two": [IDS[2]],
+    }
     assert scripted.seen[0].query["q"] == (r"SELECT Id, Ext__c FROM Contact WHERE Ext__c IN ('o\'1','two','none')")
 
 

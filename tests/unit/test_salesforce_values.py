@@ -9,11 +9,11 @@ import orjson
 import pytest
 
 from adapters.salesforce import limits
-from adapters.salesforce.ids import is_id, to_18
 from adapters.salesforce.limits import Allocation
 from adapters.salesforce.login import is_terminal, read_grant
 from adapters.salesforce.retry import QuickRetries
 from adapters.salesforce.values import Unrenderable, render, render_all
+from schemas.record_id import is_id, to_18
 from schemas.session import LoginFailed
 
 
