@@ -39,14 +39,14 @@ class ChangeBus:
 
     def __init__(
         self,
-        database: sqlite3.Connection | None = None,
+        database: sqlite3.Connection,
         *,
         clock: Clock = system_clock,
         retention_ms: int = RETENTION_MS,
         seed: int = 1,
     ) -> None:
-        """Use the org's database (autocommit mode), or one of its own in memory."""
-        self._database = database or sqlite3.connect(":memory:", isolation_level=None)
+        """`database` is the org's own, in autocommit mode; it is closed by whoever opened it."""
+        self._database = database
         self._clock = clock
         self._retention_ms = retention_ms
         self._random = random.Random(seed)

@@ -60,8 +60,12 @@ class Org:
             default=1,
         )
         self.api_user = self.user_named(settings.username)
-        for rule in settings.triggers:
-            self.add_trigger(rule)
+        try:
+            for rule in settings.triggers:
+                self.add_trigger(rule)
+        except SalesforceError:
+            self.close()
+            raise
 
     def user_named(self, username: str) -> User:
         """The user of this name, made on first mention."""

@@ -1,7 +1,10 @@
 """WHERE, compiled to SQL, finds what a plain evaluation in Python finds."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -142,13 +145,19 @@ def holds(term: Term, person: dict[str, Any]) -> bool:
     raise AssertionError(term)
 
 
-STORE = Store(OBJECTS)
 BLANK: Row = dict.fromkeys((one.name for one in CONTACT.columns), None)
 
 
+@pytest.fixture(scope="module")
+def store() -> Iterator[Store]:
+    """One database for every example, emptied by each."""
+    with closing(Store(OBJECTS)) as opened:
+        yield opened
+
+
 @settings(max_examples=150, deadline=None)
-@given(TERMS, PEOPLE)
-def test_sql_and_python_agree(term: Term, people: list[dict[str, Any]]) -> None:
+@given(term=TERMS, people=PEOPLE)
+def test_sql_and_python_agree(store: Store, term: Term, people: list[dict[str, Any]]) -> None:
     """Whatever the condition, however nested, and whatever is empty.
 
     Records are stored as the org stores them: without empty texts.
@@ -156,9 +165,9 @@ def test_sql_and_python_agree(term: Term, people: list[dict[str, Any]]) -> None:
     people = [{name: None if value == "" else value for name, value in person.items()} for person in people]
     soql = f"SELECT Id FROM Contact WHERE {to_soql(term)}"
     query = compile_query(soql, PARSER.parse(soql), OBJECTS, now=NOW, root="", deleted=False)
-    STORE.connection.execute("DELETE FROM Contact")
+    store.connection.execute("DELETE FROM Contact")
     rows = [{**BLANK, **person, "Id": str(place), "IsDeleted": 0} for place, person in enumerate(people)]
-    STORE.insert(CONTACT, rows)
-    found = STORE.connection.execute(query.reading(), (*query.parameters, -1, 0)).fetchall()
+    store.insert(CONTACT, rows)
+    found = store.connection.execute(query.reading(), (*query.parameters, -1, 0)).fetchall()
     expected = {str(place) for place, person in enumerate(people) if holds(term, person)}
     assert {record_id for (record_id,) in found} == expected

@@ -1,8 +1,9 @@
 """A streaming org on a loopback port, and a client that sends what it is told, frame by frame, and judges nothing."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import aiohttp
@@ -69,20 +70,21 @@ class StreamOrg:
 @asynccontextmanager
 async def stream_org(now: ManualClock | None = None, **settings: Any) -> AsyncIterator[StreamOrg]:
     """An org that holds a connect for 0.2 s unless told otherwise."""
-    bus = ChangeBus(retention_ms=10**13)
-    tokens = TokenStore("00D000000000001EAA", lifetime_ms=10**9)
-    options = CometdSettings(**{"hold_seconds": 0.2, "token_check_seconds": 0.02} | settings)
-    cometd = Cometd(options, bus, tokens) if now is None else Cometd(options, bus, tokens, now=now)
-    app = web.Application()
-    add_routes(app, cometd)
-    # Not aiohttp's TestServer: it cancels the handler of a client that left, and the org must not notice.
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield StreamOrg(runner, cometd, bus, tokens)
-    finally:
-        await runner.cleanup()
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+        bus = ChangeBus(database, retention_ms=10**13)
+        tokens = TokenStore("00D000000000001EAA", lifetime_ms=10**9)
+        options = CometdSettings(**{"hold_seconds": 0.2, "token_check_seconds": 0.02} | settings)
+        cometd = Cometd(options, bus, tokens) if now is None else Cometd(options, bus, tokens, now=now)
+        app = web.Application()
+        add_routes(app, cometd)
+        # Not aiohttp's TestServer: it cancels the handler of a client that left, and the org must not notice.
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield StreamOrg(runner, cometd, bus, tokens)
+        finally:
+            await runner.cleanup()
 
 
 class RawClient:

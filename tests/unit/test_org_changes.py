@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -24,14 +26,21 @@ def clock() -> HandClock:
     return HandClock()
 
 
+@pytest.fixture
+def database() -> Iterator[sqlite3.Connection]:
+    """A database of the test's own, as the org would open it."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as opened:
+        yield opened
+
+
 def publish(bus: ChangeBus, clock: HandClock, entity: str = "Contact", delay: int = 0, **payload: int) -> int:
     """Put one event on the bus; its id."""
     return bus.publish(entity, dict(payload), clock.now, clock.now + delay).replay_id
 
 
-def test_ids_grow_with_holes_and_reading_resumes_after_any(clock: HandClock) -> None:
+def test_ids_grow_with_holes_and_reading_resumes_after_any(database: sqlite3.Connection, clock: HandClock) -> None:
     """Reading after an event gives exactly those behind it, in order."""
-    bus = ChangeBus(clock=clock)
+    bus = ChangeBus(database, clock=clock)
     given = [publish(bus, clock, n=n) for n in range(50)]
     assert given == sorted(set(given))
     assert given[-1] - given[0] > 49
@@ -41,18 +50,18 @@ def test_ids_grow_with_holes_and_reading_resumes_after_any(clock: HandClock) -> 
     assert (bus.earliest(), bus.latest()) == (given[0], given[-1])
 
 
-def test_entities_are_told_apart(clock: HandClock) -> None:
+def test_entities_are_told_apart(database: sqlite3.Connection, clock: HandClock) -> None:
     """Only the objects asked for."""
-    bus = ChangeBus(clock=clock)
+    bus = ChangeBus(database, clock=clock)
     publish(bus, clock, "Contact")
     account = publish(bus, clock, "Account")
     assert [one.replay_id for one in bus.after(None, frozenset({"Account"}), 10)] == [account]
     assert bus.after(None, frozenset(), 10) == []
 
 
-def test_what_is_delayed_is_unseen_and_holds_back_what_follows(clock: HandClock) -> None:
+def test_what_is_delayed_is_unseen_and_holds_back_what_follows(database: sqlite3.Connection, clock: HandClock) -> None:
     """Order is kept: a later event is never seen before an earlier one."""
-    bus = ChangeBus(clock=clock)
+    bus = ChangeBus(database, clock=clock)
     late = publish(bus, clock, delay=500)
     prompt = publish(bus, clock)
     assert bus.after(None, None, 10) == []
@@ -63,9 +72,9 @@ def test_what_is_delayed_is_unseen_and_holds_back_what_follows(clock: HandClock)
     assert bus.knows(late)
 
 
-def test_old_events_expire(clock: HandClock) -> None:
+def test_old_events_expire(database: sqlite3.Connection, clock: HandClock) -> None:
     """Past the retention an id is unknown, as one never given is."""
-    bus = ChangeBus(clock=clock, retention_ms=10_000)
+    bus = ChangeBus(database, clock=clock, retention_ms=10_000)
     old = publish(bus, clock)
     clock.now += 6_000
     young = publish(bus, clock)
@@ -77,9 +86,9 @@ def test_old_events_expire(clock: HandClock) -> None:
     assert bus.earliest() == young
 
 
-def test_forgetting_expires_up_to_an_id(clock: HandClock) -> None:
+def test_forgetting_expires_up_to_an_id(database: sqlite3.Connection, clock: HandClock) -> None:
     """What an administrator expires is gone at once."""
-    bus = ChangeBus(clock=clock)
+    bus = ChangeBus(database, clock=clock)
     first, second = publish(bus, clock), publish(bus, clock)
     assert bus.forget(first) == 1
     assert (bus.knows(first), bus.knows(second)) == (False, True)
@@ -88,9 +97,8 @@ def test_forgetting_expires_up_to_an_id(clock: HandClock) -> None:
     assert publish(bus, clock) > second
 
 
-def test_a_reopened_bus_goes_on_where_it_was(clock: HandClock) -> None:
+def test_a_reopened_bus_goes_on_where_it_was(database: sqlite3.Connection, clock: HandClock) -> None:
     """Ids never go back, even when every event has expired in between."""
-    database = sqlite3.connect(":memory:", isolation_level=None)
     first = publish(ChangeBus(database, clock=clock), clock)
     again = ChangeBus(database, clock=clock)
     assert again.knows(first)
@@ -98,9 +106,9 @@ def test_a_reopened_bus_goes_on_where_it_was(clock: HandClock) -> None:
     assert publish(ChangeBus(database, clock=clock), clock) > first
 
 
-async def test_waiting_ends_with_a_publish(clock: HandClock) -> None:
+async def test_waiting_ends_with_a_publish(database: sqlite3.Connection, clock: HandClock) -> None:
     """Only an event of the wanted object, after the wanted place, ends the wait."""
-    bus = ChangeBus(clock=clock)
+    bus = ChangeBus(database, clock=clock)
     seen = publish(bus, clock)
     waiting = asyncio.create_task(bus.wait(seen, frozenset({"Contact"}), 10.0))
     await asyncio.sleep(0)
@@ -111,14 +119,14 @@ async def test_waiting_ends_with_a_publish(clock: HandClock) -> None:
     assert await asyncio.wait_for(waiting, 2.0)
 
 
-async def test_waiting_has_an_end(clock: HandClock) -> None:
+async def test_waiting_has_an_end(database: sqlite3.Connection, clock: HandClock) -> None:
     """With nothing published it answers False when its time is over."""
-    assert not await ChangeBus(clock=clock).wait(None, None, 0.01)
+    assert not await ChangeBus(database, clock=clock).wait(None, None, 0.01)
 
 
-async def test_waiting_outlasts_a_delay() -> None:
+async def test_waiting_outlasts_a_delay(database: sqlite3.Connection) -> None:
     """An event that is not yet visible ends the wait when it becomes so."""
-    bus = ChangeBus()
+    bus = ChangeBus(database)
     now = bus._clock()
     bus.publish("Contact", {}, now, now + 30)
     assert await bus.wait(None, None, 5.0)

@@ -1,5 +1,7 @@
 """SOQL: what is understood, what it means, and how mistakes are told."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from typing import Any
 
@@ -25,7 +27,7 @@ def compiled(soql: str, *, deleted: bool = False) -> CompiledQuery:
 
 
 @pytest.fixture(scope="module")
-def store() -> Store:
+def store() -> Iterator[Store]:
     """Five contacts, of whom one is deleted; two users; one account."""
     store = Store(OBJECTS)
     blank: Row = dict.fromkeys((one.name for one in OBJECTS["Contact"].columns), None)
@@ -43,7 +45,8 @@ def store() -> Store:
     store.insert(OBJECTS["User"], [{**user, "Id": "005Boss", "Name": "The Boss", "Username": "boss@x.org"}])
     account: Row = dict.fromkeys((one.name for one in OBJECTS["Account"].columns), None)
     store.insert(OBJECTS["Account"], [{**account, "Id": "001A", "Name": "Acme", "OwnerId": "005Boss"}])
-    return store
+    with closing(store):
+        yield store
 
 
 def run(store: Store, soql: str, *, deleted: bool = False) -> list[dict[str, Any]]:
