@@ -1,14 +1,12 @@
 """The webhook against a bare aiohttp handler that only publishes the same bytes, both into the same real Kafka.
 
-    python -m benchmarks.webhook [--requests N] [--connections N] [--rounds N]
-
 Each server runs in a process of its own, both at once, and they take turns; the ratio is that of the medians.
 """
 
-import argparse
 import asyncio
+import cProfile
 import os
-import resource
+import pstats
 import statistics
 import subprocess
 import sys
@@ -26,56 +24,61 @@ from adapters.kafka.logs import EventLog
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.telemetry.metrics import Metrics
+from benchmarks.child import own_cpu, quiet
 from benchmarks.http_load import SECRET, Load, run, signed_requests
-from benchmarks.results import keep, table
+from benchmarks.results import Results, servers_for
 from listener.webhook.app import serve
 from listener.webhook.handler import Webhook
 from listener.webhook.settings import WebhookSettings
-from simulator.servers.local import KAFKA, servers_or_start
+from ops.processes.frame import collect_less
+from simulator.servers.local import KAFKA
 
 TOPIC = "benchmark.webhook"
 PARTITIONS = 6
 SERVERS = ("bare", "tandem")
+CONNECTIONS = 64
+SIZES = {"records": 20_000, "rounds": 5}
 
 
-def main() -> None:
-    """Measure, or be one of the servers that are measured."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--serve", choices=SERVERS)
-    parser.add_argument("--kafka", default="")
-    parser.add_argument("--requests", type=int, default=20_000, help="in each round")
-    parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    if options.serve:
-        uvloop.run({"bare": _serve_bare, "tandem": _serve_tandem}[options.serve](options.kafka))
-    else:
-        asyncio.run(_with_kafka(options))
+def child() -> None:
+    """One of the servers that are measured: `python -m benchmarks.webhook bare|tandem <kafka>`."""
+    quiet()
+    name, kafka = sys.argv[1:3]
+    profile = cProfile.Profile() if os.environ.get("BENCHMARK_PROFILE") == name else None
+    if profile:
+        profile.enable()
+    uvloop.run({"bare": _serve_bare, "tandem": _serve_tandem}[name](kafka))
+    if profile:
+        profile.disable()
+        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(45)
 
 
-async def _with_kafka(options: argparse.Namespace) -> None:
-    async with servers_or_start(os.environ, needs=(KAFKA,)) as servers:
+async def measure(*, records: int, rounds: int) -> Results:
+    """The medians of the rounds; `records` are the requests of each."""
+    async with servers_for(KAFKA) as servers:
         await _make_topic(servers.kafka_bootstrap)
-        results = await asyncio.to_thread(_measure, servers.kafka_bootstrap, options)
-    keep("webhook", results, settings={**vars(options), "kafka": "one real broker"})
-    print(table("webhook: requests into Kafka, acknowledged", results))
+        return await asyncio.to_thread(_measure, servers.kafka_bootstrap, records, rounds)
 
 
-def _measure(kafka: str, options: argparse.Namespace) -> dict[str, dict[str, float]]:
-    rounds: dict[str, list[Load]] = {name: [] for name in SERVERS}
+def _measure(kafka: str, records: int, rounds: int) -> Results:
+    loads: dict[str, list[Load]] = {name: [] for name in SERVERS}
     cpu: dict[str, list[float]] = {name: [] for name in SERVERS}
     with _server("bare", kafka) as bare, _server("tandem", kafka) as tandem:
-        for number in range(options.rounds + 1):
+        for number in range(rounds + 1):
             for name, server in (("bare", bare), ("tandem", tandem)):
-                requests = signed_requests(options.requests, "/webhooks/tickets")
+                requests = signed_requests(records, "/webhooks/tickets")
                 before = server.cpu()
-                load = run(server.port, requests, options.connections)
+                load = run(server.port, requests, CONNECTIONS)
                 if number:  # the first round warms up
-                    rounds[name].append(load)
+                    loads[name].append(load)
                     cpu[name].append((server.cpu() - before) / load.requests)
-    results = {name: _summary(rounds[name], cpu[name]) for name in SERVERS}
+    results = {name: _summary(loads[name], cpu[name]) for name in SERVERS}
     results["ratio"] = {key: results["tandem"][key] / results["bare"][key] for key in results["bare"]}
-    return results
+    told = {
+        name: [_summary([load], [used]) for load, used in zip(loads[name], cpu[name], strict=True)] for name in SERVERS
+    }
+    title = f"webhook: requests on {CONNECTIONS} connections into Kafka, acknowledged"
+    return Results(title, results, rounds=told)
 
 
 def _summary(loads: list[Load], cpu: list[float]) -> dict[str, float]:
@@ -109,7 +112,7 @@ class _Server:
 @contextmanager
 def _server(name: str, kafka: str) -> Iterator[_Server]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.webhook", "--serve", name, "--kafka", kafka],
+        [sys.executable, "-m", "benchmarks.webhook", name, kafka],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -146,6 +149,7 @@ async def _serve_bare(kafka: str) -> None:
 
 async def _serve_tandem(kafka: str) -> None:
     """What `tandem webhook` runs, with its metrics."""
+    collect_less()
     settings = WebhookSettings(port=0, secrets={"tickets": SECRET})
     metrics = Metrics()
     async with open_producer(KafkaSettings(bootstrap_servers=kafka)) as producer:
@@ -167,8 +171,7 @@ async def _answer_until_closed(port: int) -> None:
 
     def answer() -> None:
         for _ in sys.stdin:
-            used = resource.getrusage(resource.RUSAGE_SELF)
-            print(used.ru_utime + used.ru_stime, flush=True)
+            print(own_cpu(), flush=True)
 
     await asyncio.to_thread(answer)
 
@@ -191,4 +194,4 @@ async def _make_topic(kafka: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    child()

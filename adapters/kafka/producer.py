@@ -179,7 +179,7 @@ def _batches(
 
 
 def _check_size(topic: str, key: bytes, value: bytes, headers: Headers) -> None:
-    size = len(key) + len(value) + sum(len(name) + len(text) for name, text in headers)
+    size = len(key) + len(value) + sum([len(name) + len(text) for name, text in headers])
     if size > MAX_RECORD_BYTES:
         raise RecordTooLarge(f"a record of {size} bytes for {topic}, which takes {MAX_RECORD_BYTES}")
 
