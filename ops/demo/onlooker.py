@@ -12,7 +12,7 @@ from simulator.observer.backlog import Backlog, TopicBacklog
 from simulator.observer.history import Row
 from simulator.observer.readers import MongoWitness, OrgWitness
 
-CONFLICTS_SHOWN = 6
+CONFLICTS_SHOWN = 12
 DOCUMENTS_SHOWN = 4
 
 

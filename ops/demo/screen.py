@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import textwrap
 import time
 from collections.abc import AsyncIterator
 
@@ -10,6 +11,7 @@ from rich.live import Live
 
 from ops.demo import view
 from ops.demo.onlooker import Glance, Onlooker
+from ops.demo.view import Room
 from schemas.mapping import KindMapping
 
 LOOK_SECONDS = 0.5
@@ -33,7 +35,10 @@ class Screen:
     def say(self, what: str) -> None:
         """One line, with the seconds since the beginning."""
         seconds = time.monotonic() - self._began
-        self._console.print(f"[{seconds:5.1f}s] {what}", markup=False, highlight=False, soft_wrap=True)
+        said = f"[{seconds:5.1f}s] {what}"
+        if self._console.is_terminal:
+            said = textwrap.fill(said, self._console.width, subsequent_indent=" " * 9, break_on_hyphens=False)
+        self._console.print(said, markup=False, highlight=False, soft_wrap=True)
 
     @contextlib.asynccontextmanager
     async def showing(self, onlooker: Onlooker) -> AsyncIterator[None]:
@@ -59,7 +64,10 @@ class Screen:
         with Live(console=self._console, refresh_per_second=4, transient=True) as live:
             while True:
                 await self._look(onlooker)
-                live.update(view.tables(self.glance, self._kind, self.doing))
+                size = self._console.size
+                seconds = time.monotonic() - self._began
+                doing = f"[{seconds:4.0f}s] {self.doing}"
+                live.update(view.tables(self.glance, self._kind, doing, Room.of(size.width, size.height)))
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def _lines(self, onlooker: Onlooker) -> None:

@@ -1,13 +1,13 @@
-"""The live view: one glance as tables for a terminal, or as one line."""
+"""The live view: one glance, laid out so that it fits the terminal and stands still; or as one line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ops.demo.onlooker import Glance
+from ops.demo.onlooker import CONFLICTS_SHOWN, DOCUMENTS_SHOWN, Glance
 from schemas.mapping import Direction, KindMapping
 from schemas.topics import PLATFORM_EVENTS, SALESFORCE_CHANGES, SALESFORCE_WRITES
 from simulator.observer.backlog import TopicBacklog
@@ -15,6 +15,27 @@ from simulator.observer.history import Row, value_at
 
 _NONE = TopicBacklog(0, 0)
 _COLUMNS = ("phone", "title", "address.city", "department")
+_TITLE = "bold cyan"
+_FIXED_LINES = 15
+"""All but the rows of conflicts and of documents: titles, heads, counts, and the lines between."""
+_WIDE = 96
+"""From this many columns on there is room to say what each count counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much fits into the terminal: its width, and how many rows of conflicts and pairs of rows of documents."""
+
+    width: int
+    conflicts: int
+    documents: int
+
+    @classmethod
+    def of(cls, width: int, height: int) -> "Room":
+        """One line is left free: a view as high as the terminal would scroll at every look."""
+        left = max(0, height - 1 - _FIXED_LINES)
+        documents = min(DOCUMENTS_SHOWN, max(1, left // 5))
+        return cls(width, min(CONFLICTS_SHOWN, max(1, left - 2 * documents)), documents)
 
 
 def line(glance: Glance) -> str:
@@ -27,75 +48,114 @@ def line(glance: Glance) -> str:
     )
 
 
-def tables(glance: Glance, kind: KindMapping, doing: str) -> RenderableType:
+def tables(glance: Glance, kind: KindMapping, doing: str, room: Room) -> RenderableType:
     """The whole view. `doing` says what is going on."""
-    return Group(Text(doing, style="bold"), _flow(glance), _conflicts(glance.conflicts), _pairs(glance, kind))
-
-
-def _flow(glance: Glance) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="Counts in and out", title_justify="left")
-    for name in ("stage", "in", "out", "lag"):
-        table.add_column(name, justify="left" if name == "stage" else "right")
-    events, changes, writes = (
-        glance.topics.get(name, _NONE) for name in (PLATFORM_EVENTS, SALESFORCE_CHANGES, SALESFORCE_WRITES)
+    return Group(
+        Text(doing, style="bold", no_wrap=True, overflow="ellipsis"),
+        "",
+        _flow(glance, room),
+        _stores(glance),
+        "",
+        *_conflicts(glance, room),
+        "",
+        *_pairs(glance, kind, room),
     )
-    people = glance.commits - glance.our_commits
-    for stage, came, went, lag in (
-        ("webhook: posts, accepted", glance.posts, glance.accepted, None),
-        (
-            f"{PLATFORM_EVENTS}: records, reconciled",
-            events.records,
-            events.records - events.unfinished,
-            events.unfinished,
-        ),
-        ("documents: there, revisions", glance.documents, glance.revisions, glance.pending),
-        (
-            f"{SALESFORCE_WRITES}: doorbells, answered",
-            writes.records,
-            writes.records - writes.unfinished,
-            writes.unfinished,
-        ),
-        ("Salesforce: commits, ours", glance.commits, glance.our_commits, None),
-        ("Salesforce: commits by people", people, people, None),
-        (
-            f"{SALESFORCE_CHANGES}: records, reconciled",
-            changes.records,
-            changes.records - changes.unfinished,
-            changes.unfinished,
-        ),
+
+
+def _flow(glance: Glance, room: Room) -> Table:
+    """Counts in and out, by stage in the order of the flow."""
+    wide = room.width >= _WIDE
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style=_TITLE)
+    table.add_column("Counts in and out", width=28)
+    for name in ("in", "out", "lag"):
+        table.add_column(name, justify="right", width=8)
+    if wide:
+        table.add_column("", style="dim", no_wrap=True, overflow="ellipsis")
+    table.add_row(*_counts("webhooks", glance.posts, glance.accepted), *(["posted, and answered 202"] if wide else ()))
+    for topic, what in (
+        (PLATFORM_EVENTS, "facts of the platform, and reconciled"),
+        (SALESFORCE_CHANGES, "change events of the org, and reconciled"),
+        (SALESFORCE_WRITES, "doorbells for the writer, and answered"),
     ):
-        table.add_row(stage, f"{came:,}", f"{went:,}", "" if lag is None else f"{lag:,}")
+        state = glance.topics.get(topic, _NONE)
+        counts = _counts(topic, state.records, state.records - state.unfinished)
+        table.add_row(*counts, *([what] if wide else ()))
     return table
 
 
-def _conflicts(rows: Sequence[Row]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="Conflicts as they are settled", title_justify="left")
-    for name in ("customer", "field", "platform", "Salesforce", "winner", "rule"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=26)
-    for row in rows:
-        sides = [
-            Text(_shown(row[side]["value"]), style="green" if row["winner"] == side else "dim strike")
-            for side in ("platform", "salesforce")
-        ]
+def _counts(stage: str, came: int, went: int) -> tuple[str, str, str, str]:
+    return stage, f"{came:,}", f"{went:,}", f"{came - went:,}"
+
+
+def _stores(glance: Glance) -> Text:
+    people = glance.commits - glance.our_commits
+    return Text(
+        f"MongoDB     {glance.documents:,} documents, {glance.revisions:,} revisions, "
+        f"{glance.pending:,} on their way to Salesforce\n"
+        f"Salesforce  {glance.records_made:,} records, {glance.our_commits:,} commits of ours, {people:,} by people",
+        no_wrap=True,
+        overflow="ellipsis",
+    )
+
+
+def _conflicts(glance: Glance, room: Room) -> Iterator[RenderableType]:
+    yield Text(f"Conflicts as they are settled: {glance.settled:,} so far, ✓ won", style=_TITLE)
+    table = _stable("customer", "field", "platform", "Salesforce", "by policy")
+    for row in _filled(glance.conflicts, room.conflicts):
+        if row is None:
+            table.add_row("")
+            continue
+        sides = (_side(row, side) for side in ("platform", "salesforce"))
         note = f" {row['note']}" if row.get("note") else ""
-        table.add_row(row["document"], row["path"], *sides, row["winner"], f"{row['rule']}{note}")
-    return table
+        policy = str(row["rule"]).rpartition(".")[2]
+        table.add_row(_short(row["document"]), row["path"], *sides, f"{policy}{note}")
+    yield table
 
 
-def _pairs(glance: Glance, kind: KindMapping) -> Table:
+def _side(row: Row, side: str) -> Text:
+    value = _shown(row[side]["value"])
+    return Text(f"✓ {value}", style="green") if row["winner"] == side else Text(f"  {value}", style="dim")
+
+
+def _pairs(glance: Glance, kind: KindMapping, room: Room) -> Iterator[RenderableType]:
     """The last few documents on both sides."""
     names = {field.platform: field.salesforce for field in kind.fields if field.direction is Direction.BOTH}
     paths = [path for path in _COLUMNS if path in names] or list(names)[:4]
-    table = Table(box=box.SIMPLE_HEAD, title="The last few documents, on both sides", title_justify="left")
-    for name in ("customer", "side", *paths, "status"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=24)
-    for row in glance.newest:
+    yield Text("The last few documents, on both sides", style=_TITLE)
+    table = _stable("customer", "side", *paths, "status")
+    for row in _filled(glance.newest, room.documents):
+        if row is None:
+            table.add_row("")
+            table.add_row("")
+            continue
         document = str(row["_id"])
         record = glance.records.get(document, {})
         status = (row.get("salesforce") or {}).get("syncStatus", "")
-        table.add_row(document, "MongoDB", *(_shown(value_at(row, path)) for path in paths), status)
+        table.add_row(_short(document), "MongoDB", *(_shown(value_at(row, path)) for path in paths), status)
         table.add_row("", "Salesforce", *(_shown(record.get(names[path])) for path in paths), "")
+    yield table
+
+
+def _stable(*names: str) -> Table:
+    """Columns whose widths follow from the terminal's alone: nothing jumps when other values come."""
+    table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style="bold")
+    for name in names:
+        narrow = name in ("customer", "side", "status")
+        table.add_column(
+            name, width=10 if narrow else None, ratio=None if narrow else 1, no_wrap=True, overflow="ellipsis"
+        )
     return table
+
+
+def _filled(rows: Sequence[Row], count: int) -> list[Row | None]:
+    """So many rows, the last of them empty where there are fewer: what stands below does not move."""
+    shown: list[Row | None] = list(rows[:count])
+    return shown + [None] * (count - len(shown))
+
+
+def _short(document: str) -> str:
+    """Within a run all ids begin the same: `cust-f8adc6-1-12` is told by its end."""
+    return document if len(document) <= 9 else f"…{document[-8:]}"
 
 
 def _shown(value: object) -> str:

@@ -1,5 +1,6 @@
 """What the demo shows: the live tables, the lines without a terminal, and the observer's table with its exit code."""
 
+import dataclasses
 import io
 from typing import Any
 
@@ -10,6 +11,7 @@ from support.witnesses import ticketing
 from ops.demo import report, view
 from ops.demo.onlooker import Glance, OrgMirror
 from ops.demo.plan import Plan
+from ops.demo.view import Room
 from schemas.topics import PLATFORM_EVENTS, SALESFORCE_WRITES
 from simulator.observer.backlog import TopicBacklog
 from simulator.observer.verdict import Fault, Finding, Verdict
@@ -18,8 +20,8 @@ KIND = ticketing().kinds["customer"]
 PLAN = Plan(seed=1, customers=30, events=300, seconds=300, conflicts=5)
 
 
-def shown(what: RenderableType) -> str:
-    console = Console(file=io.StringIO(), width=160, color_system=None)
+def shown(what: RenderableType, width: int = 160) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
     console.print(what)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     return str(text)
@@ -52,25 +54,36 @@ def glance() -> Glance:
 
 def test_the_live_view_shows_counts_conflicts_and_both_sides() -> None:
     """In and out by stage with the lag, each conflict with both values, the last documents beside their records."""
-    text = shown(view.tables(glance(), KIND, "Both sides edit"))
+    text = shown(view.tables(glance(), KIND, "Both sides edit", Room.of(160, 40)))
     rows = [line.split() for line in text.splitlines()]
-    assert next(row[-3:] for row in rows if row[:1] == [f"{PLATFORM_EVENTS}:"]) == ["10", "7", "3"]
-    assert "1,234" in text
-    assert next(row for row in rows if row[:1] == ["cust-7"])[1:6] == [
-        "phone",
-        "+40721000111",
-        "+40721000222",
-        "salesforce",
-        "13.latest_wins",
-    ]
+    assert next(row[1:4] for row in rows if row[:1] == [PLATFORM_EVENTS]) == ["10", "7", "3"]
+    assert "1,234 revisions" in text
+    conflict = ["phone", "+40721000111", "\u2713", "+40721000222", "latest_wins"]
+    assert next(row for row in rows if row[:1] == ["cust-7"])[1:] == conflict
     assert next(row for row in rows if row[:1] == ["cust-9"])[1:3] == ["MongoDB", "0721"]
     assert next(row for row in rows if row[:1] == ["Salesforce"] and "+40721" in row)
 
 
 def test_a_view_with_nothing_to_show_yet_is_a_view() -> None:
     """The first look may come before anything is there."""
-    assert "Counts in and out" in shown(view.tables(Glance(), KIND, "Starting"))
+    assert "Counts in and out" in shown(view.tables(Glance(), KIND, "Starting", Room.of(80, 24)))
     assert "webhooks 0/0" in view.line(Glance())
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (140, 40), (40, 10)])
+def test_the_live_view_fits_the_terminal_and_stands_still(width: int, height: int) -> None:
+    """A view that is too high scrolls at every look and leaves its pieces behind; one that grows makes all jump."""
+    full = dataclasses.replace(
+        glance(), posts=1_234_567, conflicts=list(glance().conflicts) * 20, newest=list(glance().newest) * 9
+    )
+    room = Room.of(width, height)
+    heights = set()
+    for look in (Glance(), glance(), full):
+        lines = shown(view.tables(look, KIND, "Both sides edit", room), width).splitlines()
+        assert max(len(line) for line in lines) <= width
+        heights.add(len(lines))
+    assert len(heights) == 1
+    assert height < 24 or heights.pop() < height
 
 
 def test_one_line_tells_the_same_where_there_is_no_terminal() -> None:
