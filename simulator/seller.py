@@ -102,7 +102,7 @@ class Seller:
                 if loop.time() - looked > self._look_every_seconds:
                     await self._look(http)
                     looked = loop.time()
-                while not (self._known or self._recent()):
+                while not self._known:  # nobody edits what is not there yet
                     await asyncio.sleep(self._look_every_seconds)
                     await self._look(http)
                 await self._edit(http)
@@ -136,10 +136,8 @@ class Seller:
     def _choose(self) -> tuple[str, str, bool]:
         """A record by its external id, a platform path, and whether the platform has just been there."""
         recent = [(record, path) for record, path in self._recent() if path in self._fields]
-        if recent and (not self._known or self._chance.random() < self._contested):
+        if recent and self._chance.random() < self._contested:
             return (*self._chance.choice(recent), True)
-        if not self._known:
-            return self._recent()[-1][0], self._popular(), False
         return self._chance.choice(self._known), self._popular(), False
 
     def _popular(self) -> str:
