@@ -1,7 +1,8 @@
 """Opens the database with the guarantees that the promises need: majority writes, journalled, retried once."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from pymongo import AsyncMongoClient, timeout
@@ -12,6 +13,8 @@ from adapters.mongo.settings import MongoSettings
 from schemas.unavailable import Unavailable
 
 Database = AsyncDatabase[dict[str, Any]]
+
+CLOSE_SECONDS = 3.0
 
 
 class Refused(Exception):
@@ -33,10 +36,15 @@ async def open_database(settings: MongoSettings) -> AsyncIterator[Database]:
     except (ConfigurationError, OSError) as error:
         # OSError: a certificate file that cannot be read as one.
         raise Unavailable(f"MongoDB: {error}") from None
-    async with client:
+    try:
         database = client[settings.database]
         await ping(database, settings.connect_seconds)
         yield database
+    finally:
+        # To end its sessions the driver would ask a server that hangs for a quarter of a minute.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await client.close()
 
 
 async def ping(database: Database, seconds: float) -> None:
@@ -89,5 +97,5 @@ def _reason(error: OperationFailure) -> str:
 
 
 def _first_line(error: PyMongoError) -> str:
-    """The driver appends its whole view of the cluster, which belongs in no one-line message."""
-    return str(error).partition(", Timeout:")[0].partition("\n")[0]
+    """The driver appends its timeouts and its whole view of the cluster, which belong in no one-line message."""
+    return str(error).partition(", Timeout:")[0].partition(" (configured timeouts:")[0].partition("\n")[0]
