@@ -24,6 +24,7 @@ from adapters.salesforce.describe_check import check_kind
 from adapters.salesforce.errors import CallFailed
 from adapters.salesforce.opening import Salesforce, open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
+from adapters.telemetry.logs import quiet_libraries
 from ops.mapping_source import MappingSettings
 from ops.settings import read_each, unknown_variables, variables
 from ops.settings_groups import ALL, contradictions
@@ -65,7 +66,7 @@ def run() -> int:
     console = Console()
     read, wrong = read_each(*ALL)
     found = [*of_settings([*wrong, *contradictions(read)], os.environ)]
-    with console.status("Trying the connections"):
+    with quiet_libraries(), console.status("Trying the connections"):
         found += asyncio.run(_connections(read))
     console.print(table(found))
     return exit_code(found)
@@ -151,12 +152,7 @@ def _seed(read: Groups) -> tuple[list[Finding], contract.Mapping | None]:
     settings = read.get(MappingSettings)
     if not isinstance(settings, MappingSettings):
         return [_not_tried("mapping")], None
-    try:
-        mapping = settings.read()
-    except InvalidMapping as error:
-        return _invalid(error), None
-    except (OSError, ValueError) as error:  # no such file or preset
-        return [Finding("mapping", State.FAILED, str(error))], None
+    mapping = settings.read()
     source = str(settings.file) if settings.file else f"preset {settings.preset}"
     return [Finding("mapping", State.GOOD, f"{source} holds together; used where the database holds none")], mapping
 

@@ -9,6 +9,7 @@ from typing import Final
 from adapters.mongo.client import Refused, open_database
 from adapters.mongo.mappings import MongoMappings, VersionConflict
 from adapters.mongo.settings import MongoSettings
+from adapters.telemetry.logs import quiet_libraries
 from ops.mapping_source import MappingSettings
 from ops.settings import WrongSettings, read_settings
 from schemas.mapping import Mapping
@@ -23,7 +24,8 @@ EXIT_WRONG_SETTINGS: Final = 2
 def run_export(version: int | None) -> int:
     """Print a version, by default the one in force, as YAML; the exit code."""
     try:
-        mapping = asyncio.run(_stored(version))
+        with quiet_libraries():
+            mapping = asyncio.run(_stored(version))
     except WrongSettings as wrong:
         return _complain(str(wrong), EXIT_WRONG_SETTINGS)
     except (Unavailable, Refused, InvalidMapping) as error:
@@ -37,7 +39,9 @@ def run_export(version: int | None) -> int:
 def run_publish(file: Path, note: str) -> int:
     """Make the file the next version; the exit code."""
     try:
-        published = asyncio.run(_publish(load_mapping(file.read_text(encoding="utf-8")), note))
+        mapping = load_mapping(file.read_text(encoding="utf-8"))
+        with quiet_libraries():
+            published = asyncio.run(_publish(mapping, note))
     except WrongSettings as wrong:
         return _complain(str(wrong), EXIT_WRONG_SETTINGS)
     except VersionConflict as conflict:

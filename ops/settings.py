@@ -72,7 +72,8 @@ def read_each(
         try:
             read[group] = group(_env_file=env_file)
         except ValidationError as error:
-            wrong += [_line(group, place) for place in error.errors(include_url=False)]
+            for place in error.errors(include_url=False):
+                wrong += _line(group, place).splitlines()
         except SettingsError as error:
             wrong.append(f"{group.__name__}: {error}")
         except (OSError, UnicodeDecodeError) as error:

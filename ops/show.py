@@ -17,6 +17,7 @@ from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.settings import MongoSettings
 from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
+from adapters.telemetry.logs import quiet_libraries
 from ops.mapping_source import MappingSettings
 from ops.settings import WrongSettings, read_each, read_settings
 from ops.show_view import Findings, Row, view
@@ -36,7 +37,8 @@ def run(kind_name: str, document_id: str, *, rows: int = 20) -> int:
     """Show it; 0 if a document or a record was found, 1 if not, 2 for wrong settings."""
     console = Console()
     try:
-        findings = asyncio.run(_find(kind_name, document_id, rows))
+        with quiet_libraries():
+            findings = asyncio.run(_find(kind_name, document_id, rows))
     except WrongSettings as wrong:
         console.print(Text(str(wrong)))
         return EXIT_WRONG_SETTINGS

@@ -122,12 +122,15 @@ class KafkaSettings(BaseSettings):
     def _tls(self) -> ssl.SSLContext:
         try:
             context: ssl.SSLContext = create_ssl_context(
-                cafile=self.ssl_cafile, certfile=self.ssl_certfile, keyfile=self.ssl_keyfile
+                cafile=self.ssl_cafile,
+                certfile=self.ssl_certfile,
+                keyfile=self.ssl_keyfile,
+                password=lambda: "",  # else OpenSSL asks for it, and a process without a terminal waits for ever
             )
         except (OSError, ssl.SSLError):
             raise _wrong(
                 "KAFKA_SSL_CAFILE, KAFKA_SSL_CERTFILE or KAFKA_SSL_KEYFILE: not a certificate or key in PEM form, "
-                "or certificate and key do not belong together"
+                "the key has a passphrase, or certificate and key do not belong together"
             ) from None
         return context
 

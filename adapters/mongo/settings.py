@@ -1,5 +1,7 @@
 """Where MongoDB is and how to log in to it."""
 
+import re
+import ssl
 from typing import Self
 
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
@@ -7,6 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
+_SRV = re.compile(r"mongodb\+srv://(?:[^/?@]+@)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?:[/?].*)?")
+_KEY_OPENED_BY = "tlscertificatekeyfilepassword="
+"""An option of the connection string, as it is compared."""
 _FORM = "must be a MongoDB connection string such as mongodb://host:27017/?replicaSet=rs0"
 
 
@@ -43,7 +48,7 @@ class MongoSettings(BaseSettings):
     @classmethod
     def _is_connection_string(cls, uri: SecretStr) -> SecretStr:
         text = uri.get_secret_value()
-        if text.startswith("mongodb+srv://"):
+        if _SRV.fullmatch(text):
             return uri  # reading it whole would ask the name server
         if not text.startswith("mongodb://"):
             raise ValueError(_FORM)
@@ -62,4 +67,23 @@ class MongoSettings(BaseSettings):
             raise ValueError("MONGODB_USERNAME is set and MONGODB_PASSWORD is not")
         if not self.tls and (self.tls_ca_file or self.tls_certificate_key_file):
             raise ValueError("MONGODB_TLS_CA_FILE and MONGODB_TLS_CERTIFICATE_KEY_FILE need MONGODB_TLS=true")
+        self._check_certificates()
         return self
+
+    def _check_certificates(self) -> None:
+        """Files that are no certificates are found now, before anything connects."""
+        try:
+            if self.tls_ca_file:
+                ssl.create_default_context(cafile=self.tls_ca_file)
+        except (OSError, ssl.SSLError):
+            raise ValueError("MONGODB_TLS_CA_FILE: holds no certificate in PEM form") from None
+        if not self.tls_certificate_key_file or _KEY_OPENED_BY in self.uri.get_secret_value().casefold():
+            return
+        try:
+            # Without a passphrase given OpenSSL would ask for it, and a process without a terminal wait for ever.
+            ssl.create_default_context().load_cert_chain(self.tls_certificate_key_file, password=lambda: "")
+        except (OSError, ssl.SSLError):
+            raise ValueError(
+                "MONGODB_TLS_CERTIFICATE_KEY_FILE: holds no certificate with its key in PEM form, or the key has a "
+                "passphrase"
+            ) from None

@@ -53,6 +53,20 @@ def open_logs(
 
 
 @contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Libraries write nothing while the block runs: for commands that tell every failure themselves.
+
+    Without logs Python would print their warnings as they are, with whatever they quote.
+    """
+    nowhere = logging.NullHandler()
+    logging.getLogger().addHandler(nowhere)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(nowhere)
+
+
+@contextmanager
 def unit_of_work(**context: object) -> Iterator[None]:
     """Every line written in the block, also by what it calls and awaits, carries this context and none from outside."""
     before = structlog.contextvars.get_contextvars()

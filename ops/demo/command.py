@@ -1,7 +1,6 @@
 """`tandem demo`: sets the stage, lets both sides edit, waits for rest, and has the observer judge."""
 
 import asyncio
-import logging
 import os
 import secrets
 import signal
@@ -13,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from adapters.kafka.settings import KafkaSettings
+from adapters.telemetry.logs import quiet_libraries
 from ops.demo import report
 from ops.demo.cast import DemoFailed
 from ops.demo.keep import addresses
@@ -21,6 +21,7 @@ from ops.demo.plan import Plan
 from ops.demo.screen import Screen
 from ops.demo.stage import set_stage
 from ops.mapping_source import MappingSettings
+from ops.settings import WrongSettings, read_settings
 from schemas.unavailable import Unavailable
 from simulator.servers.errors import ServerError
 
@@ -48,9 +49,9 @@ def run(
     """
     console = Console()
     plan = Plan(seed, customers, events, seconds, conflicts, keep, plain or not console.is_terminal, explain, kill)
-    logging.getLogger().addHandler(logging.NullHandler())  # client libraries complain while servers stop
     try:
-        return _outcome(plan, console)
+        with quiet_libraries():  # they complain while servers stop
+            return _outcome(plan, console)
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Stopped before the end; nothing is left running.")
         return EXIT_INTERRUPTED
@@ -61,7 +62,7 @@ def _outcome(plan: Plan, console: Console) -> int:
     code = EXIT_FAILED
     try:
         code = asyncio.run(_run(plan, console))
-    except* (DemoFailed, ServerError, Unavailable) as failures:
+    except* (DemoFailed, ServerError, Unavailable, WrongSettings) as failures:
         failure: BaseException = failures
         while isinstance(failure, BaseExceptionGroup):
             failure = failure.exceptions[0]
@@ -71,7 +72,8 @@ def _outcome(plan: Plan, console: Console) -> int:
 
 async def _run(plan: Plan, console: Console) -> int:
     _stop_on_sigterm()
-    mapping = MappingSettings().read()
+    (settings,) = read_settings(MappingSettings, env_file=Path(os.devnull))  # .env is for the real thing
+    mapping = settings.read()
     kind = next(iter(mapping.kinds.values()))
     screen = Screen(console, kind, plain=plan.plain)
     name = secrets.token_hex(3)

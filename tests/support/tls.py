@@ -8,6 +8,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from requests.adapters import HTTPAdapter
 
 
@@ -16,6 +22,14 @@ def server_context(authority: trustme.CA, host: str) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(host).configure_cert(context)
     return context
+
+
+def locked_certificate() -> tuple[bytes, bytes]:
+    """A certificate and its key, which has a passphrase that nobody is told; both in PEM form."""
+    own = trustme.CA().issue_cert("tandem")
+    key = load_pem_private_key(own.private_key_pem.bytes(), None)
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"unknown to all"))
+    return own.cert_chain_pems[0].bytes(), locked
 
 
 class _Resolver(HTTPAdapter):

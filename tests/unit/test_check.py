@@ -1,5 +1,7 @@
 """`tandem check`: what counts as a failure, and that each is one clear line."""
 
+from pathlib import Path
+
 import pytest
 
 from ops import check
@@ -33,7 +35,9 @@ def test_a_misspelt_variable_is_a_warning() -> None:
     assert [finding.state for finding in found[1:]] == [State.GOOD]
 
 
-def test_without_settings_nothing_is_tried(monkeypatch: pytest.MonkeyPatch, tmp_path, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_without_settings_nothing_is_tried(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The preset is still checked, since it needs no connection."""
     monkeypatch.chdir(tmp_path)
     for variable in ("KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URI", "SALESFORCE_LOGIN_URL", "SF_LOGIN_URL"):
@@ -71,3 +75,19 @@ def test_the_api_version_must_be_one_the_org_speaks() -> None:
 def test_few_calls_left_are_a_warning(limits: dict[str, object], state: State) -> None:
     """An org near its limit still runs, for now."""
     assert check._calls(limits).state is state
+
+
+def test_a_part_that_is_away_is_told_with_its_address(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line each, without what the driver thinks of its own timeouts."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:1")
+    monkeypatch.setenv("MONGODB_CONNECT_SECONDS", "0.2")
+    monkeypatch.setenv("COLUMNS", "200")
+    assert check.run() == 1
+    shown = capsys.readouterr().out
+    assert "Kafka does not answer at 127.0.0.1:1" in shown
+    assert "MongoDB does not answer" in shown
+    assert "timeouts" not in shown

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import trustme
 from pydantic import ValidationError
+from support.tls import locked_certificate
 
 from adapters.kafka.settings import KafkaSettings
 
@@ -91,6 +92,15 @@ def test_names_what_does_not_go_together(given: dict[str, Any], line: str) -> No
 def test_refuses_files_that_are_no_certificates() -> None:
     """Found when the settings are read, not at the first connection."""
     assert "KAFKA_SSL_CAFILE" in refusal(ssl_cafile=__file__, security_protocol="SSL")
+
+
+def test_a_key_with_a_passphrase_is_refused_and_not_asked_for(tmp_path: Path) -> None:
+    """OpenSSL's prompt would hold a process without a terminal for ever."""
+    certificate, key = locked_certificate()
+    (tmp_path / "cert.pem").write_bytes(certificate)
+    (tmp_path / "key.pem").write_bytes(key)
+    said = refusal(security_protocol="SSL", ssl_certfile=tmp_path / "cert.pem", ssl_keyfile=tmp_path / "key.pem")
+    assert "the key has a passphrase" in said
 
 
 def test_refuses_a_missing_file(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+import trustme
 from pydantic import ValidationError
+from support.tls import locked_certificate
 
 from adapters.mongo.settings import MongoSettings
 
@@ -32,6 +34,8 @@ def test_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "mongodb://someone:hun:ter2@db.example:27017",
         "mongodb://db.example:port-hunter2",
         "mongodb://",
+        "mongodb+srv://someone:hunter2@",
+        "mongodb+srv://a.hunter2.example:27017",
         "",
     ],
 )
@@ -67,3 +71,36 @@ def test_names_a_certificate_file_that_does_not_exist(tmp_path: Path) -> None:
     """A file named in a setting must be there when the process starts, not when the first connection is made."""
     with pytest.raises(ValidationError, match="tls_ca_file"):
         MongoSettings(uri="mongodb://h", tls=True, tls_ca_file=tmp_path / "missing.pem")
+
+
+def test_a_name_server_may_tell_the_hosts() -> None:
+    """`mongodb+srv://` is taken as it stands: nothing is asked while settings are read."""
+    for uri in ("mongodb+srv://db.example.net", "mongodb+srv://a:b@db.example.net/?retryWrites=true"):
+        assert MongoSettings(uri=uri).uri.get_secret_value() == uri
+
+
+def test_files_that_are_no_certificates_are_found_before_anything_connects(tmp_path: Path) -> None:
+    """Each is told by its variable."""
+    with pytest.raises(ValidationError, match="MONGODB_TLS_CA_FILE: holds no certificate"):
+        MongoSettings(uri="mongodb://h", tls=True, tls_ca_file=__file__)
+    with pytest.raises(ValidationError, match="MONGODB_TLS_CERTIFICATE_KEY_FILE: holds no certificate"):
+        MongoSettings(uri="mongodb://h", tls=True, tls_certificate_key_file=__file__)
+
+
+def test_a_key_with_a_passphrase_is_refused_and_not_asked_for(tmp_path: Path) -> None:
+    """OpenSSL's prompt would hold a process for ever; the connection string may hold the passphrase."""
+    file = tmp_path / "own.pem"
+    file.write_bytes(b"".join(locked_certificate()))
+    with pytest.raises(ValidationError, match="the key has a passphrase"):
+        MongoSettings(uri="mongodb://h", tls=True, tls_certificate_key_file=file)
+    MongoSettings(uri="mongodb://h/?tlsCertificateKeyFilePassword=hunter2", tls=True, tls_certificate_key_file=file)
+
+
+def test_good_certificates_are_taken(tmp_path: Path) -> None:
+    """As they come from an authority: one file for trust, one with our certificate and its key."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    authority.issue_cert("tandem").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "own.pem"))
+    MongoSettings(
+        uri="mongodb://h", tls=True, tls_ca_file=tmp_path / "ca.pem", tls_certificate_key_file=tmp_path / "own.pem"
+    )

@@ -78,6 +78,9 @@ def test_nothing_set_names_every_variable_that_is_needed() -> None:
         ("SALESFORCE_LOGIN_URL", "http://acme.example", "SALESFORCE_LOGIN_URL: must begin with https://"),
         ("KAFKA_SASL_PASSWORD", "hunter2", "KAFKA_SASL_PASSWORD needs KAFKA_SECURITY_PROTOCOL"),
         ("CHANGES_LOW_MARK", "999999", "CHANGES_LOW_MARK must be below CHANGES_HIGH_MARK"),
+        ("MAPPING_PRESET", "opera", "MAPPING_PRESET: must be one of ticketing"),
+        ("MAPPING_FILE", "missing.yaml", "MAPPING_FILE: names no file"),
+        ("MAPPING_FILE", ".", "MAPPING_FILE: names no file"),
     ],
 )
 def test_a_wrong_setting_is_one_line(good: pytest.MonkeyPatch, variable: str, value: str, line: str) -> None:
@@ -88,6 +91,19 @@ def test_a_wrong_setting_is_one_line(good: pytest.MonkeyPatch, variable: str, va
     assert found.startswith(line)
     assert "hunter2" not in found
     assert "\n" not in found
+
+
+def test_a_mapping_to_seed_with_is_read_with_the_settings(good: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each fault is a line of its own, with the line of the file, before anything connects."""
+    file = tmp_path / "mapping.yaml"
+    file.write_text("kinds:\n  customer:\n    collection: 1x\n    sobject: Contact\n")
+    good.setenv("MAPPING_FILE", str(file))
+    _, wrong = read_each(*ALL)
+    assert wrong[0].startswith("MAPPING_FILE: line 3: kinds.customer.collection:")
+    assert len(wrong) > 1
+    assert all(line.startswith("MAPPING_FILE: line ") for line in wrong)
+    file.write_bytes(b"\xff\xfe")
+    assert read_each(*ALL)[1] == ["MAPPING_FILE: cannot be read: UnicodeDecodeError"]
 
 
 def test_every_group_is_read_before_anything_is_said(good: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from adapters.telemetry.logs import open_logs, unit_of_work
+from adapters.telemetry.logs import open_logs, quiet_libraries, unit_of_work
 from adapters.telemetry.settings import LogFormat, LogLevel, TelemetrySettings
 from schemas.platform_event import PlatformEvent
 from schemas.unavailable import Unavailable
@@ -180,3 +180,16 @@ def test_settings_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.log_level, settings.log_format) == (LogLevel.DEBUG, LogFormat.JSON)
     assert (settings.ops_host, settings.ops_port) == ("::1", 9)
     assert all(field.description for field in TelemetrySettings.model_fields.values())
+
+
+def test_where_there_are_no_logs_libraries_can_be_kept_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    """Python would print their warnings as they are; afterwards everything is as it was."""
+    root = logging.getLogger()
+    kept, root.handlers[:] = root.handlers[:], []
+    try:
+        with quiet_libraries():
+            logging.getLogger("some.library").error("refused %s", MARKER)
+        assert capsys.readouterr().err == ""
+        assert root.handlers == []
+    finally:
+        root.handlers[:] = kept
