@@ -33,11 +33,15 @@ def row(
     by: str,
     occasion: Occasion,
     note: str = "",
+    author: Side | None = None,
 ) -> dict[str, Any]:
     """One row of `salesforce_sync_logs`. `platform` and `salesforce` are each a value and its time (epoch ms).
 
-    `by` names the merge rule and, for a conflict, the policy: `13.latest_wins`.
+    `by` names the merge rule and, for a conflict, the policy: `13.latest_wins`. `author` is whose edit was lost, where
+    that is not the side that lost: the document may have shown an edit of Salesforce's.
     """
+    loser = Side.PLATFORM if winner is Side.SALESFORCE else Side.SALESFORCE
+    value, made_at = platform if loser is Side.PLATFORM else salesforce
     return {
         "_id": f"{state.kind}:{state.id}:{occasion.event}:{rule.name}",
         "type": "audit",
@@ -49,7 +53,8 @@ def row(
         "platform": {"value": platform[0], "at": platform[1]},
         "salesforce": {"value": salesforce[0], "at": salesforce[1]},
         "winner": str(winner),
-        "loser": str(Side.PLATFORM if winner is Side.SALESFORCE else Side.SALESFORCE),
+        "loser": str(loser),
+        "lost": {"side": str(author or loser), "value": value, "at": made_at},
         "rule": by,
         "note": note,
         "event": occasion.event,

@@ -73,7 +73,8 @@ def ordinary(
 ) -> None:
     """Rule 12: a value that no write of ours explains."""
     field = state.field(rule.name)
-    if field.salesforce is not None and rule.same(field.salesforce.value, value):
+    before = field.salesforce
+    if before is not None and rule.same(before.value, value):
         return
     field.salesforce = SalesforceRegister(value, position)
     if not rule.pulls:
@@ -83,10 +84,40 @@ def ordinary(
             _take_over(state, field, rule, value, position, at=occasion.shown_at)
     elif not rule.same(value, field.value):
         if field.source is Side.SALESFORCE or (field.agreed is not None and position > field.agreed):
+            if before is not None and not rule.same(before.value, field.value):
+                _buried(state, field, rule, value, position, occasion)
             _take_over(state, field, rule, value, position, at=occasion.shown_at)
         else:
             settle_conflict(state, field, rule, value, position, by=f"13.{rule.policy}", occasion=occasion)
     settle(state, field, rule)
+
+
+def _buried(
+    state: DocumentState,
+    field: FieldState,
+    rule: FieldRule,
+    value: Any,
+    position: CommitPosition,
+    occasion: Occasion,
+) -> None:
+    """An edit of Salesforce's that our write had buried, and that was due to be put back, gives way to a later one.
+
+    The later author saw our value and not that edit, so it is lost to someone who did not know of it: a row says so.
+    """
+    state.audit.append(
+        audit.row(
+            state,
+            rule,
+            field,
+            platform=(field.value, field.made_at),
+            salesforce=(value, position.timestamp),
+            winner=Side.SALESFORCE,
+            by="12",
+            note="replaced an edit that a write of ours had buried",
+            occasion=occasion,
+            author=field.source,
+        )
+    )
 
 
 def settle_conflict(

@@ -29,7 +29,7 @@ class Sight:
             case SalesforceEdit(), PlatformEdit():
                 return earlier.key in author.over and not self._looked(earlier, author)
             case SalesforceEdit(), SalesforceEdit():
-                return author.commit.place > earlier.commit.place
+                return author.commit.place > earlier.commit.place and earlier.key in author.over
         raise AssertionError("the four pairs are all there are")
 
     def _looked(self, author: PlatformEdit, edit: SalesforceEdit) -> bool:

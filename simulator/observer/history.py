@@ -141,13 +141,13 @@ def read_losers(rows: Iterable[Row], kind: str) -> list[Named]:
         Named(
             document=row["document"],
             field=row["field"],
-            side=row["loser"],
-            value=row[row["loser"]]["value"],
-            at=row[row["loser"]]["at"],
+            side=row["lost"]["side"],
+            value=row["lost"]["value"],
+            at=row["lost"]["at"],
             event=row.get("event") or "",
         )
         for row in rows
-        if row.get("type") == "audit" and row.get("kind") == kind and row.get("loser")
+        if row.get("type") == "audit" and row.get("kind") == kind and row.get("lost")
     ]
 
 

@@ -155,6 +155,8 @@ class Witnesses:
         event: str = "",
     ) -> None:
         """An audit row."""
+        loser = "platform" if winner == "salesforce" else "salesforce"
+        value, made_at = platform if loser == "platform" else salesforce
         self.audit.append(
             {
                 "_id": f"customer:{document}:{len(self.audit)}:{field}",
@@ -167,7 +169,8 @@ class Witnesses:
                 "platform": {"value": platform[0], "at": platform[1]},
                 "salesforce": {"value": salesforce[0], "at": salesforce[1]},
                 "winner": winner,
-                "loser": "platform" if winner == "salesforce" else "salesforce",
+                "loser": loser,
+                "lost": {"side": loser, "value": value, "at": made_at},
                 "rule": rule,
                 "note": note,
                 "event": event,

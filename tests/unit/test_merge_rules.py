@@ -310,6 +310,22 @@ def test_rule_12_over_a_value_of_salesforce_its_next_one_wins(world: World) -> N
     assert not world.audit
 
 
+def test_rule_12_an_edit_that_our_write_had_buried_gives_way_with_a_row(world: World) -> None:
+    """Its successor's author saw our value and not that edit: two edits of Salesforce's, and one is lost unseen."""
+    post(world, "p1", at=world.now)
+    world.salesforce_edits("Phone", "s1")
+    world.write()
+    world.salesforce_edits("Phone", "s2")
+    for _ in world.stream:
+        world.deliver_change()
+    assert field(world).value == "s2"
+    assert last_audit(world)["rule"] == "12"
+    assert last_audit(world)["lost"] == {"side": "salesforce", "value": "s1", "at": world.stream[-3].position.timestamp}
+    world.settle()
+    assert world.record is not None
+    assert world.record["Phone"] == "s2"
+
+
 def test_rule_12_an_edit_over_a_platform_value_that_had_not_landed_is_a_conflict() -> None:
     """The sides did not agree when it was committed; the loser is written again if it had landed."""
     world = linked_world("platform_wins")
@@ -388,18 +404,6 @@ def test_rule_17_the_same_value_on_both_sides_is_an_agreement(world: World) -> N
     edit(world, "s2")
     assert field(world).value == "s2"
     assert not world.audit
-
-
-def test_rule_17_a_request_given_up_is_open_no_more(world: World) -> None:
-    """Both sides hold the same while nobody answers: the next edit in Salesforce has seen it, and wins outright."""
-    post(world, "p1", at=world.now)
-    world.write("killed")
-    edit(world, None)
-    post(world, None, at=world.now + 1)
-    world.now += TIMING.answer_within
-    world.write()
-    edit(world, "s1")
-    assert field(world).value == "s1"
 
 
 def test_rule_25_every_write_that_the_row_showed_may_have_buried_an_edit(world: World) -> None:
@@ -741,3 +745,113 @@ def test_rule_26_the_token_names_the_last_write_to_land() -> None:
     world.settle()
     assert world.record is not None
     assert world.record["Phone"] == "p2"
+
+
+def test_rule_3_a_view_moves_heard_too(world: World) -> None:
+    """What is said after it was made after it: there is nothing to presume (rule 6)."""
+    edit(world, "s1")
+    world.now += 10_000
+    post(world, "v1", at=world.now, named=False)
+    post(world, "p1", at=world.now + 1, named=False)
+    assert field(world).value == "p1"
+    assert not world.audit
+
+
+def test_rule_4_the_platforms_own_last_value_is_no_change_although_it_lost(world: World) -> None:
+    """It was never shown, and the platform's pages still have it."""
+    made_at = world.now
+    world.now += 10
+    edit(world, "s1")
+    post(world, "p1", at=made_at)
+    assert field(world).value == "s1"
+    world.now += 10_000
+    post(world, "p1", at=world.now, named=False)
+    assert field(world).value == "s1"
+
+
+def title(world: World, value: Any) -> None:
+    """Deliver one platform event about the title."""
+    state = world.load()
+    assertion = Assertion(f"title-{value}", world.now, {"title": value}, frozenset({"title"}))
+    assert_platform(state, assertion, world.kind, world.occasion(assertion.event_id))
+    world.save(state)
+
+
+def test_rule_9_a_field_that_the_event_named_is_no_longer_expected(world: World) -> None:
+    """One field was put back and is in doubt; the other is settled, and a user's edit of it is no overruling."""
+    world.trigger = lambda values: {"Phone": "v1"} if "Phone" in values and "Token__c" in values else {}
+    post(world, "p1", at=world.now)
+    title(world, "t1")
+    world.write()
+    world.deliver_change()
+    world.now += 10_000
+    world.salesforce_edits("Title", "s1")
+    world.now += 10_000
+    assert world.write() == "read"
+    assert field(world, "Title").value == "s1"
+    assert {row["field"] for row in world.audit.values()} == {"Phone"}
+
+
+def test_rule_11_what_a_trigger_set_beside_our_write_needs_no_agreement(world: World) -> None:
+    """Also where the event that would have confirmed the field has not been heard."""
+    title(world, "t1")
+    world.write()
+    del world.stream[-1]
+    world.now += 10
+    world.trigger = lambda values: {"Title": "by trigger"} if "Phone" in values else {}
+    post(world, "p1", at=world.now)
+    world.write()
+    world.deliver_change()
+    assert field(world, "Title").value == "by trigger"
+    assert not world.audit
+
+
+def test_rule_12_over_a_value_of_salesforce_its_next_one_wins_while_a_request_is_open(world: World) -> None:
+    """One conflict, with the platform's value; none between two edits of Salesforce."""
+    post(world, "p1", at=world.now)
+    world.write("killed")
+    edit(world, "s1")
+    edit(world, "s2")
+    assert field(world).value == "s2"
+    assert [row["platform"]["value"] for row in world.audit.values()] == ["p1"]
+
+
+def test_rule_17_no_agreement_while_a_request_is_open(world: World) -> None:
+    """The value that it carries may yet land."""
+    post(world, "p1", at=world.now)
+    world.write("killed")
+    post(world, "v1", at=world.now + 1)
+    assert field(world).agreed is None
+
+
+def test_rule_17_an_agreement_of_values_while_nobody_answered_counts_when_it_is_given_up() -> None:
+    """Salesforce's next edit has seen what both sides held."""
+    world = linked_world("platform_wins")
+    post(world, "p1", at=world.now)
+    world.write("killed")
+    edit(world, None)
+    post(world, None, at=world.now + 1)
+    world.now += TIMING.answer_within
+    world.write()
+    edit(world, "s1")
+    assert field(world).value == "s1"
+
+
+def test_rule_18_the_first_value_in_a_whole_record_is_of_unknown_time(world: World) -> None:
+    """However late it was posted, nobody knows when it was made."""
+    edit(world, "s1", "Title")
+    world.now += 60_000
+    state = world.load()
+    assert_platform(state, Assertion("whole", world.now, {"title": "p1"}), world.kind, world.occasion("whole"))
+    world.save(state)
+    assert field(world, "Title").value == "s1"
+    assert last_audit(world)["rule"] == "18.salesforce_wins"
+
+
+def test_rule_22_nothing_is_written_for_a_thing_that_was_deleted(world: World) -> None:
+    """Not even what was due before."""
+    post(world, "p1", at=world.now)
+    state = world.load()
+    assert_platform(state, Assertion("gone", world.now + 1, {}, deletes=True), world.kind, world.occasion("gone"))
+    world.save(state)
+    assert isinstance(next_step(world.load(), world.kind, TIMING, now=world.now), Nothing)

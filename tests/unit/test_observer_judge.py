@@ -95,14 +95,17 @@ def test_a_user_who_overwrites_another_value_supersedes_nothing() -> None:
     assert faults(witnesses) == [("lost", "Title")]
 
 
-def test_salesforce_people_could_have_seen_what_stood_in_the_record_before() -> None:
-    """One user's value, our write over it, and another user's over that: the later user speaks for Salesforce."""
+def test_salesforce_people_could_have_seen_only_what_stood_in_the_record() -> None:
+    """One user's value, our write over it, and another user's over that: the later user never saw the first value."""
     witnesses = synced()
     witnesses.user(300, Title="Chair")
     witnesses.sent(310, {"title": "Guest"}, changed=["title"])
     witnesses.ours(400, Title="Guest")
     witnesses.user(450, Title="Host of hosts")
     witnesses.shows(4, last_name="Ionescu", title="Host of hosts")
+    assert faults(witnesses) == [("lost", "Title")]
+    witnesses.settled("title", "Title", ("Chair", 300), ("Host of hosts", 450), winner="salesforce", rule="12")
+    witnesses.audit[-1]["lost"]["side"] = "salesforce"
     assert faults(witnesses) == []
 
 
