@@ -62,8 +62,8 @@ class Documents(Protocol):
 class SyncLog(Protocol):
     """`salesforce_sync_logs`: what happened to every record and field."""
 
-    async def append(self, rows: Sequence[Document]) -> None:
-        """Keep these rows; a row whose `_id` is there already stays as it is."""
+    async def append(self, rows: Sequence[Document]) -> Sequence[Document]:
+        """Keep these rows; a row whose `_id` is there already stays as it is. Those that were not there yet."""
 
 
 class ParkedRecords(Protocol):

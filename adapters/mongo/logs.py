@@ -14,10 +14,10 @@ from schemas.storage import Parked
 _DUPLICATE_KEY = 11000
 
 
-async def _insert_new(database: Database, collection: str, rows: list[dict[str, Any]]) -> None:
-    """Insert rows; one whose `_id` is there already stays as it is."""
+async def _insert_new(database: Database, collection: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Insert rows; one whose `_id` is there already stays as it is. Those that were not there yet."""
     if not rows:
-        return
+        return []
     with answering():
         try:
             await database[collection].insert_many(rows, ordered=False)
@@ -25,6 +25,9 @@ async def _insert_new(database: Database, collection: str, rows: list[dict[str, 
             failures = error.details.get("writeErrors", [])
             if not failures or any(failure.get("code") != _DUPLICATE_KEY for failure in failures):
                 raise
+            there = {failure["index"] for failure in failures}
+            return [row for place, row in enumerate(rows) if place not in there]
+    return rows
 
 
 class MongoSyncLog:
@@ -33,9 +36,9 @@ class MongoSyncLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def append(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Keep these rows; a row whose `_id` is there already stays as it is."""
-        await _insert_new(self._database, SYNC_LOGS, list(rows))
+    async def append(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Keep these rows; a row whose `_id` is there already stays as it is. Those that were not there yet."""
+        return await _insert_new(self._database, SYNC_LOGS, list(rows))
 
 
 class MongoParkedRecords:

@@ -151,8 +151,7 @@ class Reconciler:
                 continue
             rows.extend(touched.state.audit)
             drained.setdefault(touched.kind.collection, {})[key[1]] = [row["_id"] for row in touched.state.audit]
-        await self._log.append(rows)
-        for row in rows:
+        for row in await self._log.append(rows):  # another may have drained some of them meanwhile
             self._on_conflict(row)
         for collection, by_document in drained.items():
             await self._documents.clear_audit(collection, by_document)

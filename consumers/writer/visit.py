@@ -137,8 +137,7 @@ class Desk:
         if not states:
             return
         rows = [row for state in states for row in state.audit]
-        await self.log.append(rows)
-        for row in rows:
+        for row in await self.log.append(rows):  # another may have drained some of them meanwhile
             self._on_conflict(row)
         await self._documents.clear_audit(
             kind.collection, {state.id: [row["_id"] for row in state.audit] for state in states}

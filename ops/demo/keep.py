@@ -2,6 +2,8 @@
 
 import base64
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 from ops.demo.stage import Stage
@@ -49,8 +51,13 @@ def addresses(stage: Stage, customer: str, external_id: str) -> list[str]:
         "Edit in Salesforce:",
         f"  curl -sS {stage.org_url}/admin/edits -H 'content-type: application/json' -d '{edit}'",
         "See both sides:",
-        f"  . {settings} && tandem show customer {customer}",
+        f"  . {settings} && {_tandem()} show customer {customer}",
     ]
+
+
+def _tandem() -> str:
+    """How the shell finds the command: by its name where it is on the PATH, else beside the Python that runs this."""
+    return "tandem" if shutil.which("tandem") else shlex.quote(str(Path(sys.executable).with_name("tandem")))
 
 
 def _write(path: Path, text: str) -> None:

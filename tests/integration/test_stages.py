@@ -386,3 +386,27 @@ async def test_a_number_that_no_document_can_hold_is_parked(
     assert (result.outcome, result.reason) == (Outcome.PARKED, "document_refused")
     (row,) = await database["tandem_parked"].find().to_list()
     assert row["detail"] == "the document cannot be written: IntegerTooLarge"
+
+
+async def test_a_conflict_is_told_once_whoever_drains_it(stage: Stage) -> None:
+    """A row stays in its document until it is drained, and whoever reads the document meanwhile drains it too."""
+    told: list[str] = []
+    stage.reconciler = stage.new_reconciler(lambda row: told.append(row["_id"]))
+    stage.writer = stage.new_writer(lambda row: told.append(row["_id"]))
+    await stage.post(ADA)
+    await stage.settle()
+    stage.salesforce.edit("Contact", stage.contact()["Id"], {"Title": "Countess"})
+    await stage.hear()
+
+    real = stage.documents.clear_audit
+
+    async def not_yet(collection: str, rows: object) -> None:
+        """It dies before the rows are out of the document."""
+
+    stage.documents.clear_audit = not_yet  # type: ignore[method-assign]
+    await stage.post({"title": "Analyst"}, changed=["title"])
+    assert (await stage.document())["_sync"]["audit"]
+    stage.documents.clear_audit = real  # type: ignore[method-assign]
+    await stage.post({"last_name": "King"}, changed=["last_name"])
+    await stage.settle()
+    assert len(told) == len(set(told)) == 1

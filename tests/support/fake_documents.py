@@ -101,9 +101,11 @@ class FakeLog:
 
     rows: dict[str, Document] = field(default_factory=dict)
 
-    async def append(self, rows: Sequence[Document]) -> None:
-        for row in rows:
+    async def append(self, rows: Sequence[Document]) -> list[Document]:
+        new = [row for row in rows if row["_id"] not in self.rows]
+        for row in new:
             self.rows.setdefault(row["_id"], copy.deepcopy(row))
+        return new
 
 
 @dataclass

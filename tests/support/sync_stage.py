@@ -1,6 +1,7 @@
 """Reconciler, writer and sweep on documents of any make, with Salesforce in memory: what the stage tests drive."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +52,7 @@ class Stage:
             now=lambda: self.now,
         )
 
-    def new_reconciler(self) -> Reconciler:
+    def new_reconciler(self, on_conflict: Callable[[dict[str, Any]], None] = lambda _row: None) -> Reconciler:
         return Reconciler(
             catalog=lambda: self.catalog,
             documents=self.documents,
@@ -60,9 +61,10 @@ class Stage:
             doorbells=self.doorbells,
             now=lambda: self.now,
             timing=TIMING,
+            on_conflict=on_conflict,
         )
 
-    def new_writer(self) -> Writer:
+    def new_writer(self, on_conflict: Callable[[dict[str, Any]], None] = lambda _row: None) -> Writer:
         return Writer(
             catalog=lambda: self.catalog,
             documents=self.documents,
@@ -72,6 +74,7 @@ class Stage:
             now=lambda: self.now,
             timing=TIMING,
             retry=RetryPolicy(tries=5, org_wait=1_000),
+            on_conflict=on_conflict,
         )
 
     def record(self, topic: str, key: bytes, value: bytes, headers: dict[str, str] | None = None) -> Record:
