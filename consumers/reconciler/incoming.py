@@ -1,6 +1,6 @@
 """Kafka records read into what the rules understand, or into the reason why they cannot be."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +86,7 @@ def _platform_fact(record: Record, catalog: Catalog) -> Incoming:
             event_id=event_id,
             occurred_at=event.occurred_at(received_at=received_at, clock_offset=offset),
             fields=fields,
-            changed=None if data.changed is None else frozenset(data.changed),
+            changed=None if data.changed is None else named(data.changed, mapped.kind),
             seen=data.seen,
             deletes=mapped.asserts is Asserts.DELETED,
         ),
@@ -99,6 +99,16 @@ def _change_fact(record: Record, catalog: Catalog) -> Incoming:
     if not kinds:
         return Unmapped(f"no kind is kept in {change.entity}")
     return ChangeFact(kinds, change)
+
+
+def named(changed: Iterable[str], kind: Kind) -> frozenset[str]:
+    """The mapped paths that an author changed: those named, and those within one that is named, as `address`."""
+    paths = frozenset(changed)
+    return frozenset(
+        rule.dotted
+        for rule in kind.fields
+        if any(".".join(rule.path[:length]) in paths for length in range(1, len(rule.path) + 1))
+    )
 
 
 def flatten(fields: Mapping[str, Any], kind: Kind) -> dict[str, Any]:

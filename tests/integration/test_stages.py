@@ -410,3 +410,21 @@ async def test_a_conflict_is_told_once_whoever_drains_it(stage: Stage) -> None:
     await stage.post({"last_name": "King"}, changed=["last_name"])
     await stage.settle()
     assert len(told) == len(set(told)) == 1
+
+
+@pytest.mark.parametrize("fields", [{"address": {"city": "Cluj"}}, {"address.city": "Cluj"}])
+async def test_who_names_an_object_names_what_is_in_it(stage: Stage, fields: dict[str, Any]) -> None:
+    """`changed: ["address"]` is an edit of the city too: an edit that was acknowledged must not vanish."""
+    await stage.post(ADA)
+    await stage.settle()
+    await stage.post(fields, changed=["address"])
+    await stage.settle()
+    assert (await stage.document())["address"]["city"] == stage.contact()["MailingCity"] == "Cluj"
+
+
+async def test_a_changed_path_that_no_field_has_changes_nothing(stage: Stage) -> None:
+    """And is no error: the platform may have fields that Salesforce has not. `addres` names no part of `address`."""
+    await stage.post(ADA)
+    await stage.settle()
+    assert (await stage.post({"address.city": "Cluj"}, changed=["addres", "shoe_size"])).outcome is Outcome.APPLIED
+    assert (await stage.document())["address"]["city"] == "Ia\u0219i"
