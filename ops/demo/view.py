@@ -155,7 +155,7 @@ def _filled(rows: Sequence[Row], count: int) -> list[Row | None]:
 
 def _short(document: str) -> str:
     """Within a run all ids begin the same: `cust-f8adc6-1-12` is told by its end."""
-    return document if len(document) <= 9 else f"…{document[-8:]}"
+    return document if len(document) <= 9 else f"…{'-'.join(document.split('-')[-2:])[-8:]}"
 
 
 def _shown(value: object) -> str:

@@ -86,6 +86,13 @@ def test_the_live_view_fits_the_terminal_and_stands_still(width: int, height: in
     assert height < 24 or heights.pop() < height
 
 
+def test_a_long_id_is_told_by_its_own_end() -> None:
+    """Within a run all ids begin the same."""
+    row = {**glance().conflicts[0], "document": "cust-f8adc6-1-12"}
+    text = shown(view.tables(dataclasses.replace(glance(), conflicts=[row]), KIND, "", Room.of(80, 24)), 80)
+    assert any(line.startswith("\u20261-12 ") for line in text.splitlines())
+
+
 def test_one_line_tells_the_same_where_there_is_no_terminal() -> None:
     """Counts and lag."""
     line = view.line(glance())
