@@ -62,6 +62,7 @@ def edit(world: World, value: Any, name: str = "Phone") -> Result:
 
 
 def last_audit(world: World) -> dict[str, Any]:
+    assert world.audit, "no audit row"
     return list(world.audit.values())[-1]
 
 
