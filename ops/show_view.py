@@ -37,7 +37,9 @@ class Findings:
 
 def view(findings: Findings) -> RenderableType:
     """All of it, as it is shown."""
-    parts: list[RenderableType] = [Text("\n".join(heading(findings))), _fields(findings)]
+    parts: list[RenderableType] = [Text("\n".join(heading(findings)))]
+    if findings.document is not None or findings.record is not None:
+        parts.append(_fields(findings))
     if findings.log:
         parts.append(_log(findings.log))
     parts += [
@@ -86,7 +88,13 @@ def _record_line(findings: Findings) -> str:
 
 def _fields(findings: Findings) -> Table:
     shown = Table(show_lines=True)
-    for column in ("field", "document", "Salesforce", "", "platform said", "Salesforce said", "last conflict"):
+    for column in (
+        "field",
+        "document, and what the platform said",
+        "",
+        "Salesforce, and what it said",
+        "last conflict",
+    ):
         shown.add_column(column, overflow="fold")
     for row in field_rows(findings):
         shown.add_row(*(Text(cell) for cell in row))
@@ -94,7 +102,10 @@ def _fields(findings: Findings) -> Table:
 
 
 def field_rows(findings: Findings) -> list[tuple[str, ...]]:
-    """For each mapped field: its names, both values, whether they are equal, both registers, its last audit row."""
+    """For each mapped field: its names, each side's value and words, whether they are equal, the last audit row.
+
+    Five columns, so that they can be read on a terminal of 80.
+    """
     document, record = findings.document or {}, findings.record
     registers = document.get("_sync", {}).get("fields", {})
     undrained = document.get("_sync", {}).get("audit", [])
@@ -111,29 +122,35 @@ def field_rows(findings: Findings) -> list[tuple[str, ...]]:
         rows.append(
             (
                 f"{mapped.platform} {_ARROWS[mapped.direction]} {mapped.salesforce}",
-                text(ours),
-                "?" if record is None else text(theirs),
+                _with(text(ours), _platform_said(register.get("p"))),
                 "" if record is None else "=" if key(ours) == key(theirs) else "≠",
-                _platform_said(register.get("p")),
-                _salesforce_said(register.get("s")),
+                _with(_not_there(findings) if record is None else text(theirs), _salesforce_said(register.get("s"))),
                 _audit(audits.get(mapped.salesforce)),
             )
         )
     return rows
 
 
+def _not_there(findings: Findings) -> str:
+    """In place of the record's value: unknown is not the same as none."""
+    return "?" if findings.record_away else NOTHING
+
+
+def _with(value: str, said: str) -> str:
+    return f"{value}\n{said}" if said else value
+
+
 def _platform_said(register: Row | None) -> str:
     if register is None:
         return ""
-    return (
-        f"{text(register.get('v'))}, changed {moment(register.get('changed'))}, heard {moment(register.get('heard'))}"
-    )
+    changed, heard = moment(register.get("changed")), moment(register.get("heard"))
+    return f"said: {text(register.get('v'))}\nchanged {changed}\nheard {heard}"
 
 
 def _salesforce_said(register: Row | None) -> str:
     if register is None:
         return ""
-    return f"{text(register.get('v'))}, committed {moment((register.get('at') or [None])[0])}"
+    return f"said: {text(register.get('v'))}\ncommitted {moment((register.get('at') or [None])[0])}"
 
 
 def _audit(row: Row | None) -> str:

@@ -65,18 +65,18 @@ def found(**changes: Any) -> Findings:
 def test_each_mapped_field_stands_side_by_side() -> None:
     """Both values, compared as the merge compares them, and what each side said last."""
     email, city, spent = field_rows(found())
-    assert email[:4] == ("email ↔ Email", "ana@example.com", "ana@EXAMPLE.com", "=")
-    assert email[4].startswith("Ana@example.com, changed 2026-11-22 12:00:00.000")
-    assert city[:4] == ("address.city ↔ MailingCity", "Iasi", "Cluj", "≠")
-    assert city[5] == "Cluj, committed 2026-11-22 12:00:00.000"
-    assert spent[:4] == ("spent → Spent__c", "-", "-", "=")
+    noon = "2026-11-22 12:00:00.000"
+    said = f"ana@example.com\nsaid: Ana@example.com\nchanged {noon}\nheard {noon}"
+    assert email[:4] == ("email ↔ Email", said, "=", "ana@EXAMPLE.com")
+    assert city[:4] == ("address.city ↔ MailingCity", "Iasi", "≠", f"Cluj\nsaid: Cluj\ncommitted {noon}")
+    assert spent[:4] == ("spent → Spent__c", "-", "=", "-")
 
 
 def test_the_last_conflict_of_a_field_is_named_with_what_was_lost() -> None:
     """Also while the row has not been drained to the log; the newest one wins."""
     older = {**DOCUMENT["_sync"]["audit"][0], "at": NOON - 1, "rule": "5"}
     (_, city, _) = field_rows(found(log=[older]))
-    assert city[6] == "2026-11-22 12:00:00.000: platform won by 13.latest_wins; lost: Cluj"
+    assert city[4] == "2026-11-22 12:00:00.000: platform won by 13.latest_wins; lost: Cluj"
 
 
 def test_the_heading_tells_what_is_under_way() -> None:
@@ -99,7 +99,23 @@ def test_what_is_not_there_is_said() -> None:
     assert heading(found(record=None, record_id=""))[-1] == "record: none"
     assert heading(found(record=None))[-1] == "record: 003000000000001AAA is gone"
     assert heading(found(record=None, record_away="no answer"))[-1].endswith("not read: no answer")
-    assert [row[2:4] for row in field_rows(found(record=None))] == [("?", "")] * 3
+    assert field_rows(found(record=None, record_away="no answer"))[0][2:4] == ("", "?")
+    assert field_rows(found(record=None))[0][2:4] == ("", "-")
+
+
+def test_of_what_is_on_neither_side_no_fields_are_shown() -> None:
+    """The heading has said it all."""
+    output = io.StringIO()
+    Console(width=80, file=output).print(view(found(document=None, record=None, record_id="")))
+    assert output.getvalue().splitlines() == ["customer cust-42", "document: none in customers", "record: none"]
+
+
+def test_a_narrow_terminal_is_wide_enough() -> None:
+    """Values of a usual length and whole times stand in one line."""
+    output = io.StringIO()
+    Console(width=80, file=output).print(view(found()))
+    assert "ana@example.com" in output.getvalue()
+    assert "changed 2026-11-22" in output.getvalue()
 
 
 def test_everything_is_printed_as_it_is() -> None:
