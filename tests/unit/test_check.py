@@ -75,19 +75,3 @@ def test_the_api_version_must_be_one_the_org_speaks() -> None:
 def test_few_calls_left_are_a_warning(limits: dict[str, object], state: State) -> None:
     """An org near its limit still runs, for now."""
     assert check._calls(limits).state is state
-
-
-def test_a_part_that_is_away_is_told_with_its_address(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """In one line each, without what the driver thinks of its own timeouts."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
-    monkeypatch.setenv("MONGODB_URI", "mongodb://127.0.0.1:1")
-    monkeypatch.setenv("MONGODB_CONNECT_SECONDS", "0.2")
-    monkeypatch.setenv("COLUMNS", "200")
-    assert check.run() == 1
-    shown = capsys.readouterr().out
-    assert "Kafka does not answer at 127.0.0.1:1" in shown
-    assert "MongoDB does not answer" in shown
-    assert "timeouts" not in shown

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import trustme
 from pydantic import ValidationError
+from pymongo.errors import ServerSelectionTimeoutError
 from support.tls import locked_certificate
 
+from adapters.mongo.client import _first_line
 from adapters.mongo.settings import MongoSettings
 
 
@@ -104,3 +106,9 @@ def test_good_certificates_are_taken(tmp_path: Path) -> None:
     MongoSettings(
         uri="mongodb://h", tls=True, tls_ca_file=tmp_path / "ca.pem", tls_certificate_key_file=tmp_path / "own.pem"
     )
+
+
+def test_the_driver_s_view_of_the_cluster_is_left_out() -> None:
+    """What is told of a server that is away is one short line."""
+    said = "db:1: refused (configured timeouts: connectTimeoutMS: 1000.0ms), Timeout: 1s, Topology Description: <…>"
+    assert _first_line(ServerSelectionTimeoutError(said)) == "db:1: refused"
