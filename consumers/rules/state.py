@@ -80,11 +80,20 @@ class FieldState:
     shown: tuple[Any, ...] = ()
     agreed: CommitPosition | None = None
     overruled: bool = False
+    passed: int = 0
+    """How many of the last in `shown` were replaced in the very update that set them: no one has seen them. Not stored,
+    since it is of one update."""
 
     def show(self, value: Any, source: Side, *, made_at: int, at: int, revision: int) -> None:
         """Make `value` the current value, put in the document at `at` by the update that gives `revision`."""
         if self.source is not None:
-            self.shown = (*self.shown, self.value)[-SHOWN_VALUES_KEPT:]
+            self.passed = self.passed + 1 if self.shown_revision == revision else 0
+            self.shown = (*self.shown, self.value)
+            if len(self.shown) > SHOWN_VALUES_KEPT:
+                # After an outage one update passes many values: they must not push out those that people have seen.
+                oldest = len(self.shown) - self.passed if self.passed else 0
+                self.shown = self.shown[:oldest] + self.shown[oldest + 1 :]
+                self.passed = max(0, self.passed - 1)
         self.value = value
         self.source = source
         self.made_at = made_at
