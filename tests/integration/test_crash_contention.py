@@ -1,0 +1,148 @@
+"""Several of a stage at the same documents, members that come and die, and an owner that wakes up too late."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient
+from support.crash_nursery import Nursery, open_nursery
+from support.crash_world import Document, World, only_one_each, open_world, until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
+
+Opens = Callable[..., AbstractAsyncContextManager[World]]
+PATHS = {"title": "Title", "first_name": "FirstName", "address.city": "MailingCity"}
+
+
+@pytest.fixture
+async def nursery() -> AsyncIterator[Nursery]:
+    """Where stages get processes of their own."""
+    async with open_nursery() as opened:
+        yield opened
+
+
+@pytest.fixture
+def a_world(
+    nursery: Nursery, kafka_bootstrap: str, mongodb_uri: str, mongo_client: AsyncMongoClient[Document]
+) -> Opens:
+    """Opens a world with these habits."""
+
+    def opens(**place: Any) -> AbstractAsyncContextManager[World]:
+        return open_world(nursery, kafka_bootstrap, mongodb_uri, mongo_client, **place)
+
+    return opens
+
+
+async def edits(world: World, names: list[str], round_: int) -> None:
+    """Each document is edited at several paths by the platform, and at another by a Salesforce user."""
+    for name in names:
+        for path in PATHS:
+            await world.post(name, {path: f"{path} {round_}"})
+        if round_:
+            world.edit(name, LastName=f"Last {round_}")
+
+
+async def new(world: World, names: list[str]) -> None:
+    for name in names:
+        await world.post(name, {"last_name": "Last 0", "email": f"{name}@example.org"}, named=False)
+    await world.rest()
+
+
+async def assert_all_is_there(world: World, names: list[str], last: int) -> None:
+    """Both sides hold the last edit of every field; each document has one record."""
+    outcome = await world.outcome()
+    assert not only_one_each(outcome)
+    assert sorted(outcome.documents) == sorted(outcome.records) == sorted(names)
+    for name in names:
+        document, (record,) = outcome.documents[name], outcome.records[name]
+        for path, field in PATHS.items():
+            assert document[path] == record[field] == f"{path} {last}"
+        assert document["last_name"] == record["LastName"] == f"Last {last}"
+        assert document["status"] == "synced"
+
+
+async def test_two_of_each_that_read_everything_twice(a_world: Opens) -> None:
+    """Two reconcilers decide about every record and two writers answer every doorbell, at the same moments."""
+    names = [f"c{number}" for number in range(6)]
+    async with a_world() as world:
+        await world.run("subscribe", "reconcile", "write")
+        twins = [await world.life(stage, twin="-twin") for stage in ("reconcile", "write")]
+        await new(world, names)
+        for round_ in range(4):
+            await edits(world, names, round_)
+        await world.rest()
+        for twin in twins:
+            assert await twin.stop() == 0
+        await world.rest()
+        await assert_all_is_there(world, names, 3)
+
+
+async def test_members_that_join_and_die_in_the_middle(a_world: Opens) -> None:
+    """Two reconcilers and two writers share the partitions; the second ones come late, the first ones are killed."""
+    names = [f"c{number}" for number in range(12)]
+    async with a_world(partitions=4) as world:
+        await world.run("subscribe", "reconcile", "write")
+        await new(world, names)
+        await edits(world, names, 0)
+        second = {stage: await world.life(stage) for stage in ("reconcile", "write")}
+        await edits(world, names, 1)
+        await world.rest()
+        await edits(world, names, 2)
+        await asyncio.gather(*(world.lives[stage].kill() for stage in second))
+        world.lives |= second
+        await edits(world, names, 3)
+        await world.rest()
+        await assert_all_is_there(world, names, 3)
+
+
+async def test_an_owner_that_was_paused_past_its_lease_does_not_go_on(a_world: Opens) -> None:
+    """It wakes up with work in hand: the position is not its to move, and what it still appends is there already."""
+    async with a_world(change_batch=1, lease_seconds=1.5) as world:
+        await world.run("subscribe", "reconcile", "write")
+        await new(world, ["c1", "c2"])
+        first = world.lives["subscribe"]
+
+        for number in range(40):
+            world.edit(f"c{number % 2 + 1}", Title=f"Title {number}")
+        begun = await world.position()
+        await until(lambda: moved_on(world, begun), "the first is at work", 20)
+        first.signal(signal.SIGSTOP)
+        assert not await world.worked_off("subscribe"), "it was to be paused with work in hand"
+        assert await epoch(world) == 1
+
+        world.lives["subscribe"] = second = await world.life("subscribe")
+        await until(lambda: world.worked_off("subscribe"), "the second has taken over", 20)
+        assert await epoch(world) == 2
+        there = set(await world.heard())
+
+        first.signal(signal.SIGCONT)
+        for number in range(10):
+            world.edit(f"c{number % 2 + 1}", Department=f"D {number}")
+        await world.rest()
+        assert await epoch(world) == 2
+        assert there < set(await world.heard()) == {one.replay_id for one in world.org.bus.after(None, None, 1_000)}
+
+        assert await second.stop() == 0
+        world.lives["subscribe"] = first
+        world.edit("c1", Title="The last")
+        await world.rest()
+        assert await epoch(world) == 3, "it stood by, and came back as an owner of a later epoch"
+        assert (await world.documents())["c1"]["title"] == "The last"
+
+
+async def moved_on(world: World, begun: int) -> bool:
+    """Events of this test have been taken in."""
+    return await world.position() > begun
+
+
+async def epoch(world: World) -> int:
+    """Under which the position was moved last; the lease is of the same."""
+    position = await world.database["tandem_positions"].find_one()
+    lease = await world.database["tandem_leases"].find_one()
+    assert position is not None
+    assert lease is not None
+    assert lease["epoch"] == position["epoch"]
+    return int(position["epoch"])

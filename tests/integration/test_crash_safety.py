@@ -1,0 +1,103 @@
+"""Each stage killed with -9 at every effect: afterwards the same documents and the same org as without the kill."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterable
+from typing import cast
+
+import pytest
+from pymongo import AsyncMongoClient
+from support.crash_fuse import Moment, Point
+from support.crash_nursery import Nursery, open_nursery
+from support.crash_world import Document, Outcome, World, first_of, only_one_each, open_world, until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+
+MOMENTS: list[Moment] = [cast("Moment", one) for one in os.environ.get("TANDEM_CRASH_MOMENTS", "after").split(",")]
+"""Before an effect the world is as after the last. `make prove` kills there too, and in the middle of effects."""
+AT_ONCE = 4
+"""Worlds at the same time: most of their time is waiting."""
+OTHERS = {"reconcile": ("subscribe", "write"), "write": ("subscribe", "reconcile"), "subscribe": ("reconcile", "write")}
+
+
+@pytest.fixture
+async def nursery() -> AsyncIterator[Nursery]:
+    """Where stages get processes of their own."""
+    async with open_nursery() as opened:
+        yield opened
+
+
+async def before(world: World) -> None:
+    """Customers on both sides, at rest."""
+    for number in range(1, 6):
+        fields = {"last_name": f"Last {number}", "email": f"c{number}@example.org", "title": "Guest"}
+        await world.post(f"c{number}", fields, named=False)
+    await world.rest()
+
+
+async def facts(world: World, mark: str) -> None:
+    """An update, a conflict, an overruling trigger, a refused row, an edit that comes in, a new customer."""
+    await world.post("c1", {"title": f"Speaker {mark}", "first_name": f"Ada {mark}"})
+    await world.post("c2", {"title": f"Engineer {mark}"})
+    world.edit("c2", Title=f"Countess {mark}")
+    await world.post("c3", {"department": f"Engines {mark}"})
+    await world.post("c4", {"title": f"Forbidden {mark}"})
+    world.edit("c4", MailingCity=f"Cluj {mark}")
+    world.edit("c5", MailingCity=f"Turda {mark}")
+    await world.post(f"new-{mark}", {"last_name": f"Byron {mark}", "address.city": "London"}, named=False)
+
+
+async def play(world: World, stage: str, point: Point | None, mark: str) -> tuple[bool, list[str], Outcome]:
+    """Whether the stage was killed, what effects it had if not, and what became of the facts with this mark.
+
+    The other stages run; this one runs neither before nor after.
+    """
+    others = OTHERS[stage]
+    await facts(world, mark)
+    await until(lambda: world.worked_off(*(one for one in others if one != "write")), "the facts are there", 20)
+    life = await world.life(stage, point)
+    code = life.ended.result() if await first_of(life, world.rest) else await life.stop()
+    if code:
+        assert code == -9
+        await world.assert_positions_are_behind_what_is_done()
+        await world.run(stage)
+        await world.rest()
+        await world.stop(stage)
+    return code != 0, life.effects, (await world.outcome()).of(mark)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("stage", ["reconcile", "write", "subscribe"])
+async def test_killed_at_any_effect_and_started_again(
+    stage: str,
+    moment: Moment,
+    nursery: Nursery,
+    kafka_bootstrap: str,
+    mongodb_uri: str,
+    mongo_client: AsyncMongoClient[Document],
+) -> None:
+    """The outcome is the same, no record is there twice, no audit row is missing; until it ends before its kill."""
+    survived = asyncio.Event()
+
+    async def play_all(numbers: Iterable[int]) -> None:
+        settings = {"change_batch": 2} if stage == "subscribe" else {}
+        async with open_world(nursery, kafka_bootstrap, mongodb_uri, mongo_client, **settings) as world:
+            await world.run(stage, *OTHERS[stage])
+            await before(world)
+            await world.stop(stage)
+            killed, effects, expected = await play(world, stage, None, "_0_")
+            assert not killed
+            assert len(effects) > 5
+            assert not only_one_each(expected)
+            assert len(expected.documents) == len(expected.records) == 6
+            assert len(expected.audit) >= 2
+            for number in numbers:
+                killed, _effects, outcome = await play(world, stage, Point(number, moment), f"_{number}_")
+                assert outcome == expected, f"killed {moment} effect {number}"
+                if not killed:
+                    survived.set()
+                if survived.is_set():
+                    return
+
+    await asyncio.gather(*(play_all(range(first, 200, AT_ONCE)) for first in range(1, AT_ONCE + 1)))
+    assert survived.is_set()
