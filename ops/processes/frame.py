@@ -61,9 +61,9 @@ def run(name: str, stages: Sequence[Stage]) -> int:
             code = EXIT_WRONG_SETTINGS
         except* Exception as failures:
             for failure in _leaves(failures):
-                away = isinstance(failure, Unavailable)
-                reason = str(failure) if away else type(failure).__name__
-                log.critical("stage_failed", reason=reason, exc_info=None if away else failure)
+                reason = _known_reason(failure)
+                exception = None if reason else failure
+                log.critical("stage_failed", reason=reason or type(failure).__name__, exc_info=exception)
             code = EXIT_FAILED
     return code
 
@@ -134,6 +134,13 @@ def _run_loop(main: Any) -> None:
     import uvloop  # noqa: PLC0415 - not on every platform
 
     uvloop.run(main)
+
+
+def _known_reason(failure: Exception) -> str:
+    """Why, where that says it all: an outside part is away, or the system refused, as for a port that is taken."""
+    if isinstance(failure, Unavailable):
+        return str(failure)
+    return failure.strerror or "" if isinstance(failure, OSError) else ""
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[Any]:

@@ -15,7 +15,10 @@ def run(port: int) -> None:
 
     One JSON line on standard output tells `base_url`, `client_id` and `client_secret`.
     """
-    asyncio.run(_serve(port))
+    try:
+        asyncio.run(_serve(port))
+    except OSError as error:
+        sys.exit(f"the org cannot listen on port {port}: {error.strerror}")
 
 
 async def _serve(port: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import aiohttp
 import orjson
 import pytest
 from support.org import KEY, org_client
+
+from simulator.org.command import run
 
 
 async def test_records_are_paged_by_id() -> None:
@@ -164,3 +167,11 @@ async def test_the_org_runs_alone_until_it_is_told_to_stop(stop: signal.Signals)
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+    """Instead of a traceback; the exit code is 1, as of every message that ends a program."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit, match=f"^the org cannot listen on port {port}: .*in use"):
+            run(port)

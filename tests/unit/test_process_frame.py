@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -187,3 +188,20 @@ async def test_batches_are_timed() -> None:
 
     assert len(await Timed(Handler(), frame).handle([])) == 0
     assert 'tandem_batch_seconds_count{stage="test"} 1.0' in frame.metrics.render().decode()
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its address, without a traceback, and the exit code says that the process failed."""
+
+    async def stage(frame: Frame) -> None:
+        await frame.stop.wait()
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        monkeypatch.setenv("OPS_PORT", port)
+        assert frames.run("test", [stage]) == frames.EXIT_FAILED
+    (line,) = capsys.readouterr().out.splitlines()
+    assert port in line
+    assert "exception" not in line
