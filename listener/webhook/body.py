@@ -41,6 +41,8 @@ async def read(request: web.BaseRequest, *, limit: int, seconds: float) -> bytes
 
 async def discard(request: web.BaseRequest, *, limit: int, seconds: float) -> bool:
     """Take a body off the wire unkept, so that the sender hears an answer that came early; False if it did not end."""
+    if _waits_for_invitation(request):
+        return False  # it sends nothing before it hears something: the answer comes at once
     content, taken = request.content, 0
     try:
         async with asyncio.timeout(seconds):
@@ -78,6 +80,10 @@ def stop_reading(request: web.BaseRequest) -> None:
 
 async def _invite(request: web.BaseRequest) -> None:
     """Answer `Expect: 100-continue`: only now is the body wanted."""
-    if request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue":
+    if _waits_for_invitation(request):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer itself has not begun
+
+
+def _waits_for_invitation(request: web.BaseRequest) -> bool:
+    return request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue"

@@ -95,6 +95,14 @@ async def test_no_invitation_to_a_body_that_is_too_long() -> None:
             assert (await answer(reader))[0] == 202
 
 
+async def test_who_waits_for_an_invitation_is_refused_at_once() -> None:
+    """A sender that holds its body back hears 404 without a wait for that body, and the connection ends."""
+    async with listening(body_seconds=60) as running, connected(running) as (reader, writer):
+        asked = head(event(), Expect="100-continue").replace(b"/webhooks/tickets", b"/webhooks/nobody")
+        writer.write(asked)
+        assert (await asyncio.wait_for(answer(reader), 10))[::2] == (404, True)
+
+
 async def test_a_slow_body_is_cut() -> None:
     """A body that trickles is answered 408 when its time is over, and the connection ends."""
     async with listening(body_seconds=0.2) as running, connected(running) as (reader, writer):
