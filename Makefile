@@ -25,9 +25,8 @@ demo: setup ## The main job on real Kafka, real MongoDB and a simulated org (ARG
 
 test: setup check ## Everything: lint, types, imports, then the tests against the built wheel (ARGS="-k name")
 	@echo "==> building the wheel"
-	@rm -rf build/dist build/site build/under-test
-	@$(BIN)/python -m build --wheel --no-isolation --outdir build/dist . > build-wheel.log 2>&1 || (cat build-wheel.log; exit 1)
-	@rm -f build-wheel.log
+	@rm -rf build/dist build/site build/under-test && mkdir -p build
+	@$(BIN)/python -m build --wheel --no-isolation --outdir build/dist . > build/wheel.log 2>&1 || (cat build/wheel.log; exit 1)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/site build/dist/*.whl
 	@mkdir -p build/under-test && cp -R tests docs pyproject.toml README.md CHANGELOG.md .env.example Makefile build/under-test/
 	@echo "==> testing the wheel, with the source tree out of reach"
