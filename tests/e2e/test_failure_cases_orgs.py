@@ -1,24 +1,29 @@
 """Failure cases that need an org or a mapping with habits of its own, by their numbers: a world for each test."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.whole import until
+import yaml
+from support.running import until
 
 from schemas import topics
+from schemas.presets import preset
+from simulator.org.cometd.settings import CometdSettings
 from simulator.org.edits import Edit
+from simulator.org.faults import FaultKind
+from simulator.org.triggers import TriggerRule
 
 pytestmark = [pytest.mark.integration, pytest.mark.e2e]
 
 OpenWhole = Callable[..., Any]
 
 
-@pytest.mark.parametrize("keep_client", [True, False])
-async def test_case_03_changes_before_the_first_subscription(open_whole: OpenWhole, keep_client: bool) -> None:
+async def test_case_03_changes_before_the_first_subscription(open_whole: OpenWhole) -> None:
     """Records made, linked and edited before anyone listened: the first subscription begins at the oldest event."""
     stages = ("webhook", "reconcile", "write")
-    async with open_whole(start=stages, collections_keep_client=keep_client) as world:
+    async with open_whole(start=stages) as world:
         names = world.names(8)
         for name in names[:4]:
             key = {"LastName": f"Was there {name}", world.kind.external_id: name}
@@ -48,3 +53,82 @@ async def test_case_06_merged_event_reaches_every_record(open_whole: OpenWhole) 
         await world.clean()
         assert [await world.both(name, "department") for name in names] == ["Merged"] * 12
         assert (await world.backlog.read())[topics.SALESFORCE_CHANGES].records == changes + 12
+
+
+@pytest.mark.parametrize(("keep_client", "no_change"), [(True, "last_modified"), (False, "none")])
+async def test_case_07_echo(open_whole: OpenWhole, keep_client: bool, no_change: str) -> None:
+    """Our writes do not come back, whether their mark survives or not; what triggers made of them does, and once.
+
+    One trigger rewrites what we wrote, one sets another field in the same transaction, one puts the old value back; a
+    401 falls in the middle of it.
+    """
+    async with open_whole(collections_keep_client=keep_client, no_change_event=no_change) as world:
+        names = await world.new(9, title="Engineer", department="Sales", address={"city": "Cluj"})
+        for rule in (
+            {"field": "Title", "action": "upper"},
+            {"field": "Phone", "action": "set", "target": "Department", "value": "Called {}"},
+            {"field": "MailingCity", "action": "keep", "who": "api", "on": ("update",)},
+        ):
+            world.org.org.add_trigger(TriggerRule(object="Contact", **rule))
+        commits = len(await world.org_witness.commits())
+        world.plant(FaultKind.UNAUTHORIZED, path="/composite", skip=1, count=2, revoke=True)
+        for name in names[:3]:
+            await world.rename(name, title=f"Trigger {name}", last_name=f"Said {name}")
+        for name in names[3:6]:
+            await world.rename(name, phone="+40722000111")
+        for name in names[6:]:
+            await world.rename(name, **{"address.city": "Brașov"})
+        await world.clean()
+        assert len(await world.org_witness.commits()) == commits + len(names), "one write each, and none for an echo"
+        assert [await world.both(name, "title") for name in names[:3]] == [f"Trigger {n}".upper() for n in names[:3]]
+        assert [await world.both(name, "department") for name in names[3:6]] == ["Called +40722000111"] * 3
+        assert [await world.both(name, "address.city") for name in names[6:]] == ["Cluj"] * 3
+        for name in names:
+            world.edit(name, Title=f"by a user {name}")
+        await world.clean()
+        assert [await world.both(name, "title") for name in names] == [f"by a user {name}".upper() for name in names]
+        assert len(await world.org_witness.commits()) == commits + 2 * len(names), "and none for a user's edit"
+
+
+@pytest.mark.parametrize("unreadable_row", ["call", "row"])
+async def test_runner_up_mapping_names_a_field_that_the_org_lacks(
+    open_whole: OpenWhole, tmp_path: Path, unreadable_row: str
+) -> None:
+    """Every write is refused for it: webhooks are taken, nothing is lost, and no loop hammers the org meanwhile."""
+    mapping = tmp_path / "mapping.yaml"
+    named = preset("ticketing").model_dump(mode="json")
+    (title,) = [field for field in named["kinds"]["customer"]["fields"] if field["platform"] == "title"]
+    title["salesforce"] = "Titel__c"
+    mapping.write_text(yaml.safe_dump({"format": 1, "kinds": named["kinds"]}))
+    async with open_whole(settings={"MAPPING_FILE": str(mapping)}, unreadable_row=unreadable_row) as world:
+        names = world.names(5)
+        for name in names:
+            await world.post(name, {"last_name": f"Last {name}", "title": "Engineer"}, expect=202)
+        await world.rest()
+        documents = [await world.document(name) for name in names]
+        assert [one["salesforce"]["syncStatus"] for one in documents] == ["error"] * 5
+        assert {row["document"] for row in await world.parked(reason="INVALID_FIELD")} == set(names)
+        assert world.calls("PATCH") < 50
+
+
+@pytest.mark.parametrize(("keep_session_on_401", "events_on_subscribe_reply"), [(True, False), (False, True)])
+async def test_case_09_the_sessions_open_questions(
+    open_whole: OpenWhole, keep_session_on_401: bool, events_on_subscribe_reply: bool
+) -> None:
+    """Whichever way Salesforce answers them: logged out in a flood of events in small replies, not one is missing."""
+    habits = CometdSettings(
+        keep_session_on_401=keep_session_on_401,
+        events_on_subscribe_reply=events_on_subscribe_reply,
+        batch_size=3,
+        token_check_seconds=0.05,
+    )
+    async with open_whole(cometd=habits, event_delay_ms=100) as world:
+        names = await world.new(25)
+        for place, name in enumerate(names):
+            world.edit(name, Title=f"one {name}")
+            if place % 8 == 0:
+                world.org.org.tokens.revoke_all()
+        for name in names:
+            world.edit(name, Title=f"two {name}")
+        await world.clean()
+        assert [await world.both(name, "title") for name in names] == [f"two {name}" for name in names]

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.whole import Whole, until
+from support.running import until
+from support.whole import Whole
 
 from schemas import topics
 from schemas.change import OVERFLOW_RECORD_ID

@@ -10,7 +10,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from support.whole import Whole, until
+from support.running import until
+from support.whole import Whole
 
 from schemas import topics
 from simulator.org.cometd.faults import FaultKind as StreamKind

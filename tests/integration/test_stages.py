@@ -1,6 +1,7 @@
 """Reconciler, writer and sweep: one suite on documents in memory and on the real MongoDB."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -328,6 +329,22 @@ async def test_kafka_away_after_the_write_loses_no_doorbell() -> None:
     (result,) = await stage.reconciler.handle([record])
     assert result.outcome is Outcome.DUPLICATE
     assert len(stage.doorbells.rung) == 1
+
+
+async def test_an_external_id_in_another_case_is_another_customers(stage: Stage) -> None:
+    """Salesforce finds it all the same, and an upsert would write over that record: it is parked and nothing written."""
+    stage.salesforce.create("Contact", {"LastName": "Byron", "Tandem_Customer_Id__c": "CUST-1"})
+    find = stage.salesforce.find
+
+    async def without_case(sobject: str, field: str, ids: Sequence[str]) -> dict[str, list[str]]:
+        return await find(sobject, field, [each.upper() for each in ids])
+
+    stage.salesforce.find = without_case  # type: ignore[method-assign]
+    await stage.post(ADA)
+    results = await stage.answer_doorbells()
+    assert [(result.outcome, result.reason) for result in results] == [(Outcome.PARKED, "EXTERNAL_ID_IN_OTHER_CASE")]
+    assert stage.contact()["LastName"] == "Byron"
+    assert (await stage.document())["salesforce"]["syncError"] == "EXTERNAL_ID_IN_OTHER_CASE"
 
 
 def test_the_stage_starts_at_a_fixed_time() -> None:

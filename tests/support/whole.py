@@ -4,12 +4,12 @@ One at a time: topics and consumer groups have one name each, so a world begins 
 database of its own. Every post is journaled, and at the end the demo's observer judges what became of it all.
 """
 
-import asyncio
 import contextlib
+import io
 import itertools
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,11 +25,9 @@ from standardwebhooks import Webhook
 
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import make_topics
-from adapters.telemetry.metrics import Metrics
 from consumers.rules.kinds import compile_kind
 from consumers.rules.stored import value_at
-from ops.processes import reconcile, subscribe, webhook, write
-from ops.processes.frame import Frame, Stage
+from ops.processes import reconcile, write
 from schemas import topics
 from schemas.presets import preset
 from simulator.observer.backlog import Backlog, open_backlog
@@ -39,16 +37,11 @@ from simulator.org.app import RunningOrg, running_org
 from simulator.org.edits import Edit, Edits, make_edits
 from simulator.org.faults import Fault, FaultKind
 from simulator.org.settings import OrgSettings
+from support.running import STAGES, Stages, until
 from support.servers import unique_database
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SOURCE = "tickets"
-STAGES: Mapping[str, Stage] = {
-    "webhook": webhook.stage,
-    "subscribe": subscribe.stage,
-    "reconcile": reconcile.stage,
-    "write": write.stage,
-}
 QUICK = {
     "CHANGES_BACKOFF_SECONDS": "0.05",
     "CHANGES_BACKOFF_CAP_SECONDS": "0.3",
@@ -63,7 +56,7 @@ QUICK = {
     "KAFKA_SESSION_TIMEOUT": "6",
     "MERGE_EVENT_DELAY_SECONDS": "3",
     "MERGE_ANSWER_SECONDS": "4",
-    "MERGE_VISIBLE_AFTER_SECONDS": "0",
+    "MERGE_VISIBLE_AFTER_SECONDS": "0.2",
     "RUNNER_COMMIT_SECONDS": "0.05",
     "RUNNER_STOP_SECONDS": "5",
     "RUNNER_REVOKE_SECONDS": "5",
@@ -80,35 +73,6 @@ QUICK = {
 Document = dict[str, Any]
 
 
-class Notes:
-    """A log of what the stages told: `(level, event, details)`."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[str, str, dict[str, Any]]] = []
-
-    def __getattr__(self, level: str) -> Callable[..., None]:
-        if level.startswith("_"):
-            raise AttributeError(level)
-
-        def note(event: str, **details: Any) -> None:
-            self.rows.append((level, event, details))
-
-        return note
-
-    def last(self, event: str) -> dict[str, Any] | None:
-        """The details of the newest row of this event."""
-        return next((details for _level, told, details in reversed(self.rows) if told == event), None)
-
-
-@dataclass
-class Running:
-    """One stage as a task."""
-
-    frame: Frame
-    notes: Notes
-    task: "asyncio.Task[None]"
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The webhook's answer."""
@@ -118,14 +82,13 @@ class Answer:
 
 
 @dataclass
-class Whole:
+class Whole(Stages):
     """A world that runs. `org` is open to tests: `org.org.faults`, `org.cometd.faults`."""
 
     org: RunningOrg
     http: aiohttp.ClientSession
     database: AsyncDatabase[Document]
     backlog: Backlog
-    stages: dict[str, Running] = field(default_factory=dict)
     journal: list[dict[str, Any]] = field(default_factory=list)
     pool: list[str] = field(default_factory=list)
     """Customers at rest that no test has taken yet."""
@@ -153,46 +116,6 @@ class Whole:
         pool = set(self.pool)
         self.journal = [row for row in self.journal if row.get("document_id", "") in pool or row["row"] == "posted"]
 
-    # Stages
-
-    def start(self, name: str, *, stage: str = "") -> None:
-        """Start a stage; `name` tells a second one of its sort."""
-        notes = Notes()
-        frame = Frame(stage=name, log=notes, metrics=Metrics(), stop=asyncio.Event())
-        task = asyncio.create_task(_run_stage(STAGES[stage or name], frame))
-        self.stages[name] = Running(frame, notes, task)
-
-    async def stop(self, name: str) -> None:
-        """As SIGTERM does."""
-        running = self.stages.pop(name)
-        running.frame.stop.set()
-        async with asyncio.timeout(20):
-            await running.task
-
-    async def kill(self, name: str) -> None:
-        """In the middle of whatever it is doing; nothing in hand is finished."""
-        running = self.stages.pop(name)
-        running.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            async with asyncio.timeout(20):
-                await running.task
-
-    async def close(self) -> None:
-        """Stop every stage."""
-        for running in self.stages.values():
-            running.frame.stop.set()
-        for running in self.stages.values():
-            done, _ = await asyncio.wait([running.task], timeout=15)
-            if not done:
-                running.task.cancel()
-                await asyncio.wait([running.task], timeout=15)
-        failures = [
-            running.task.exception()
-            for running in self.stages.values()
-            if not running.task.cancelled() and running.task.exception() is not None
-        ]
-        assert not failures, failures
-
     # The platform
 
     async def webhook_url(self) -> str:
@@ -210,7 +133,7 @@ class Whole:
             "webhook-timestamp": str(int(sent_at.timestamp())),
             "webhook-signature": Webhook(SECRET).sign(event_id, sent_at, body.decode()),
         }
-        async with self.http.post(await self.webhook_url(), data=body, headers=headers) as reply:
+        async with self.http.post(await self.webhook_url(), data=io.BytesIO(body), headers=headers) as reply:
             return Answer(reply.status, await reply.json())
 
     async def post(
@@ -224,8 +147,11 @@ class Whole:
         times: int = 1,
         occurred_at: int | None = None,
         expect: int = 202,
+        look: bool = True,
     ) -> Answer:
-        """One event of the platform, journaled, posted `times` times under the same id."""
+        """One event of the platform, journaled, posted `times` times under the same id; its author looks first."""
+        if look:
+            await self.look(document)
         event_id = event_id or f"msg_{uuid.uuid4().hex}"
         occurred_at = wall_ms() if occurred_at is None else occurred_at
         moment = datetime.fromtimestamp(occurred_at // 1000, UTC)
@@ -345,15 +271,14 @@ class Whole:
         try:
             await until(still, "", seconds=seconds, every=0.12)
         except AssertionError:
-            unfinished = [one async for one in self.database["customers"].find({"salesforce.syncStatus": "pending"})]
-            raise AssertionError(
-                f"no rest: {before}, {unfinished[:1]}, {[one.notes.rows[-4:] for one in self.stages.values()]}"
-            ) from None
+            due = await self.database["customers"].find({"_sync.due_at": {"$exists": True}}).to_list()
+            notes = [one.notes.rows[-4:] for one in self.stages.values()]
+            raise AssertionError(f"no rest: {before}, {due[:1]}, {notes}") from None
         await self.look()
 
-    async def look(self) -> None:
-        """The platform sees its documents as they are now."""
-        async for shown in self.database["customers"].find({}):
+    async def look(self, document: str = "") -> None:
+        """The platform sees one or all of its documents as they are now."""
+        async for shown in self.database["customers"].find({"_id": document} if document else {}):
             fields = {rule.dotted: value_at(shown, rule) for rule in self.kind.fields}
             seen = {"document_id": shown["_id"], "revision": shown["revision"], "at": wall_ms(), "fields": fields}
             self.journal.append({"row": "seen"} | seen)
@@ -371,7 +296,8 @@ class Whole:
         watched = [topic for name, its in groups.items() if name in here for topic in its]
         left = await self.backlog.read()
         unfinished = sum(left[topic].unfinished for topic in watched)
-        return (bus.latest(), pulse.revisions, commits, (unread, unfinished, pulse.pending))
+        due = await self.database["customers"].count_documents({"_sync.due_at": {"$exists": True}})
+        return (bus.latest(), pulse.revisions, commits, (unread, unfinished, due))
 
     async def verdict(self) -> Verdict:
         """What the demo's observer says of all that the journal holds."""
@@ -398,21 +324,6 @@ class Whole:
 def wall_ms() -> int:
     """Now, epoch milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-async def until(
-    holds: Callable[[], Any | Awaitable[Any]], what: str, *, seconds: float = 15.0, every: float = 0.02
-) -> None:
-    """Wait for a condition; it may be a coroutine function."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = holds()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found:
-            return
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        await asyncio.sleep(every)
 
 
 @contextlib.asynccontextmanager
@@ -479,9 +390,3 @@ async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
 
     await until(known, f"the partitions of {topic} are known")
     return found or set()
-
-
-async def _run_stage(stage: Stage, frame: Frame) -> None:
-    await stage(frame)
-    if not frame.stop.is_set():
-        raise RuntimeError("a stage ended by itself")

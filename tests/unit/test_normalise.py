@@ -116,6 +116,14 @@ def test_merged_wildcard_and_overflow_events(ids: list[str], *, no_record: bool)
     assert all(change.names_no_record is no_record for change in changes)
 
 
+def test_a_record_is_named_by_its_18_characters() -> None:
+    """Documents are linked by them; an event may name the record by 15."""
+    short, full = "0035g00000Qr000", "0035g00000Qr000AAB"
+    (change,) = normalise(data({"recordIds": [short]}), 7)
+    assert change.record_id == full
+    assert change == normalise(data({"recordIds": [full]}), 7)[0]
+
+
 @pytest.mark.parametrize(
     ("origin", "client"),
     [
