@@ -332,7 +332,7 @@ async def test_kafka_away_after_the_write_loses_no_doorbell() -> None:
 
 
 async def test_an_external_id_in_another_case_is_another_customers(stage: Stage) -> None:
-    """Salesforce finds it all the same, and an upsert would write over that record: it is parked and nothing written."""
+    """Salesforce finds it all the same, and an upsert would write over that record: it is parked, nothing written."""
     stage.salesforce.create("Contact", {"LastName": "Byron", "Tandem_Customer_Id__c": "CUST-1"})
     find = stage.salesforce.find
 
