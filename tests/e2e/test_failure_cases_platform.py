@@ -5,6 +5,7 @@ the demo's observer counts what was lost, doubled, echoed or left different.
 """
 
 import asyncio
+import gc
 import json
 import random
 from typing import Any
@@ -291,7 +292,11 @@ async def test_dates_do_not_move_by_a_day(world: Whole) -> None:
     assert [await world.both(name, "birthdate") for name in names] == ["2000-12-31"] * 3
 
 
-@pytest.mark.parametrize("end", ["kill", "stop"])
+# A stage that is cancelled while it starts leaves a socket to the garbage collector, as no killed process can.
+LEFT_OPEN = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.mark.parametrize("end", ["stop", pytest.param("kill", marks=LEFT_OPEN)])
 async def test_processes_restarted_in_the_middle(world: Whole, end: str) -> None:
     """Both sides edit without end while one process after the other goes down and comes up: nothing is noticed."""
     chance = random.Random(3)
@@ -324,3 +329,4 @@ async def test_processes_restarted_in_the_middle(world: Whole, end: str) -> None
     finally:
         await working
     await world.clean()
+    gc.collect()
