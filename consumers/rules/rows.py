@@ -46,7 +46,7 @@ def apply_row(state: DocumentState, row: Row, kind: Kind, occasion: Occasion) ->
     position = CommitPosition(mark, LAST, LAST)
     landed = _newly_landed(state, row, kind)
     for shown in landed:
-        shown.state = WriteState.LANDED
+        shown.state, shown.covered = WriteState.LANDED, state.row_mark
     first_contact = not link.read
     for rule in kind.fields:
         value = row.values.get(rule.name)
@@ -59,9 +59,7 @@ def apply_row(state: DocumentState, row: Row, kind: Kind, occasion: Occasion) ->
         else:
             ordinary(state, rule, value, position, occasion)
         settle(state, field, rule)
-    if mark > state.row_mark:
-        state.row_before, state.row_mark = state.row_mark, mark
-        state.row_write = min((one.number for one in landed), default=0)
+    state.row_mark = max(state.row_mark, mark)
     link.read = True
     # Another writer's row whose read began before this moment may be older than this one.
     state.heard_at = max(state.heard_at, occasion.now)
@@ -90,7 +88,21 @@ def _shown_there(state: DocumentState, row: Row, kind: Kind, rule: FieldRule, la
     last = None if number is None else state.write(number)
     if last is not None and rule.name in last.values:
         return last if last in landed else None
-    return next((one for one in reversed(landed) if rule.name in one.values), None)
+    shown = next((one for one in reversed(landed) if rule.name in one.values), None)
+    return shown or _late_lander(state, row, rule)
+
+
+def _late_lander(state: DocumentState, row: Row, rule: FieldRule) -> Write | None:
+    """A write that nobody answered, whose value the row shows: it has landed under another's token, and is no edit."""
+    value = (row.values or {}).get(rule.name)
+    return next(
+        (
+            one
+            for one in reversed(state.writes)
+            if one.state is WriteState.UNKNOWN and rule.name in one.values and rule.same(value, one.values[rule.name])
+        ),
+        None,
+    )
 
 
 def _written(

@@ -24,10 +24,12 @@ def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occ
     existence = _existence(state, link, change)
     if existence is not None:
         return existence
+    write = _ours(state, change, kind)
+    if write is not None:
+        write.heard = True
     if not link.read:
         # Every register is still empty: the whole read that follows holds these values too (rules 18 and 19).
         return Result(Outcome.APPLIED, "rule 19: the record is read whole first")
-    write = _ours(state, change, kind)
     if write is not None:
         write.state = WriteState.LANDED
     _end_doubts(state, change, write)
@@ -36,10 +38,7 @@ def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occ
     elif write is not None:
         _ours_landed(state, change, kind, write, occasion)
     else:
-        for name, value in change.fields.items():
-            rule = kind.by_name.get(name)
-            if rule is not None:
-                ordinary(state, rule, value, change.position, occasion)
+        _by_others(state, change, kind, occasion)
     if any(name in kind.by_name for name in change.differences):
         state.read_reason = "a long text came as a difference"
     if write is not None and not _beyond(change, kind, write):
@@ -62,6 +61,14 @@ def _existence(state: DocumentState, link: Link, change: Change) -> Result | Non
         case _:
             state.read_reason = "an event named no values"
             return Result(Outcome.APPLIED, "a gap event: the record is read whole")
+
+
+def _by_others(state: DocumentState, change: Change, kind: Kind, occasion: Occasion) -> None:
+    """Rule 12, field by field."""
+    for name, value in change.fields.items():
+        rule = kind.by_name.get(name)
+        if rule is not None:
+            ordinary(state, rule, value, change.position, occasion)
 
 
 def ordinary(
@@ -254,40 +261,76 @@ def _set_beside_ours(
 
 def _within_row_mark(state: DocumentState, change: Change, kind: Kind, write: Write | None, occasion: Occasion) -> None:
     """Rule 25: a row read whole covers this event, so S stays; but our write may have buried its value unheard."""
-    if write is not None or change.position.timestamp <= state.row_before:
-        return
-    if not state.row_write:
+    if write is not None:
         return
     for name, value in change.fields.items():
         rule = kind.by_name.get(name)
-        if rule is None or not _shown_by_row(state, rule):
-            continue
-        field = state.field(name)
-        if field.salesforce is None or rule.same(value, field.salesforce.value) or rule.same(value, field.value):
-            continue
-        if not rule.pulls:
-            _overwritten(state, field, rule, value, change.position, occasion)
-            continue
-        settle_conflict(
-            state,
-            field,
-            rule,
-            value,
-            change.position,
-            by=f"13.{rule.policy}",
-            occasion=occasion,
-            note="buried by our write before it was heard",
-        )
-        settle(state, field, rule)
+        burying = _buried_by(state, change, name)
+        if rule is not None and burying is not None and not rule.same(value, burying.values[name]):
+            _bring_to_light(state, rule, value, change, burying, occasion)
 
 
-def _shown_by_row(state: DocumentState, rule: FieldRule) -> bool:
-    """Whether the last row showed a newly landed write of ours in this field, and not what was made of it after."""
-    held = state.field(rule.name).salesforce
-    return held is not None and any(
-        write.number >= state.row_write and rule.name in write.values and rule.same(held.value, write.values[rule.name])
-        for write in state.writes
+def _buried_by(state: DocumentState, change: Change, name: str) -> Write | None:
+    """A write that a row showed in this field, that was committed after this change, and before which no row was read.
+
+    Its event has still to come, and events come in the order of commits. A first write made the record: nothing lay
+    under it, and its event may have been passed over because there was no link yet.
+    """
+    return next(
+        (
+            one
+            for one in state.writes
+            if one.state is WriteState.LANDED
+            and not one.heard
+            and not one.first
+            and name in one.values
+            and change.position.timestamp > one.covered
+        ),
+        None,
     )
+
+
+def _bring_to_light(
+    state: DocumentState, rule: FieldRule, value: Any, change: Change, burying: Write, occasion: Occasion
+) -> None:
+    """An edit that our write buried before it was heard: a conflict, unless Salesforce has a later one."""
+    field = state.field(rule.name)
+    if field.salesforce is None or rule.same(value, field.salesforce.value) or rule.same(value, field.value):
+        return
+    if not rule.pulls:
+        _overwritten(state, field, rule, value, change.position, occasion)
+        return
+    if field.source is Side.SALESFORCE and field.made_at <= change.position.timestamp:
+        _buried(state, field, rule, value, change.position, occasion)
+        _take_over(state, field, rule, value, change.position, at=occasion.shown_at)
+        settle(state, field, rule)
+        return
+    if field.source is Side.SALESFORCE:
+        state.audit.append(
+            audit.row(
+                state,
+                rule,
+                field,
+                platform=(burying.values[rule.name], burying.taken_at),
+                salesforce=(value, change.position.timestamp),
+                winner=Side.PLATFORM,
+                by="25",
+                note="buried by our write before it was heard, and a later edit stands",
+                occasion=occasion,
+            )
+        )
+        return
+    settle_conflict(
+        state,
+        field,
+        rule,
+        value,
+        change.position,
+        by=f"13.{rule.policy}",
+        occasion=occasion,
+        note="buried by our write before it was heard",
+    )
+    settle(state, field, rule)
 
 
 def _take_over(

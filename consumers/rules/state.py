@@ -141,6 +141,10 @@ class Write:
     answered_at: int = 0
     first: bool = False
     """An upsert by external id, made before there was a link."""
+    heard: bool = False
+    """Its event has come. Events come in the order of commits, so one that comes before it was committed before it."""
+    covered: int = 0
+    """For a write that a row showed: the row mark before, up to which nothing can have been buried unseen (rule 25)."""
 
     @property
     def pending(self) -> bool:
@@ -204,10 +208,6 @@ class DocumentState:
     """When a change or a row of the record was last taken in, by our clock."""
     row_mark: int = 0
     """The last millisecond of the second that the last whole read covers (rule 25)."""
-    row_before: int = 0
-    """The row mark before that."""
-    row_write: int = 0
-    """The write that the last whole read showed newly landed, 0 for none."""
     writes: list[Write] = field(default_factory=list)
     last_number: int = 0
     read_reason: str = ""

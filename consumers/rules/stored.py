@@ -134,7 +134,7 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
         state.link = Link(link["id"], link["at"], link.get("read", False), link.get("gone", False))
     state.position = _position(sync.get("position")) or BEGINNING
     state.heard_at = sync.get("heard", 0)
-    state.row_mark, state.row_before, state.row_write = sync.get("row", (0, 0, 0))
+    state.row_mark = sync.get("row", 0)
     state.writes = [_load_write(stored) for stored in sync.get("writes", ())]
     state.last_number = sync.get("number", 0)
     state.read_reason = sync.get("read", "")
@@ -212,7 +212,7 @@ def _sync(state: DocumentState, fields: dict[str, Any], due_at: int | None, deci
     if state.heard_at:
         stored["heard"] = state.heard_at
     if state.row_mark:
-        stored["row"] = [state.row_mark, state.row_before, state.row_write]
+        stored["row"] = state.row_mark
     if state.writes:
         stored["writes"] = [_dump_write(write) for write in state.writes]
     if state.read_reason:
@@ -297,6 +297,8 @@ def _load_write(stored: Mapping[str, Any]) -> Write:
         state=_WRITE_STATES[stored["state"]],
         answered_at=stored.get("answered", 0),
         first=stored.get("first", False),
+        heard=stored.get("heard", False),
+        covered=stored.get("covered", 0),
     )
 
 
@@ -312,6 +314,10 @@ def _dump_write(write: Write) -> dict[str, Any]:
         stored["answered"] = write.answered_at
     if write.first:
         stored["first"] = True
+    if write.heard:
+        stored["heard"] = True
+    if write.covered:
+        stored["covered"] = write.covered
     return stored
 
 

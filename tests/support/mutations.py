@@ -590,8 +590,8 @@ MUTATIONS: Final = (
         "25",
         "what our write buried is lost",
         "salesforce",
-        "    if not state.row_write:\n        return",
-        "    if True:\n        return",
+        "            and not one.heard\n",
+        "            and False\n",
         Schedule(
             [
                 "post",
@@ -610,26 +610,26 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "25",
-        "the row is taken to show our write though it shows a later edit",
+        "a write whose event was heard is taken to lie over what came after it",
         "salesforce",
-        "rule.name in write.values and rule.same(held.value, write.values[rule.name])",
-        "rule.name in write.values",
-        Schedule(["post", "write ok", "sales Phone", "sales Phone", "wait 6000", "write unanswered"]),
+        "            and not one.heard\n",
+        "",
+        Example("rule_25_a_write_that_was_heard_of_buries_nothing_after_it"),
     ),
     Mutation(
         "25",
         "of several writes the row only shows the last",
-        "rows",
-        "min((one.number for one in landed), default=0)",
-        "landed[-1].number if landed else 0",
+        "salesforce",
+        "            for one in state.writes\n            if one.state is WriteState.LANDED\n",
+        "            for one in state.writes[-1:]\n            if one.state is WriteState.LANDED\n",
         Example("rule_25_every_write_that_the_row_showed_may_have_buried_an_edit"),
     ),
     Mutation(
         "25",
         "an earlier row is not taken into account",
         "salesforce",
-        "    if write is not None or change.position.timestamp <= state.row_before:",
-        "    if write is not None:",
+        "            and change.position.timestamp > one.covered\n",
+        "",
         Schedule(
             [
                 "rest",

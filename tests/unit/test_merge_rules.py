@@ -545,6 +545,59 @@ def test_rule_25_a_value_that_our_write_buried_is_a_conflict(world: World) -> No
     assert field(world).value == "s1"
 
 
+def read_whole(world: World) -> None:
+    """Have the record read whole, now that its second is over."""
+    state = world.load()
+    state.read_reason = "asked for"
+    world.save(state)
+    world.now += 5_000
+    assert world.write() == "read"
+
+
+def test_rule_25_an_edit_that_our_write_buried_is_named_although_a_later_one_stands(world: World) -> None:
+    """The row shows the later edit; the one under our write is heard after it and has a row of its own."""
+    post(world, "p1", at=world.now)
+    world.salesforce_edits("Phone", "s1")
+    world.write()
+    world.salesforce_edits("Phone", "s2")
+    read_whole(world)
+    world.deliver_change()
+    row = last_audit(world)
+    assert row["rule"] == "25"
+    assert row["lost"]["value"] == "s1"
+    assert field(world).value == "s2"
+
+
+def test_rule_25_an_edit_buried_before_the_last_of_two_reads_is_brought_to_light() -> None:
+    """Each read shows a write of ours; the stream is behind both."""
+    world = linked_world("platform_wins")
+    post(world, "p1", at=world.now)
+    world.salesforce_edits("Phone", "s1")
+    world.write()
+    read_whole(world)
+    world.now += 5_000
+    post(world, "p2", at=world.now)
+    world.write()
+    read_whole(world)
+    world.deliver_change()
+    assert last_audit(world)["lost"]["value"] == "s1"
+    assert field(world).value == "p2"
+
+
+def test_rule_25_a_write_that_was_heard_of_buries_nothing_after_it(world: World) -> None:
+    """Events come in the order of commits: what comes after ours was committed after it."""
+    post(world, "p1", at=world.now)
+    world.write()
+    world.salesforce_edits("Phone", "s1")
+    world.salesforce_edits("Phone", "s2")
+    read_whole(world)
+    rows = len(world.audit)
+    for _ in world.stream:
+        world.deliver_change()
+    assert field(world).value == "s2"
+    assert len(world.audit) == rows
+
+
 def test_rule_26_a_row_that_differs_from_a_newly_landed_write() -> None:
     """Current value as when taken: Salesforce's. Moved on since: a conflict."""
     for moved_on, rule in ((False, "26"), (True, "13.salesforce_wins")):
@@ -561,6 +614,26 @@ def test_rule_26_a_row_that_differs_from_a_newly_landed_write() -> None:
         assert world.write() == "read"
         assert last_audit(world)["rule"] == rule
         assert field(world).value == "reset"
+
+
+def test_rule_26_a_write_that_nobody_answered_is_known_by_its_value_under_anothers_token(world: World) -> None:
+    """It lay over an edit; taken for an edit of its own, it would take that one away without a word."""
+    world.salesforce_edits("Phone", "s1")
+    post(world, "p1", at=world.now)
+    world.write("unanswered")
+    world.deliver_change()
+    assert field(world).value == "s1"
+    state = world.load()
+    assert_platform(
+        state, Assertion("t", world.now, {"total": 5}, frozenset({"total"})), world.kind, world.occasion("t")
+    )
+    world.save(state)
+    world.now += 600
+    assert world.write() == "ok"
+    read_whole(world)
+    world.settle()
+    assert world.record is not None
+    assert field(world).value == world.record["Phone"] == "s1"
 
 
 def test_rule_27_values_are_kept_raw_and_null_and_empty_are_equal(world: World) -> None:
