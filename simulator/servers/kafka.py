@@ -108,11 +108,17 @@ def cluster_id(folder: Path) -> str:
     return next(line.partition("=")[2] for line in lines if line.startswith("cluster.id="))
 
 
+def new_cluster_id(chance: bytes) -> str:
+    """A cluster id, 22 characters, of 16 bytes of chance. It never begins with `-`, which the tool takes for an option."""
+    tame = bytes([chance[0] & 0x7F]) + chance[1:]
+    return base64.urlsafe_b64encode(tame).decode().rstrip("=")
+
+
 async def _format(java: Path, classpath: str, properties: Path, folder: Path) -> None:
     """Give an empty data folder its cluster id, as Kafka wants it done once."""
     if (folder / "data" / "meta.properties").exists():
         return
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    cluster = new_cluster_id(uuid.uuid4().bytes)
     log = folder / "format.log"
     with log.open("ab") as output:
         tool = await asyncio.create_subprocess_exec(

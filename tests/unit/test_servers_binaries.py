@@ -10,7 +10,7 @@ import pytest
 
 from simulator.servers.errors import NoBinaries, ServerError
 from simulator.servers.jars import cache_folder, digest, fetch
-from simulator.servers.kafka import find_java, server_properties
+from simulator.servers.kafka import find_java, new_cluster_id, server_properties
 from simulator.servers.local import servers_or_start
 from simulator.servers.mongod import find_mongod
 
@@ -151,3 +151,10 @@ def test_the_broker_keeps_what_the_promises_need() -> None:
     assert properties["unclean.leader.election.enable"] == "false"
     assert properties["auto.create.topics.enable"] == "false"
     assert properties["listeners"] == "PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2"
+
+
+def test_a_cluster_id_is_never_taken_for_an_option() -> None:
+    """One in 64 began with a dash, and Kafka's tool refused it."""
+    ids = [new_cluster_id(bytes([first]) + b"\xff" * 15) for first in range(256)]
+    assert {len(one) for one in ids} == {22}
+    assert not [one for one in ids if one.startswith("-")]
