@@ -109,7 +109,7 @@ def cluster_id(folder: Path) -> str:
 
 
 def new_cluster_id(chance: bytes) -> str:
-    """A cluster id, 22 characters, of 16 bytes of chance. It never begins with `-`, which the tool takes for an option."""
+    """A cluster id of 22 characters from 16 bytes of chance. A leading `-` would be taken for an option by the tool."""
     tame = bytes([chance[0] & 0x7F]) + chance[1:]
     return base64.urlsafe_b64encode(tame).decode().rstrip("=")
 
