@@ -92,6 +92,7 @@ class World:
     calls: int = 0
     serial: int = 0
     trigger: Any = None
+    timing: Timing = TIMING
 
     def __post_init__(self) -> None:
         self.catalog = Catalog(mapping(self.policy))
@@ -107,12 +108,12 @@ class World:
         for row in state.audit:
             self.audit[row["_id"]] = row
         state.audit = []
-        due = due_at(state, self.kind, TIMING, now=self.now)
+        due = due_at(state, self.kind, self.timing, now=self.now)
         changes = dump(state, self.kind, now=self.now, due_at=due, decision="d")
         self.stored = {**(self.stored or {"_id": "c-1"}), **copy.deepcopy(changes)}
 
     def occasion(self, event: str) -> Occasion:
-        return Occasion(event, self.now, self.now + TIMING.visible_after)
+        return Occasion(event, self.now, self.now + self.timing.visible_after)
 
     # -- people ------------------------------------------------------------------------------------------------
 
@@ -199,14 +200,14 @@ class World:
         if self.stored is None:
             return "nothing"
         state = self.load()
-        give_up_unanswered(state, self.kind, TIMING, now=self.now)
-        step = next_step(state, self.kind, TIMING, now=self.now)
+        give_up_unanswered(state, self.kind, self.timing, now=self.now)
+        step = next_step(state, self.kind, self.timing, now=self.now)
         if isinstance(step, Find):
             if self.record is not None:
                 linked(state, RECORD, now=self.now)
                 self.save(state)
                 return "linked"
-            step = after_find(state, self.kind, TIMING, now=self.now)
+            step = after_find(state, self.kind, self.timing, now=self.now)
             if isinstance(step, Until):
                 wait(state, "LOOK_AGAIN", until=step.at)
                 self.save(state)
@@ -219,7 +220,7 @@ class World:
             self.save(state)
             return "read"
         if not isinstance(step, Send):
-            if state.stored_due_at != due_at(state, self.kind, TIMING, now=self.now):
+            if state.stored_due_at != due_at(state, self.kind, self.timing, now=self.now):
                 self.save(state)
             return "nothing"
         self.calls += 1

@@ -1,0 +1,120 @@
+"""Examples of rules 2 to 7, 13 and 22: what the platform says."""
+
+from support.merge_examples.story import Story, agreed
+
+
+def rule_2() -> Story:
+    """A clock that runs ahead cannot make an event from the future, and one event counts once."""
+    story = agreed()
+    story.at(1).posts("555 0142", dated=30)
+    event = story.at(2).posts("555 0143", dated=2)
+    story.at(3).posts_again(event, "555 0143", dated=2)
+    return story.ends(
+        document="555 0143",
+        salesforce="555 0100",
+        next_call="write Phone = `555 0143`",
+        outcomes="applied applied duplicate",
+    )
+
+
+def rule_3() -> Story:
+    """An event that was overtaken by a newer one is stale."""
+    story = agreed()
+    story.at(10).posts("555 0143", dated=10)
+    story.at(11).posts("555 0142", dated=5)
+    return story.ends(
+        document="555 0143",
+        salesforce="555 0100",
+        next_call="write Phone = `555 0143`",
+        outcomes="applied stale",
+    )
+
+
+def rule_4() -> Story:
+    """Somebody saves a page that still shows the old phone: that is no edit."""
+    story = agreed()
+    story.at(5).salesforce_sets("555 0199")
+    story.at(15).posts("555 0100", named=False)
+    return story.ends(document="555 0199", salesforce="555 0199", outcomes="applied applied")
+
+
+def rule_5() -> Story:
+    """Ten seconds after Salesforce's value was shown, its successor wins without a conflict."""
+    story = agreed()
+    story.at(5).salesforce_sets("555 0199")
+    story.at(15).posts("555 0142")
+    return story.ends(
+        document="555 0142",
+        salesforce="555 0199",
+        next_call="write Phone = `555 0142`",
+        outcomes="applied applied",
+    )
+
+
+def rule_6() -> Story:
+    """A whole record brings a new value; nobody knows when it was typed."""
+    story = agreed()
+    story.at(5).salesforce_sets("555 0199")
+    story.at(15).posts("555 0142", named=False)
+    return story.ends(
+        document="555 0142",
+        salesforce="555 0199",
+        next_call="write Phone = `555 0142`",
+        outcomes="applied applied",
+        audit=(("6", "platform", "555 0199"),),
+    )
+
+
+def rule_7() -> Story:
+    """Two people edit within the same second; neither could see the other's value."""
+    story = agreed(policy="salesforce_wins")
+    story.at(5).salesforce_sets("555 0199")
+    story.at(6).posts("555 0142", dated=4)
+    return story.ends(
+        document="555 0199",
+        salesforce="555 0199",
+        outcomes="applied applied",
+        audit=(("13.salesforce_wins", "salesforce", "555 0142"),),
+    )
+
+
+def rule_13() -> Story:
+    """Salesforce's edit was made before the platform's had landed: a conflict. The platform's is written over it."""
+    story = agreed(policy="platform_wins")
+    story.at(5).posts("555 0142")
+    story.at(6).salesforce_sets("555 0199")
+    story.at(7).writes()
+    story.at(8).event_comes()
+    return story.ends(
+        document="555 0142",
+        salesforce="555 0142",
+        outcomes="applied applied echo",
+        audit=(("13.platform_wins", "platform", "555 0199"),),
+    )
+
+
+def rule_13_latest() -> Story:
+    """The same under `latest_wins`: the later edit stays."""
+    story = agreed(policy="latest_wins")
+    story.at(5).posts("555 0142")
+    story.at(6).salesforce_sets("555 0199")
+    return story.ends(
+        document="555 0199",
+        salesforce="555 0199",
+        outcomes="applied applied",
+        audit=(("13.latest_wins", "salesforce", "555 0142"),),
+    )
+
+
+def rule_22() -> Story:
+    """An edit made before the deletion is stale; one made after it revives the customer."""
+    story = agreed()
+    story.at(10).platform_deletes()
+    story.at(11).posts("555 0142", dated=9)
+    story.at(12).posts("555 0143", dated=12)
+    return story.ends(
+        document="555 0143",
+        salesforce="555 0100",
+        next_call="write Phone = `555 0143`",
+        outcomes="applied stale applied",
+    )

@@ -1,0 +1,182 @@
+"""The steps of a worked example: each runs the real rules, and is told in a line that a sales admin can read."""
+
+from typing import Any, Final
+
+from consumers.rules.rows import Row
+from consumers.rules.writes import Find, Nothing, Read, forget_old_writes
+from schemas.change import Change, ChangeType
+from schemas.position import CommitPosition
+from support.merge_examples.tale import FIELDS, Tale
+from support.merge_examples.words import call_of, clock, value_of, values_of
+from support.merge_world import RECORD
+
+FIRST: Final = "555 0100"
+"""The phone that both sides agree on at the start."""
+FATES: Final = {
+    "ok": "",
+    "lost": "; no answer comes",
+    "late": "; no answer comes",
+    "unanswered": "; no answer comes",
+    "killed": " and is killed before the call",
+    "killed_after": " and is killed after the call",
+}
+"""What may become of a call, as `World.write` knows it, and how it is told."""
+
+
+class Story(Tale):
+    """People on both sides, the change stream and the writer. `name` is a field's; times are seconds after ten."""
+
+    # -- people ------------------------------------------------------------------------------------------------
+
+    def posts(
+        self, value: Any, *, name: str = "phone", named: bool = True, dated: int | None = None, seen: int | None = None
+    ) -> str:
+        """The platform posts one field, named as changed or in a whole record. The event's id is returned.
+
+        `dated` is when the event says that it occurred; `seen` the revision that its author looked at.
+        """
+        event_id = f"event-{len(self.lines)}"
+        self.take_post(event_id, {name: value}, dated, changed=frozenset({name}) if named else None, seen=seen)
+        how = "" if named else " in a whole record"
+        when = "" if dated is None else f", dated {clock(self.lines[0].at + dated * 1_000)}"
+        self.tell(f"The platform posts {values_of({name: value})}{how}{when}")
+        if seen is not None:
+            self.tell_more(f"its author had seen revision {seen}")
+        return event_id
+
+    def posts_again(self, event_id: str, value: Any, *, name: str = "phone", dated: int) -> None:
+        """An event is delivered once more."""
+        self.take_post(event_id, {name: value}, dated, changed=frozenset({name}))
+        self.tell(f"The event with {values_of({name: value})} is delivered again")
+
+    def platform_deletes(self) -> None:
+        """The platform says that the customer was deleted."""
+        self.take_post(f"event-{len(self.lines)}", {}, deletes=True)
+        self.tell("The platform says that the customer was deleted")
+
+    def salesforce_sets(self, value: Any, *, name: str = "Phone", heard: bool = True) -> None:
+        """A Salesforce user edits; `heard` is whether the change event comes at once."""
+        self.world.salesforce_edits(name, value)
+        if heard:
+            self.hear()
+        self.tell(f"A Salesforce user sets {values_of({name: value})}")
+        if not heard:
+            self.tell_more("its event is still on its way")
+
+    def record_is(self, type_: ChangeType) -> None:
+        """The record is deleted or undeleted in Salesforce, and the event comes."""
+        world = self.world
+        before = world.record
+        world.record = None if type_ is ChangeType.DELETE else self._deleted
+        self._deleted = before
+        world.commits += 1
+        position = CommitPosition(world.now, world.commits, 1)
+        world.stream.append(
+            Change(entity="Contact", record_id=RECORD, type=type_, position=position, transaction_key="t")
+        )
+        self.hear()
+        self.tell(f"The record is {str(type_).lower()}d in Salesforce")
+
+    _deleted: dict[str, Any] | None = None
+
+    def trigger(self, phone: str, values: dict[str, Any], told: str) -> None:
+        """From the start a trigger answers a write of this phone with values of its own."""
+        self.world.trigger = lambda written: values if written.get("Phone") == phone else {}
+        self.tell_more(told)
+
+    # -- the change stream -------------------------------------------------------------------------------------
+
+    def event_comes(self) -> None:
+        """The next change event of the record is heard."""
+        committed_at = self.world.stream[self.world.unheard].position.timestamp
+        self.hear()
+        self.tell(f"The event of the commit at {clock(committed_at)} comes")
+
+    def stream_begins_again(self, events: int) -> None:
+        """The change stream goes back by so many events, which come again."""
+        self.world.unheard -= events
+        for _ in range(events):
+            self.event_comes()
+
+    def lands_late(self) -> None:
+        """A request that nobody answered reaches Salesforce after all, and its event comes."""
+        number = self.world.in_flight[0][2]
+        self.world.land_late()
+        self.hear()
+        self.tell(f"Write {number} lands after all, and its event comes")
+
+    # -- the writer --------------------------------------------------------------------------------------------
+
+    def writes(self, fate: str = "ok") -> None:
+        """The writer looks the record up or writes; `fate` is what becomes of a write."""
+        step = self.next_step()
+        assert not isinstance(step, Read | Nothing), call_of(step)
+        looked = " looks the record up" if isinstance(step, Find) else ""
+        calls, found = self.world.calls, self.world.write(fate)
+        if self.world.calls > calls:
+            write = self.world.load().writes[-1]
+            none = ", finds none and" if looked else ""
+            self.tell(f"The writer{looked}{none} sends {values_of(write.values)} as write {write.number}{FATES[fate]}")
+        elif looked:
+            self.tell(f"The writer{looked} and {'finds it: it is linked' if found == 'linked' else 'finds none'}")
+        else:
+            self.tell("The writer waits")
+
+    def begins_read(self) -> Row:
+        """A whole read of the record begins; what it will answer is returned."""
+        self._must_be_read()
+        row = self.row()
+        self.tell("A whole read of the record begins")
+        return row
+
+    def answers_read(self, row: Row) -> None:
+        """The answer of a read that began before."""
+        self.take_row(row)
+        self.tell("The read is answered")
+
+    def reads(self) -> None:
+        """A whole read, answered at once."""
+        self._must_be_read()
+        self.take_row(self.row())
+        name, record = FIELDS[self.about], self.world.record
+        self.tell("The record is read whole: " + ("there is none" if record is None else value_of(record.get(name))))
+
+    def _must_be_read(self) -> None:
+        step = self.next_step()
+        assert isinstance(step, Read), call_of(step)
+
+    def edits_and_writes(self, values: list[str]) -> None:
+        """Phones posted one a second, each written and heard of; and old writes forgotten, as before every save."""
+        for value in values:
+            self.world.now += 1_000
+            self.take_post(f"event-{value}", {"phone": value}, changed=frozenset({"phone"}))
+            self.world.write()
+            self.hear()
+        state = self.world.load()
+        forget_old_writes(state, now=self.world.now)
+        self.world.save(state)
+        self._result = None
+        edits = "One more edit is" if len(values) == 1 else f"{len(values)} edits, one a second, are"
+        self.tell(f"{edits} posted, written and heard of; {len(state.writes)} writes are kept")
+
+
+def agreed(*, policy: str | None = None, about: str = "phone") -> Story:
+    """A customer that is linked and was read whole. `policy` is told only where it is given."""
+    story = Story(policy=policy or "salesforce_wins", about=about)
+    story.take_post("first", {"phone": FIRST})
+    story.world.settle()
+    story.at(0).tell_start("Both sides agree" if about == "phone" else f"Both sides know nothing of {about}")
+    if policy:
+        story.tell_more(f"the policy is `{policy}`")
+    return story
+
+
+def unknown(record: dict[str, Any] | None, *, policy: str | None = None) -> Story:
+    """A customer that was never heard of; `record` is what Salesforce holds of the same person, if anything."""
+    story = Story(policy=policy or "salesforce_wins", about="phone")
+    story.world.record = record
+    story.world.modified = story.world.now
+    story.at(0).tell_start("Tandem knows nothing of the customer")
+    if policy:
+        story.tell_more(f"the policy is `{policy}`")
+    return story
