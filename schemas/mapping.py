@@ -34,6 +34,40 @@ class Policy(StrEnum):
     SALESFORCE_WINS = "salesforce_wins"
     PLATFORM_WINS = "platform_wins"
     LATEST_WINS = "latest_wins"
+    REVIEW = "review"
+    """Nobody, until a person chooses; meanwhile the document shows what it showed and nothing is pushed."""
+    FILL_ONLY = "fill_only"
+    """Salesforce, where it holds a value; and such a value is never overwritten, conflict or not."""
+
+
+class SalesforceDeletion(StrEnum):
+    """What follows when the record was deleted in Salesforce."""
+
+    UNLINK = "unlink"
+    """The document stays, and is not written any more."""
+    RECREATE = "recreate"
+    """A new record is made of what the document shows."""
+    DELETE = "delete"
+    """The thing counts as deleted."""
+
+
+class PlatformDeletion(StrEnum):
+    """What follows when the platform deleted the thing."""
+
+    UNLINK = "unlink"
+    """The record stays, and is not written any more."""
+    DELETE = "delete"
+    """The record is deleted too: it goes to Salesforce's recycle bin."""
+
+
+class Unlinked(StrEnum):
+    """What a change of a record without a document leads to."""
+
+    IGNORE = "ignore"
+    MATCH = "match"
+    """It is linked to the document whose id its external id field holds, if there is one."""
+    CREATE = "create"
+    """The same, and where there is none a document is made of it."""
 
 
 class Transform(StrEnum):
@@ -72,6 +106,13 @@ class FieldMapping(_Strict):
     """For `phone_e164`: the country of numbers written without one, ISO 3166-1 (`RO`)."""
 
 
+class OnDelete(_Strict):
+    """What follows a deletion, by who deleted (merge rule 22)."""
+
+    salesforce: SalesforceDeletion = SalesforceDeletion.UNLINK
+    platform: PlatformDeletion = PlatformDeletion.UNLINK
+
+
 class KindMapping(_Strict):
     """One kind, its collection and its sObject."""
 
@@ -81,6 +122,8 @@ class KindMapping(_Strict):
     token: SalesforceName
     events: dict[EventType, Asserts] = Field(default_factory=dict)
     """Platform event types of this kind and what each asserts: `customer.updated: values`."""
+    on_delete: OnDelete = OnDelete()
+    on_unlinked: Unlinked = Unlinked.IGNORE
     fields: tuple[FieldMapping, ...] = Field(min_length=1)
 
 

@@ -6,7 +6,7 @@ Values are quoted: a mapping is configuration and holds no personal data.
 from collections.abc import Iterator
 from typing import Final
 
-from schemas.mapping import Direction, FieldMapping, KindMapping, Mapping, Transform
+from schemas.mapping import Direction, FieldMapping, KindMapping, Mapping, Policy, Transform
 
 _OUR_PATHS: Final = ("_id", "_sync", "salesforce", "revision")
 _OUR_COLLECTIONS: Final = ("salesforce_", "tandem_")
@@ -90,7 +90,20 @@ def _field(kind: KindMapping, field: FieldMapping) -> Iterator[str]:
     if field.salesforce.casefold() == kind.token.casefold():
         yield f'salesforce: "{field.salesforce}" is the token field of this kind, which Tandem sets itself'
     yield from _salesforce_sets_it(kind.sobject, field.salesforce)
+    yield from _policies(field)
     yield from _transforms(field)
+
+
+def _policies(field: FieldMapping) -> Iterator[str]:
+    if field.policy is Policy.REVIEW and field.direction is not Direction.BOTH:
+        yield f'policy: "review" is not allowed with direction {field.direction}; only two-way fields have conflicts'
+    if field.policy is Policy.FILL_ONLY and field.direction is Direction.PULL:
+        yield 'policy: "fill_only" is not allowed with direction pull, which never fills anything; leave it out'
+    if field.policy is Policy.FILL_ONLY and field.first in (Policy.PLATFORM_WINS, Policy.LATEST_WINS):
+        yield (
+            f'first: "{field.first}" is not allowed with policy fill_only, which never overwrites a value in '
+            f"Salesforce; allowed: salesforce_wins, review, or leave it out"
+        )
 
 
 def _salesforce_sets_it(sobject: str, name: str) -> Iterator[str]:

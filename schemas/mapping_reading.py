@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.mapping import FieldMapping, KindMapping, Mapping
+from schemas.mapping import FieldMapping, KindMapping, Mapping, OnDelete
 from schemas.mapping_checks import problems
 
 Location = tuple[str | int, ...]
@@ -113,6 +113,8 @@ def _unknown(location: Location) -> str:
 
 def _model_at(location: Location) -> type[BaseModel]:
     """The loc of an unknown name: `kinds, <kind>, fields, <number>, name`, or less."""
+    if "on_delete" in location[:-1]:
+        return OnDelete
     models: dict[int, type[BaseModel]] = {1: Mapping, 3: KindMapping}
     return models.get(len(location), FieldMapping)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from schemas.mapping import Direction, FieldMapping, KindMapping, Mapping, Policy
+from schemas.mapping import Direction, FieldMapping, KindMapping, Mapping, Policy, Unlinked
 from schemas.mapping_reading import InvalidMapping, dotted, parse_mapping
 
 Location = tuple[str | int, ...]
@@ -58,6 +58,11 @@ def _dump_kind(name: str, kind: KindMapping) -> list[str]:
     if kind.events:
         lines.append("    events:")
         lines += [f"      {_scalar(event_type)}: {asserts}" for event_type, asserts in kind.events.items()]
+    on_delete = kind.on_delete.model_dump(mode="json", exclude_defaults=True)
+    if on_delete:
+        lines.append(f"    on_delete: {{{', '.join(f'{side}: {follows}' for side, follows in on_delete.items())}}}")
+    if kind.on_unlinked is not Unlinked.IGNORE:
+        lines.append(f"    on_unlinked: {kind.on_unlinked}")
     lines.append("    fields:")
     lines += [f"      - {{{', '.join(_dump_field(field))}}}" for field in kind.fields]
     return lines

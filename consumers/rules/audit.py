@@ -1,10 +1,12 @@
 """Audit rows: both values, both times, who won and by which rule. Their ids make a repeat the same row."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from consumers.rules.kinds import FieldRule
 from consumers.rules.state import DocumentState, FieldState, Side
+
+NOBODY: Final = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ def row(
     *,
     platform: tuple[Any, int],
     salesforce: tuple[Any, int],
-    winner: Side,
+    winner: Side | None,
     by: str,
     occasion: Occasion,
     note: str = "",
@@ -38,9 +40,10 @@ def row(
     """One row of `salesforce_sync_logs`. `platform` and `salesforce` are each a value and its time (epoch ms).
 
     `by` names the merge rule and, for a conflict, the policy: `13.latest_wins`. `author` is whose edit was lost, where
-    that is not the side that lost: the document may have shown an edit of Salesforce's.
+    that is not the side that lost: the document may have shown an edit of Salesforce's. Without a winner nothing is
+    lost yet: a person will choose.
     """
-    loser = Side.PLATFORM if winner is Side.SALESFORCE else Side.SALESFORCE
+    loser = None if winner is None else Side.PLATFORM if winner is Side.SALESFORCE else Side.SALESFORCE
     value, made_at = platform if loser is Side.PLATFORM else salesforce
     return {
         "_id": f"{state.kind}:{state.id}:{occasion.event}:{rule.name}",
@@ -52,9 +55,9 @@ def row(
         "path": rule.dotted,
         "platform": {"value": platform[0], "at": platform[1]},
         "salesforce": {"value": salesforce[0], "at": salesforce[1]},
-        "winner": str(winner),
-        "loser": str(loser),
-        "lost": {"side": str(author or loser), "value": value, "at": made_at},
+        "winner": str(winner or NOBODY),
+        "loser": str(loser or NOBODY),
+        "lost": None if loser is None else {"side": str(author or loser), "value": value, "at": made_at},
         "rule": by,
         "note": note,
         "event": occasion.event,

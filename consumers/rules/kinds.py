@@ -20,6 +20,8 @@ class FieldRule:
     pushes: bool
     pulls: bool
     values: CompiledField
+    fills_only: bool = False
+    """A value in Salesforce is never overwritten."""
 
     def key(self, value: Any) -> Any:
         """The form in which values of both sides are compared (rule 27)."""
@@ -54,6 +56,8 @@ class Kind:
     fields: tuple[FieldRule, ...]
     by_name: dict[str, FieldRule]
     by_path: dict[str, FieldRule]
+    may_hold: tuple[FieldRule, ...] = ()
+    """The fields whose policy can hold a value back."""
 
     def read_fields(self) -> tuple[str, ...]:
         """The Salesforce fields of a row read whole."""
@@ -72,6 +76,7 @@ def compile_kind(name: str, mapping: KindMapping) -> Kind:
         fields=rules,
         by_name={rule.name: rule for rule in rules},
         by_path={rule.dotted: rule for rule in rules},
+        may_hold=tuple(rule for rule in rules if rule.fills_only or Policy.REVIEW in (rule.policy, rule.first)),
     )
 
 
@@ -85,6 +90,7 @@ def _field_rule(field: FieldMapping) -> FieldRule:
         pushes=field.direction in (Direction.PUSH, Direction.BOTH),
         pulls=field.direction in (Direction.PULL, Direction.BOTH),
         values=compile_field(field),
+        fills_only=field.policy is Policy.FILL_ONLY,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from consumers.rules import audit, conflict
+from consumers.rules import audit, conflict, review
 from consumers.rules.agreement import settle
 from consumers.rules.audit import Occasion
 from consumers.rules.kinds import FieldRule, Kind
@@ -50,6 +50,7 @@ def assert_platform(state: DocumentState, assertion: Assertion, kind: Kind, occa
             continue
         field = state.field(rule.name)
         ends[_assert_field(state, field, rule, value, assertion, occasion)] += 1
+    review.end_overtaken(state, kind, occasion)
     if ends[Outcome.APPLIED]:
         return Result(Outcome.APPLIED)
     if ends[Outcome.STALE]:
@@ -109,6 +110,8 @@ def _assert_field(
         _hear(field, rule, value, assertion, moved=True)
         if field.source is Side.PLATFORM:
             field.value = value
+        else:
+            review.drop(state, field, rule, occasion)
     else:
         if field.overruled:
             _own(state, field, rule, value, assertion, occasion)
@@ -207,15 +210,16 @@ def _change(
     """A value that differs from the current one: rules 5, 6, 7, and 18 where the platform was never heard."""
     named = assertion.changed is not None
     salesforce = (field.value, field.made_at)
-    by, note, wins = "5", "", True
+    by, note = "5", ""
+    winner: Side | None = Side.PLATFORM
     if field.source is Side.SALESFORCE:
         seen = _could_have_seen(field, assertion)
         if heard_before is None and not named and assertion.seen is None:
             by = f"18.{rule.first}"
-            wins = _platform_wins(rule.first, assertion, field)
+            winner = _winner(rule.first, rule, assertion, field)
         elif not seen:
             by = f"13.{rule.policy}"
-            wins = _platform_wins(rule.policy, assertion, field)
+            winner = _winner(rule.policy, rule, assertion, field)
         elif assertion.seen is None and not named and (heard_before or 0) <= field.shown_at:
             by, note = "6", "presumed"
     if by != "5":
@@ -226,24 +230,30 @@ def _change(
                 field,
                 platform=(value, assertion.occurred_at),
                 salesforce=salesforce,
-                winner=Side.PLATFORM if wins else Side.SALESFORCE,
+                winner=winner,
                 by=by,
                 note=note,
                 occasion=occasion,
             )
         )
     _hear(field, rule, value, assertion, moved=True)
-    if wins:
+    if winner is Side.PLATFORM:
         _show(state, field, value, assertion, at=occasion.shown_at)
+    elif winner is None:
+        review.hold(field, Side.PLATFORM, value, made_at=assertion.occurred_at, occasion=occasion)
 
 
 def _show(state: DocumentState, field: FieldState, value: Any, assertion: Assertion, *, at: int) -> None:
     field.show(value, Side.PLATFORM, made_at=assertion.occurred_at, at=at, revision=state.next_revision)
 
 
-def _platform_wins(policy: Policy, assertion: Assertion, field: FieldState) -> bool:
-    side = conflict.winner(policy, platform_at=assertion.occurred_at, salesforce_at=field.made_at)
-    return side is Side.PLATFORM
+def _winner(policy: Policy, rule: FieldRule, assertion: Assertion, field: FieldState) -> Side | None:
+    return conflict.winner(
+        policy,
+        platform_at=assertion.occurred_at,
+        salesforce_at=field.made_at,
+        salesforce_empty=rule.key(field.value) is None,
+    )
 
 
 def _could_have_seen(field: FieldState, assertion: Assertion) -> bool:
@@ -258,7 +268,7 @@ def _own(
 ) -> None:
     """A push-only field in which Salesforce's own value stood so far: it is audited before it is written over."""
     held = field.salesforce
-    if held is None or rule.key(held.value) is None or rule.same(held.value, value):
+    if held is None or rule.key(held.value) is None or rule.same(held.value, value) or rule.fills_only:
         return
     state.audit.append(
         audit.row(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from consumers.rules import review
 from consumers.rules.agreement import settle
 from consumers.rules.audit import Occasion
 from consumers.rules.kinds import FieldRule, Kind, number_of
@@ -59,6 +60,7 @@ def apply_row(state: DocumentState, row: Row, kind: Kind, occasion: Occasion) ->
         else:
             ordinary(state, rule, value, position, occasion)
         settle(state, field, rule)
+    review.end_overtaken(state, kind, occasion)
     state.row_mark = max(state.row_mark, mark)
     link.read = True
     # Another writer's row whose read began before this moment may be older than this one.
@@ -88,8 +90,10 @@ def _shown_there(state: DocumentState, row: Row, kind: Kind, rule: FieldRule, la
     last = None if number is None else state.write(number)
     if last is not None and rule.name in last.values:
         return last if last in landed else None
-    shown = next((one for one in reversed(landed) if rule.name in one.values), None)
-    return shown or _late_lander(state, row, rule)
+    there = [one for one in reversed(landed) if rule.name in one.values]
+    value = (row.values or {}).get(rule.name)
+    shown = next((one for one in there if rule.same(value, one.values[rule.name])), None)
+    return shown or _late_lander(state, row, rule) or next(iter(there), None)
 
 
 def _late_lander(state: DocumentState, row: Row, rule: FieldRule) -> Write | None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from consumers.rules import audit, conflict
+from consumers.rules import audit, conflict, review
 from consumers.rules.agreement import settle
 from consumers.rules.audit import Occasion
 from consumers.rules.kinds import FieldRule, Kind, number_of
@@ -39,6 +39,7 @@ def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occ
         _ours_landed(state, change, kind, write, occasion)
     else:
         _by_others(state, change, kind, occasion)
+    review.end_overtaken(state, kind, occasion)
     if any(name in kind.by_name for name in change.differences):
         state.read_reason = "a long text came as a difference"
     if write is not None and not _beyond(change, kind, write):
@@ -96,6 +97,8 @@ def ordinary(
             _take_over(state, field, rule, value, position, at=occasion.shown_at)
         else:
             settle_conflict(state, field, rule, value, position, by=f"13.{rule.policy}", occasion=occasion)
+    elif field.source is Side.PLATFORM:
+        review.drop(state, field, rule, occasion)
     settle(state, field, rule)
 
 
@@ -140,7 +143,12 @@ def settle_conflict(
 ) -> None:
     """Rule 13: the policy picks between the current value and Salesforce's; both are kept in the audit."""
     policy = rule.first if by.startswith("18.") else rule.policy
-    side = conflict.winner(policy, platform_at=field.made_at, salesforce_at=position.timestamp)
+    side = conflict.winner(
+        policy,
+        platform_at=field.made_at,
+        salesforce_at=position.timestamp,
+        salesforce_empty=rule.key(value) is None,
+    )
     state.audit.append(
         audit.row(
             state,
@@ -156,6 +164,9 @@ def settle_conflict(
     )
     if side is Side.SALESFORCE:
         _take_over(state, field, rule, value, position, at=occasion.shown_at)
+    elif side is None:
+        shown = rule.values.pull(value)
+        review.hold(field, Side.SALESFORCE, shown, made_at=position.timestamp, occasion=occasion)
 
 
 def overruled(
@@ -352,7 +363,12 @@ def _overwritten(
     """A push-only field belongs to the platform: an edit of it in Salesforce is audited and written over."""
     if field.source is None or rule.same(value, field.value):
         return
-    field.overruled = False
+    held = field.salesforce
+    if held is not None and rule.same(value, held.value):
+        # What a row showed, or an event that is older than it, is not what Salesforce's automation insisted on.
+        field.overruled = False
+    if rule.fills_only and rule.key(value) is not None:
+        return
     if rule.key(value) is None and not field.shown:
         return
     state.audit.append(

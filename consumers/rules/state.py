@@ -60,6 +60,16 @@ class SalesforceRegister:
 
 
 @dataclass(slots=True)
+class Review:
+    """A conflict that waits for a person: the value the document does not show, and whose. Epoch milliseconds."""
+
+    side: Side
+    value: Any
+    made_at: int
+    since: int
+
+
+@dataclass(slots=True)
 class FieldState:
     """One field: both registers, and the current value that the document shows.
 
@@ -80,6 +90,7 @@ class FieldState:
     shown: tuple[Any, ...] = ()
     agreed: CommitPosition | None = None
     overruled: bool = False
+    review: Review | None = None
     passed: int = 0
     """How many of the last in `shown` were replaced in the very update that set them: no one has seen them. Not stored,
     since it is of one update."""

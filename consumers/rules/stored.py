@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from consumers.rules.kinds import FieldRule, Kind
+from consumers.rules.review import held_paths, open_reviews
 from consumers.rules.state import (
     DocumentState,
     Existence,
@@ -17,6 +18,7 @@ from consumers.rules.state import (
     PlatformRegister,
     Refusal,
     Retry,
+    Review,
     SalesforceRegister,
     Side,
     Write,
@@ -150,15 +152,18 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
 
 def dump(state: DocumentState, kind: Kind, *, now: int, due_at: int | None, decision: str) -> dict[str, Any]:
     """What to `$set`: mapped paths that were spoken of, `salesforce`, `revision` and `_sync`, and nothing else."""
-    changes: dict[str, Any] = {"revision": state.next_revision}
+    # Before the fields are told apart, since these two look into some of them.
+    public, reviews = _public(state, kind, due_at, now), [found.rule.name for found in open_reviews(state, kind)]
+    changes: dict[str, Any] = {"revision": state.next_revision, "salesforce": public}
     untouched, touched = _fields(state)
     for name, field in touched.items():
         rule = kind.by_name.get(name)
         if rule is not None and field.source is not None:
             changes[rule.dotted] = field.value
-    changes["salesforce"] = _public(state, due_at, now)
     fields = {**untouched, **{name: _dump_field(field) for name, field in touched.items()}}
     changes["_sync"] = _sync(state, fields, due_at, decision)
+    if reviews:
+        changes["_sync"]["reviews"] = reviews
     return changes
 
 
@@ -234,13 +239,15 @@ def _sync(state: DocumentState, fields: dict[str, Any], due_at: int | None, deci
     return stored
 
 
-def _public(state: DocumentState, due_at: int | None, now: int) -> dict[str, Any]:
+def _public(state: DocumentState, kind: Kind, due_at: int | None, now: int) -> dict[str, Any]:
     """What the platform may read of the sync: the names of the product's own participant document."""
     public: dict[str, Any] = {"syncStatus": _status(state, due_at), "lastSyncedAt": now}
     if state.link is not None:
         public["recordId"] = state.link.record_id
     if state.refusal is not None:
         public["syncError"] = state.refusal.code
+    if held := held_paths(state, kind):
+        public["held"] = held
     return public
 
 
@@ -266,6 +273,8 @@ def _load_field(stored: Mapping[str, Any], value: Any) -> FieldState:
         field.made_at, field.shown_at, field.shown_revision = stored["made"], stored["since"], stored["revision"]
         field.shown = tuple(stored.get("shown", ()))
         field.agreed = _position(stored.get("agreed"))
+    if (review := stored.get("review")) is not None:
+        field.review = Review(_SIDES[review["side"]], review["v"], review["made"], review["since"])
     return field
 
 
@@ -285,6 +294,14 @@ def _dump_field(field: FieldState) -> dict[str, Any]:
             stored["agreed"] = list(field.agreed)
     if field.overruled:
         stored["overruled"] = True
+    if field.review is not None:
+        review = field.review
+        stored["review"] = {
+            "side": str(review.side),
+            "v": review.value,
+            "made": review.made_at,
+            "since": review.since,
+        }
     return stored
 
 

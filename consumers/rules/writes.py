@@ -8,6 +8,7 @@ from typing import Any, Final
 from consumers.rules.agreement import settle
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.retry import RetryPolicy, Wait
+from consumers.rules.review import held_back
 from consumers.rules.state import DocumentState, FieldState, Link, Refusal, Retry, Write, WriteState
 from consumers.rules.timing import Timing
 from schemas.records import Failure, RowResult
@@ -76,7 +77,8 @@ def _differing(state: DocumentState, kind: Kind) -> Iterator[tuple[FieldRule, Fi
         if field is None or field.source is None or field.overruled:
             continue
         held = field.salesforce.value if field.salesforce is not None else None
-        if not rule.same(field.value, expected.get(rule.name, held)):
+        known = expected.get(rule.name, held)
+        if not rule.same(field.value, known) and not held_back(field, rule, known):
             yield rule, field
 
 

@@ -74,7 +74,7 @@ def test_a_good_mapping_is_read() -> None:
             field(2, policy="newest"),
             (
                 'kinds.customer.fields[2].policy: "newest" is not allowed; '
-                "allowed: salesforce_wins, platform_wins, latest_wins"
+                "allowed: salesforce_wins, platform_wins, latest_wins, review, fill_only"
             ),
         ),
         (
@@ -101,7 +101,10 @@ def test_a_good_mapping_is_read() -> None:
         ),
         (
             customer(table="customers"),
-            "kinds.customer.table: is not known here; allowed: collection, sobject, external_id, token, events, fields",
+            (
+                "kinds.customer.table: is not known here; allowed: collection, sobject, external_id, token, events, "
+                "on_delete, on_unlinked, fields"
+            ),
         ),
         (without("token"), "kinds.customer.token: is missing"),
         (
@@ -118,6 +121,30 @@ def test_a_good_mapping_is_read() -> None:
         (
             customer(events={"customer.updated": "gone"}),
             'kinds.customer.events.customer.updated: "gone" is not allowed; allowed: values, deleted',
+        ),
+        (
+            customer(on_delete={"org": "unlink"}),
+            "kinds.customer.on_delete.org: is not known here; allowed: salesforce, platform",
+        ),
+        (
+            customer(on_delete={"platform": "recreate"}),
+            'kinds.customer.on_delete.platform: "recreate" is not allowed; allowed: unlink, delete',
+        ),
+        (
+            customer(on_unlinked="adopt"),
+            'kinds.customer.on_unlinked: "adopt" is not allowed; allowed: ignore, match, create',
+        ),
+        (
+            field(3, policy="review"),
+            'kinds.customer.fields[3].policy: "review" is not allowed with direction push; only two-way fields',
+        ),
+        (
+            field(0, "participant", policy="fill_only"),
+            'kinds.participant.fields[0].policy: "fill_only" is not allowed with direction pull, which never fills',
+        ),
+        (
+            field(2, policy="fill_only", first="platform_wins"),
+            'kinds.customer.fields[2].first: "platform_wins" is not allowed with policy fill_only, which never',
         ),
         (customer(fields=[]), "kinds.customer.fields: is empty; at least one is needed"),
         (field(1, region="ro"), 'kinds.customer.fields[1].region: "ro" is not allowed; must be two capital letters'),

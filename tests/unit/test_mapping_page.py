@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from schemas.mapping import Asserts, Direction, FieldMapping, KindMapping, Policy, Transform
+from schemas.mapping import (
+    Asserts,
+    Direction,
+    FieldMapping,
+    KindMapping,
+    PlatformDeletion,
+    Policy,
+    SalesforceDeletion,
+    Transform,
+    Unlinked,
+)
 from schemas.mapping_reading import InvalidMapping
 from schemas.mapping_yaml import load_mapping
 
@@ -36,7 +46,7 @@ def _told(caught: pytest.ExceptionInfo[InvalidMapping]) -> str:
     return problem
 
 
-@pytest.mark.parametrize("words", [Direction, Policy, Transform, Asserts])
+@pytest.mark.parametrize("words", [Direction, Policy, Transform, Asserts, SalesforceDeletion, PlatformDeletion, Unlinked])
 def test_every_word_is_explained(words: type[StrEnum]) -> None:
     """No direction, policy, transform or assertion is a secret."""
     assert [word for word in words if not re.search(rf"\b{word}\b", PAGE)] == []

@@ -88,3 +88,17 @@ def test_the_version_travels_with_the_export() -> None:
     """So that publishing an edited export can be refused when somebody else has published since."""
     mapping = preset("ticketing").model_copy(update={"version": 7})
     assert load_mapping(dump_mapping(mapping)).version == 7
+
+
+def test_what_follows_a_deletion_travels_with_the_export() -> None:
+    """Only what differs from the default is written, and all of it is read back."""
+    text = TICKETING.replace(
+        "    events:\n", "    on_delete: {platform: delete}\n    on_unlinked: create\n    events:\n"
+    )
+    mapping = load_mapping(text)
+    assert mapping.kinds["customer"].on_delete.platform == "delete"
+    assert mapping.kinds["customer"].on_delete.salesforce == "unlink"
+    assert mapping.kinds["customer"].on_unlinked == "create"
+    exported = dump_mapping(mapping)
+    assert "    on_delete: {platform: delete}\n    on_unlinked: create\n" in exported
+    assert load_mapping(exported) == mapping
