@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test prove check format bench lock clean
+.PHONY: help setup demo test prove pages check format bench lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -34,6 +34,10 @@ test: setup check ## Everything: lint, types, imports, then the tests against th
 
 prove: setup ## The merge under 100,000 random schedules, judged by a causal oracle (ARGS="--from 100000 --count 50000")
 	@$(BIN)/python tests/prove.py $(ARGS)
+
+pages: setup ## Write the pages that are made from the code
+	@$(BIN)/python -m ops.pages
+	@$(BIN)/python tests/merge_page.py
 
 check: setup ## Lint, types, import directions
 	@echo "==> ruff, mypy, import-linter"

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from support.doc_pages import Page, called, calls, constants, exists, package, read_pages, texts
 from support.fake_documents import FakeDocuments
+from support.merge_examples import page as merge_page
+from support.merge_examples.book import examples, rule_of
 from support.sync_stage import Stage
 
 from adapters.mongo import collections as mongo_collections
@@ -37,7 +39,6 @@ from schemas.records import Failure
 from schemas.storage import DocumentWrite
 
 OUR_FOLDERS = ("schemas", "adapters", "listener", "consumers", "ops", "simulator", "tests", "docs", "benchmarks")
-MERGE_TESTS = tuple(f"tests/unit/test_merge_{part}.py" for part in ("rules", "held", "existence", "mapping"))
 LATER = frozenset({"union", "max", "min"} | {"salesforce_connections", "salesforce_object_cache"}) - set(Policy)
 """Words of the design that the code does not know yet."""
 SAYS_SO = re.compile(r"next release|not yet|later release", re.IGNORECASE)
@@ -154,21 +155,28 @@ def test_later_work_is_called_so(pages: dict[str, Page]) -> None:
     assert not silent
 
 
-def test_every_merge_rule_has_its_test_and_every_test_its_rule(
-    pages: dict[str, Page], tests_by_file: dict[str, set[str]]
-) -> None:
-    """A rule without a test is of the next release, and says so; each test is told of under its own rules."""
+def test_every_merge_rule_has_its_tests_and_an_example(pages: dict[str, Page], root: Path) -> None:
+    """Each under its own number; a rule without a test is of the next release, and says so."""
     page = pages["docs/merge.md"]
-    tests = set[str]().union(*(tests_by_file.get(file, set()) for file in MERGE_TESTS))
-    assert tests <= page.spans
+    tests, with_example = merge_page.tests_of(root), {rule_of(name) for name in examples()}
+    assert tests.keys() <= page.spans
     for number in range(1, 30):
         section = Page("", page.section(f"Rule {number}"))
-        of_rule = {test for test in tests if re.match(rf"test_rules?_(\d+_and_)?{number}_", test)}
+        of_rule = {test for test in tests if number in merge_page.rules_of(test)}
+        later = section.text.strip().startswith("*Next release.*")
+        blocks = {(number, "example")} if number in with_example else set()
         assert section.text.strip(), number
-        assert of_rule <= section.spans or (number == 7 and section.spans & tests), number
-        if number not in (7, 13):
-            assert bool(of_rule) != section.text.strip().startswith("*Next release.*"), number
+        assert of_rule <= section.spans, number
+        assert bool(of_rule) != later, number
+        assert later or blocks, f"rule {number} has no example in tests/support/merge_examples"
+        assert merge_page.blocks(section.text) == (blocks if later else blocks | {(number, "tests")}), number
     assert not missing(page, Policy)
+
+
+def test_the_examples_of_the_merge_are_what_the_rules_do_now(pages: dict[str, Page], root: Path) -> None:
+    """And the lists of tests are those of today: `make pages` would change nothing."""
+    text = pages[merge_page.PAGE].text
+    assert text.splitlines() == merge_page.with_examples(text, root).splitlines()
 
 
 def test_topics_groups_and_headers(pages: dict[str, Page]) -> None:

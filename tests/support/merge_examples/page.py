@@ -12,7 +12,8 @@ from support.merge_examples.tale import FIELDS, NO_RECORD, Line
 from support.merge_examples.words import clock, value_of
 
 PAGE: Final = "docs/merge.md"
-TESTS: Final = "test_merge_rules*.py"
+TESTS: Final = "test_merge_*.py"
+NOT_OF_RULES: Final = "test_merge_examples.py"
 _OF_RULES: Final = re.compile(r"test_rules?_(\d+)_(?:and_(\d+)_)?")
 _SIDES: Final = {"platform": "the platform", "salesforce": "Salesforce"}
 _BLOCK: Final = re.compile(r"<!-- rule (\d+): (example|tests) -->\n.*?<!-- end -->", re.DOTALL)
@@ -25,7 +26,9 @@ def with_examples(text: str, root: Path) -> str:
     def block(found: re.Match[str]) -> str:
         rule = int(found[1])
         if found[2] == "tests":
-            told = [f"- `{name}`: {meaning}" for name, meaning in tests.items() if rule in rules_of(name)]
+            named = [f"- `{name}`: {meaning}" for name, meaning in tests.items() if rule in rules_of(name)]
+            summary = f"<summary>Tests ({len(named)})</summary>"
+            told = [f"<details>{summary}", "", *named, "", "</details>"]
         else:
             told = [part for name, example in made.items() if rule_of(name) == rule for part in _tell(example)][1:]
         return "\n".join([found[0].partition("\n")[0], *told, "<!-- end -->"])
@@ -43,6 +46,7 @@ def tests_of(root: Path) -> dict[str, str]:
     return {
         node.name: (ast.get_docstring(node) or "").partition("\n\n")[0].replace("\n", " ")
         for file in sorted((root / "tests/unit").glob(TESTS))
+        if file.name != NOT_OF_RULES
         for node in ast.parse(file.read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     }

@@ -4,7 +4,7 @@ from support.merge_examples.story import Story, agreed
 
 
 def rule_2() -> Story:
-    """A clock that runs ahead cannot make an event from the future, and one event counts once."""
+    """An event dated in the future occurred when it came, so the next one is not stale; and an event counts once."""
     story = agreed()
     story.at(1).posts("555 0142", dated=30)
     event = story.at(2).posts("555 0143", dated=2)
@@ -39,7 +39,7 @@ def rule_4() -> Story:
 
 
 def rule_5() -> Story:
-    """Ten seconds after Salesforce's value was shown, its successor wins without a conflict."""
+    """An edit made ten seconds after Salesforce's value was shown wins without a conflict."""
     story = agreed()
     story.at(5).salesforce_sets("555 0199")
     story.at(15).posts("555 0142")
@@ -66,7 +66,7 @@ def rule_6() -> Story:
 
 
 def rule_7() -> Story:
-    """Two people edit within the same second; neither could see the other's value."""
+    """Two people edit within a second of each other; neither could see the other's value."""
     story = agreed(policy="salesforce_wins")
     story.at(5).salesforce_sets("555 0199")
     story.at(6).posts("555 0142", dated=4)
