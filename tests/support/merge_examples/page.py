@@ -9,13 +9,12 @@ from typing import Any, Final
 from support.merge_examples.book import examples, rule_of
 from support.merge_examples.story import Story
 from support.merge_examples.tale import FIELDS, NO_RECORD, Line
-from support.merge_examples.words import clock, value_of
+from support.merge_examples.words import SIDES, clock, value_of
 
 PAGE: Final = "docs/merge.md"
 TESTS: Final = "test_merge_*.py"
 NOT_OF_RULES: Final = "test_merge_examples.py"
 _OF_RULES: Final = re.compile(r"test_rules?_(\d+)_(?:and_(\d+)_)?")
-_SIDES: Final = {"platform": "the platform", "salesforce": "Salesforce"}
 _BLOCK: Final = re.compile(r"<!-- rule (\d+): (example|tests) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -80,9 +79,11 @@ def _row(line: Line) -> str:
 def _audit(row: Mapping[str, Any]) -> str:
     """Both values with their times, who won and by which rule."""
     sides = " against ".join(
-        f"{name}'s {value_of(row[side]['value'])} of {clock(row[side]['at'])}" for side, name in _SIDES.items()
+        f"{name}'s {value_of(row[side]['value'])} of {clock(row[side]['at'])}" for side, name in SIDES.items()
     )
     lost = row["lost"]
-    by_another = f"; what was lost is an edit of {lost['side']}'s own" if lost["side"] != row["loser"] else ""
+    by_another = f"; the edit lost is {SIDES[lost['side']]}'s own" if lost and lost["side"] != row["loser"] else ""
     note = f" ({row['note']})" if row["note"] else ""
-    return f"`{row['field']}`, rule `{row['rule']}`: {sides}; {_SIDES[row['winner']]} wins{note}{by_another}."
+    return (
+        f"`{row['field']}`, rule `{row['rule']}`: {sides}; {SIDES.get(row['winner'], 'nobody')} wins{note}{by_another}."
+    )

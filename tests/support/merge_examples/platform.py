@@ -1,5 +1,6 @@
 """Examples of rules 2 to 7, 13 and 22: what the platform says."""
 
+from consumers.rules.state import Side
 from support.merge_examples.story import Story, agreed
 
 
@@ -103,6 +104,35 @@ def rule_13_latest() -> Story:
         salesforce="555 0199",
         outcomes="applied applied",
         audit=(("13.latest_wins", "salesforce", "555 0142"),),
+    )
+
+
+def rule_13_review() -> Story:
+    """Under `review` both values wait for a person, and nothing is written; the choice goes to both sides."""
+    story = agreed(policy="review")
+    story.at(5).posts("555 0142")
+    story.at(6).salesforce_sets("555 0199")
+    story.at(600).person_chooses(Side.PLATFORM)
+    return story.ends(
+        document="555 0142",
+        salesforce="555 0199",
+        next_call="write Phone = `555 0142`",
+        outcomes="applied applied",
+        audit=(("13.review", "nobody", None), ("13.review", "platform", "555 0199")),
+    )
+
+
+def rule_13_fill_only() -> Story:
+    """Under `fill_only` a value in Salesforce is never overwritten; once somebody empties it there, it is filled."""
+    story = agreed(policy="fill_only")
+    story.at(5).posts("555 0142")
+    story.at(60).salesforce_sets(None)
+    return story.ends(
+        document="555 0142",
+        salesforce=None,
+        next_call="write Phone = `555 0142`",
+        outcomes="applied applied",
+        audit=(("13.fill_only", "platform", None),),
     )
 
 

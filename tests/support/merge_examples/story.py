@@ -2,12 +2,14 @@
 
 from typing import Any, Final
 
+from consumers.rules.review import choose
 from consumers.rules.rows import Row
+from consumers.rules.state import Side
 from consumers.rules.writes import Find, Nothing, Read, forget_old_writes
 from schemas.change import Change, ChangeType
 from schemas.position import CommitPosition
 from support.merge_examples.tale import FIELDS, Tale
-from support.merge_examples.words import call_of, clock, value_of, values_of
+from support.merge_examples.words import SIDES, call_of, clock, value_of, values_of
 from support.merge_world import RECORD
 
 FIRST: Final = "555 0100"
@@ -83,6 +85,16 @@ class Story(Tale):
         """From the start a trigger answers a write of this phone with values of its own."""
         self.world.trigger = lambda written: values if written.get("Phone") == phone else {}
         self.tell_more(told)
+
+    def person_chooses(self, side: Side) -> None:
+        """A conflict that waits under `review` is settled: the value of this side is to stand."""
+        world = self.world
+        rule = world.kind.by_path[self.about]
+        state = world.load()
+        occasion = world.occasion(f"choice-{len(self.lines)}")
+        assert choose(state, state.fields[rule.name], rule, side, occasion, "a person chose"), "nothing to choose"
+        world.save(state)
+        self.tell(f"A person chooses {SIDES[side]}'s value")
 
     # -- the change stream -------------------------------------------------------------------------------------
 

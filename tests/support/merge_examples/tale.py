@@ -37,7 +37,7 @@ class End:
     """How an example ends: what the document shows, what Salesforce holds, which call is next, and what was kept.
 
     `outcomes` are those of the events and rows, in order. `audit` holds the rule, the winner and the lost value of each
-    audit row.
+    audit row; nothing is lost where nobody wins.
     """
 
     document: Any
@@ -110,7 +110,7 @@ class Tale:
             last.salesforce,
             last.next_call,
             tuple(line.outcome for line in self.lines if line.outcome),
-            tuple((row["rule"], row["winner"], row["lost"]["value"]) for row in self.world.audit.values()),
+            tuple((row["rule"], row["winner"], (row["lost"] or {}).get("value")) for row in self.world.audit.values()),
         )
 
     def take_post(self, event_id: str, fields: dict[str, Any], dated: int | None = None, **more: Any) -> None:

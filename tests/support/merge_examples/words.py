@@ -1,9 +1,12 @@
 """How values, times and calls are told in an example."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from consumers.rules.writes import Find, Nothing, Read, Send, Step, Until
+
+SIDES: Final = {"platform": "the platform", "salesforce": "Salesforce"}
+"""The sides as they are named in a sentence."""
 
 
 def clock(milliseconds: int) -> str:
