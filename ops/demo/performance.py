@@ -3,7 +3,9 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 
+from ops.demo.at_work import at_work
 from ops.demo.killer import Killer
 from ops.demo.onlooker import Onlooker
 from ops.demo.plan import QUIET_SECONDS, REST_SECONDS, TRIGGERS_IN_WORDS, Plan
@@ -61,7 +63,7 @@ async def _edits(stage: Stage, plan: Plan, traffic: Traffic, screen: Screen) -> 
         await traffic.run()
         return
     screen.doing = "Both sides edit, while our processes are killed and started again"
-    killer = Killer(stage.cast, stage.children, plan.seed, screen.say)
+    killer = Killer(stage.cast, stage.children, plan.seed, screen.say, partial(at_work, stage))
     edited = asyncio.Event()
     killing = asyncio.create_task(killer.run(edited))
     try:

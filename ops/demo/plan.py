@@ -15,10 +15,16 @@ READY_SECONDS: Final = 60.0
 
 SOURCE: Final = "tickets"
 
-KILL_ROUNDS: Final = 3
-"""How often `--kill` kills each process at least."""
-KILL_SECONDS: Final = (1.0, 5.0)
+KILL_ROUNDS: Final = 4
+"""How often `--kill` kills each process at least; each is killed twice in one of these rounds."""
+KILL_SECONDS: Final = (1.0, 4.0)
 """The shortest and the longest time between two kills."""
+KILL_SOON: Final = 0.3
+"""How many of the kills come soon after the one before."""
+KILL_SOON_SECONDS: Final = (0.0, 0.5)
+AT_WORK_SECONDS: Final = 40.0
+"""How long a process that was killed may take until it does its work again: what the killed one held, its membership
+or its lease, has to run out first."""
 KILL_SETTINGS: Final[Mapping[str, str]] = {
     "KAFKA_SESSION_TIMEOUT": "6",
     "CHANGES_LEASE_SECONDS": "5",

@@ -17,7 +17,8 @@ RUN = ("--kill", "--plain", "--customers", "30", "--events", "300", "--conflicts
 
 
 def test_processes_killed_again_and_again_leave_zeros(tmp_path: Path) -> None:
-    """Each of the four is killed in every round, and the observer's table still shows four zeros."""
+    """Each of the four is killed in every round and twice in one, while it works; the observer's table still shows four
+    zeros."""
     own = {name: value for name, value in os.environ.items() if name not in {"KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URI"}}
     ran = subprocess.run(
         [sys.executable, "-P", "-m", "ops", "demo", *RUN],
@@ -30,6 +31,6 @@ def test_processes_killed_again_and_again_leave_zeros(tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     for name in ("subscribe", "reconcile", "write", "webhook"):
-        assert len(re.findall(rf"killed {name}, started again", ran.stdout)) >= KILL_ROUNDS, ran.stdout
+        assert len(re.findall(rf"killed {name}, started again", ran.stdout)) >= KILL_ROUNDS + 1, ran.stdout
     for fault in Fault:
         assert re.search(rf"^ *{fault} +0 ", ran.stdout, re.MULTILINE), ran.stdout

@@ -1,6 +1,7 @@
 """The demo's killer: who is killed, how often, and that the demo goes on."""
 
 import asyncio
+import itertools
 import os
 from collections import Counter
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from adapters.telemetry.metrics import Metrics
+from ops.demo.at_work import shows_work
 from ops.demo.cast import Child, DemoFailed, Part, open_cast, told
 from ops.demo.killer import Killer
-from ops.demo.plan import KILL_SECONDS, KILL_SETTINGS, Plan
+from ops.demo.plan import KILL_SECONDS, KILL_SETTINGS, KILL_SOON_SECONDS, Plan
 from simulator.servers.process import ServerProcess
 
 NAMES = ("subscribe", "reconcile", "write", "webhook")
@@ -38,8 +41,8 @@ class Cast:
         return Child(part, Process())
 
 
-async def kills(seed: int, *, until: int = 0) -> tuple[list[str], list[float]]:
-    """What a killer of two rounds does, and how long it pauses; `enough` is set at the pause with this number."""
+async def kills(seed: int, *, rounds: int = 4, until: int = 0) -> tuple[list[str], list[float]]:
+    """What a killer of so many rounds does, and how long it pauses; `enough` is set at the pause with this number."""
     cast, pauses, enough = Cast(), list[float](), asyncio.Event()
 
     async def pause(seconds: float) -> None:
@@ -47,29 +50,81 @@ async def kills(seed: int, *, until: int = 0) -> tuple[list[str], list[float]]:
         if len(pauses) > until:
             enough.set()
 
+    async def at_work(name: str) -> None:
+        cast.did.append(f"await {name}")
+
     children = {name: Child(Part(name, (), {}), Process()) for name in NAMES}
     before = dict(children)
-    killer = Killer(cast, children, seed, lambda _line: None, rounds=2, pause=pause)
+    killer = Killer(cast, children, seed, lambda _line: None, at_work, rounds=rounds, pause=pause)
     await killer.run(enough)
     assert all(children[name] is not before[name] for name in NAMES)
     assert killer.kills == Counter(one.removeprefix("kill ") for one in cast.did if one.startswith("kill "))
     return cast.did, pauses
 
 
-async def test_each_process_is_killed_once_a_round_and_started_at_once() -> None:
-    """Also where the edits are over before the rounds are."""
+async def test_each_process_is_killed_once_a_round_and_one_twice_when_it_is_at_work() -> None:
+    """Also where the edits are over before the rounds are; it is started again at once, and waited for before the next
+    kill of it."""
     did, pauses = await kills(1)
-    assert [one.split()[0] for one in did] == ["kill", "start"] * 8
-    assert all(did[place].split()[1] == did[place + 1].split()[1] for place in range(0, 16, 2))
-    for round_ in (did[0:8:2], did[8:16:2]):
-        assert sorted(one.split()[1] for one in round_) == sorted(NAMES)
-    assert all(KILL_SECONDS[0] <= seconds <= KILL_SECONDS[1] for seconds in pauses)
+    assert [one.split()[0] for one in did] == ["await", "kill", "start"] * (4 * 5)
+    names = [one.split()[1] for one in did[::3]]
+    assert [one.split()[1] for one in did] == [name for name in names for _ in range(3)]
+    twice = []
+    for begin in range(0, 20, 5):
+        hit = names[begin : begin + 5]
+        assert set(hit) == set(NAMES)
+        twice += [first for first, second in itertools.pairwise(hit) if first == second]
+    assert sorted(twice) == sorted(NAMES), "over four rounds it is each one's turn"
+    assert len(pauses) == 4 * 4, "no pause before a second kill"
+
+
+async def test_some_kills_come_soon_after_another_and_none_late() -> None:
+    """So that one process falls while another has not come up yet; and the whole is bounded in time."""
+    _, pauses = await kills(1, rounds=40)
+    soon = [seconds for seconds in pauses if seconds <= KILL_SOON_SECONDS[1]]
+    assert 20 < len(soon) < 80
+    assert all(KILL_SECONDS[0] <= seconds <= KILL_SECONDS[1] for seconds in pauses if seconds not in soon)
+
+
+async def test_a_process_that_does_not_get_to_work_ends_the_killing() -> None:
+    """Nothing is killed over and over that never did anything in between."""
+    cast = Cast()
+
+    async def at_work(name: str) -> None:
+        raise DemoFailed(f"{name} was not at work")
+
+    killer = Killer(cast, {"write": Child(Part("write", (), {}), Process())}, 1, print, at_work, pause=no_pause)
+    with pytest.raises(DemoFailed, match="write was not at work"):
+        await killer.run(asyncio.Event())
+    assert not cast.did
+
+
+def test_a_process_that_stands_by_is_not_at_work() -> None:
+    """Its metrics tell: no partition is its own, the org's stream is another's."""
+    metrics = Metrics()
+
+    def at_work() -> set[str]:
+        return {name for name in NAMES if shows_work(name, metrics.render().decode())}
+
+    metrics.connected("/data/ContactChangeEvent", up=False)
+    assert at_work() == {"webhook"}
+    metrics.connected("/data/ContactChangeEvent", up=True)
+    metrics.lag_seen("platform.events", 0, 0)
+    assert at_work() == set(NAMES)
+    metrics.connected("/data/ContactChangeEvent", up=False)
+    metrics.partition_lost("platform.events", 0)
+    assert at_work() == {"webhook"}
+
+
+async def no_pause(_seconds: float) -> None:
+    """At once."""
 
 
 async def test_killing_goes_on_as_long_as_the_edits() -> None:
     """And ends with them, in the middle of a round too."""
-    did, _ = await kills(1, until=10)
-    assert len(did) == 2 * 10
+    did, pauses = await kills(1, rounds=2, until=10)
+    assert len(pauses) == 11
+    assert sum(one.startswith("kill") for one in did) in {12, 13}, "ten kills, and the seconds of the rounds begun"
 
 
 async def test_the_seed_decides_the_order() -> None:
