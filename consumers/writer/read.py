@@ -38,10 +38,10 @@ class Reader:
             return
         # Salesforce tells its time with the answer: what counts is its time when the read began, at the earliest.
         server_time = read.server_time - (self._desk.now() - read.began_at)
-        await self._desk.look(visits)
-        for visit in visits:
+        there = await self._desk.look(visits)
+        for visit in there:
             self._decide(visit, records[visit.id], read, server_time)
-        await self._desk.save(visits)
+        await self._desk.save(there)
 
     def _decide(self, visit: Visit, record_id: str, read: RecordRead, server_time: int) -> None:
         now = self._desk.now()

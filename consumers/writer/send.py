@@ -70,6 +70,7 @@ class Sender:
         waiting = list(sent)
         for _try in range(TRIES_TO_SAVE):
             await self._desk.look(one.visit for one in waiting)
+            waiting = [one for one in waiting if one.visit.found is not None]
             now = self._desk.now()
             for one in waiting:
                 visit = one.visit
@@ -131,6 +132,6 @@ def _log_row(sent: Sent, at: int) -> dict[str, Any]:
         "fields": sorted(sent.write.values),
         "outcome": str(visit.result.outcome),
         "code": sent.answer.code,
-        "reason": sent.answer.message,
+        "reason": sent.answer.message if visit.found is not None else visit.result.reason,
         "at": at,
     }

@@ -65,8 +65,7 @@ class Writer:
         await self._parked.park(list(parked.values()))
         moving = visits
         for _round in range(ROUNDS):
-            await self._desk.look(moving)
-            moving = await self._step([visit for visit in moving if visit.found is not None])
+            moving = await self._step(await self._desk.look(moving))
             moving = [visit for visit in moving if not visit.refused]
             if not moving:
                 break

@@ -295,6 +295,50 @@ async def test_a_killed_writer_leaves_a_write_that_is_given_up_in_time(stage: St
     assert stage.contact()["Title"] == (await stage.document())["title"] == "Engineer"
 
 
+@pytest.mark.parametrize("during", ["find", "upsert", "read", "update"])
+async def test_a_document_that_an_operator_removes_meanwhile_is_ignored(stage: Stage, during: str) -> None:
+    """Between any two of the writer's reads; the others of its batch go on, and a later event makes it anew."""
+    if during in ("read", "update"):
+        await stage.post(ADA)
+        await stage.settle()
+        stage.now += 60_000
+        await stage.post({"title": "Countess"}, changed=["title"])
+        if during == "read":
+            stage.salesforce.fail_rows(lambda row: bool(row.record_id), Failure.GONE, "ENTITY_IS_DELETED")
+    else:
+        await stage.post(ADA)
+    await stage.post(ADA | {"email": "grace@example.org"}, id_="cust-2")
+    call = getattr(stage.salesforce, during)
+
+    async def removed_meanwhile(*asked: Any) -> Any:
+        setattr(stage.salesforce, during, call)
+        await remove(stage, "cust-1")
+        return await call(*asked)
+
+    setattr(stage.salesforce, during, removed_meanwhile)
+    bells = len(stage.doorbells.rung)
+    results = await stage.answer_doorbells()
+    assert len(results) == bells == 2
+    assert (results[0].outcome, results[0].reason) == (Outcome.IGNORED, "there is no such document")
+    assert results[1].outcome is Outcome.APPLIED
+    await stage.settle()
+    assert not await stage.documents.read("customers", ["cust-1"])
+    stage.now += 60_000
+    await stage.post(ADA | {"title": "Engineer"})
+    await stage.settle()
+    names = [row["Tandem_Customer_Id__c"] for row in stage.salesforce.rows["Contact"].values()]
+    assert sorted(names) == ["cust-1", "cust-2"]
+    assert (await stage.document())["salesforce"]["syncStatus"] == "synced"
+
+
+async def remove(stage: Stage, id_: str) -> None:
+    """What an operator does by hand."""
+    if isinstance(stage.documents, FakeDocuments):
+        del stage.documents.collections["customers"][id_]
+    elif isinstance(stage.documents, MongoDocuments):
+        await stage.documents._database["customers"].delete_one({"_id": id_})
+
+
 async def test_a_record_found_by_its_external_id_is_read_before_it_is_written(stage: Stage) -> None:
     """Rule 18: what Salesforce holds wins where `first` says so."""
     stage.salesforce.create("Contact", {"LastName": "Byron", "Title": "Countess", "Tandem_Customer_Id__c": "cust-1"})

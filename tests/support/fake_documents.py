@@ -81,7 +81,7 @@ class FakeDocuments:
 
     async def postpone(self, collection: str, due: Mapping[str, int], until: int) -> None:
         for key, was in due.items():
-            sync = self._at(collection)[key]["_sync"]
+            sync = self._at(collection).get(key, {}).get("_sync", {})
             if sync.get("due_at") == was:
                 sync["due_at"] = until
 
@@ -91,7 +91,7 @@ class FakeDocuments:
 
     async def clear_audit(self, collection: str, rows: Mapping[str, Sequence[str]]) -> None:
         for key, ids in rows.items():
-            sync = self._at(collection)[key]["_sync"]
+            sync = self._at(collection).get(key, {}).get("_sync", {})
             sync["audit"] = [row for row in sync.get("audit", []) if row["_id"] not in ids]
 
 
