@@ -10,6 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from consumers.rules.registers import load_field
+from consumers.rules.state import FieldState, PlatformRegister, SalesforceRegister
 from schemas.mapping import Direction, KindMapping
 from schemas.transforms import compile_field
 
@@ -107,7 +109,7 @@ def field_rows(findings: Findings) -> list[tuple[str, ...]]:
     Five columns, so that they can be read on a terminal of 80.
     """
     document, record = findings.document or {}, findings.record
-    registers = document.get("_sync", {}).get("fields", {})
+    fields = document.get("_sync", {}).get("fields", {})
     undrained = document.get("_sync", {}).get("audit", [])
     audits: dict[str, Row] = {}
     for row in sorted([*findings.log, *undrained], key=lambda row: row.get("at", 0)):
@@ -118,13 +120,14 @@ def field_rows(findings: Findings) -> list[tuple[str, ...]]:
         key = compile_field(mapped).key
         ours = value_at(document, mapped.platform)
         theirs = None if record is None else record.get(mapped.salesforce)
-        register = registers.get(mapped.salesforce, {})
+        stored = fields.get(mapped.salesforce)
+        registers = FieldState() if stored is None else load_field(stored, ours)
         rows.append(
             (
                 f"{mapped.platform} {_ARROWS[mapped.direction]} {mapped.salesforce}",
-                _with(text(ours), _platform_said(register.get("p"))),
+                _with(text(ours), _platform_said(registers.platform)),
                 "" if record is None else "=" if key(ours) == key(theirs) else "≠",
-                _with(_not_there(findings) if record is None else text(theirs), _salesforce_said(register.get("s"))),
+                _with(_not_there(findings) if record is None else text(theirs), _salesforce_said(registers.salesforce)),
                 _audit(audits.get(mapped.salesforce)),
             )
         )
@@ -140,17 +143,16 @@ def _with(value: str, said: str) -> str:
     return f"{value}\n{said}" if said else value
 
 
-def _platform_said(register: Row | None) -> str:
+def _platform_said(register: PlatformRegister | None) -> str:
     if register is None:
         return ""
-    changed, heard = moment(register.get("changed")), moment(register.get("heard"))
-    return f"said: {text(register.get('v'))}\nchanged {changed}\nheard {heard}"
+    return f"said: {text(register.value)}\nchanged {moment(register.changed)}\nheard {moment(register.heard)}"
 
 
-def _salesforce_said(register: Row | None) -> str:
+def _salesforce_said(register: SalesforceRegister | None) -> str:
     if register is None:
         return ""
-    return f"said: {text(register.get('v'))}\ncommitted {moment((register.get('at') or [None])[0])}"
+    return f"said: {text(register.value)}\ncommitted {moment(register.position.timestamp)}"
 
 
 def _audit(row: Row | None) -> str:

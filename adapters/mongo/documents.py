@@ -95,9 +95,9 @@ class MongoDocuments:
             {"_id": {"$in": [write.id for write in writes]}}, {"_sync.decisions": 1}
         )
         stored = {
-            document["_id"]: document.get("_sync", {}).get("decisions", ()) for document in await cursor.to_list()
+            document["_id"]: document.get("_sync", {}).get("decisions", "") for document in await cursor.to_list()
         }
-        return {write.id for write in writes if write.decision not in stored.get(write.id, ())}
+        return {write.id for write in writes if write.decision not in stored.get(write.id, "").split()}
 
     async def due(self, collection: str, now: int, limit: int) -> list[Document]:
         """Documents whose `_sync.due_at` is not after `now`, oldest first; only what a doorbell needs of them."""

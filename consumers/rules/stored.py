@@ -1,37 +1,21 @@
 """The state as it is stored: mapped paths at the top of the document, everything else under `_sync`.
 
-`docs/document.md` shows the layout to people. Keys are short because every document carries a register for every
-mapped field.
+`docs/document.md` shows the layout to people; `consumers/rules/registers.py` has that of a field's registers.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from consumers.rules import registers
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.review import held_paths, open_reviews
-from consumers.rules.state import (
-    DocumentState,
-    Existence,
-    Fields,
-    FieldState,
-    Link,
-    PlatformRegister,
-    Refusal,
-    Retry,
-    Review,
-    SalesforceRegister,
-    Side,
-    Write,
-    WriteState,
-)
+from consumers.rules.state import DocumentState, Existence, Fields, FieldState, Link, Refusal, Retry, Write, WriteState
 from schemas.position import BEGINNING, CommitPosition
 
 DECISIONS_KEPT = 8
 """Whoever wrote a document looks for its decision there a moment later; others may have written it meanwhile."""
 
 _MISSING = object()
-# Looking a member up is far cheaper than calling the enum, and this is done for every field of every document.
-_SIDES = {str(side): side for side in Side}
 _WRITE_STATES = {str(state): state for state in WriteState}
 
 
@@ -56,25 +40,21 @@ class StoredFields(Fields):
         self._document = document
         self._rules = rules
 
-    def untouched(self) -> dict[str, Any]:
+    def untouched(self) -> dict[str, str]:
         """As they are stored, by name."""
         return self._untouched
 
     def is_set(self, name: str) -> bool:
         """As for any fields."""
         stored = self._untouched.get(name)
-        return "from" in stored if stored is not None else super().is_set(name)
+        return registers.is_set(stored) if stored is not None else super().is_set(name)
 
     def surely_agree(self, name: str) -> bool:
         """As for any fields."""
         stored = self._untouched.get(name)
         if stored is None:
             return super().surely_agree(name)
-        held = stored.get("s")
-        if held is None or "from" not in stored:
-            return False
-        value, said = _at(self._document, self._rules[name].path), held["v"]
-        return value.__class__ is said.__class__ and bool(value == said)
+        return registers.surely_agree(stored, self._shown(name))
 
     def get(self, name: str, default: Any = None) -> Any:
         field = super().get(name)
@@ -112,8 +92,11 @@ class StoredFields(Fields):
         stored = self._untouched.pop(name, None)
         if stored is None:
             return default
-        field = self[name] = _load_field(stored, _at(self._document, self._rules[name].path))
+        field = self[name] = registers.load_field(stored, self._shown(name))
         return field
+
+    def _shown(self, name: str) -> Any:
+        return value_at(self._document, self._rules[name])
 
     def _take_all(self) -> None:
         for name in list(self._untouched):
@@ -146,24 +129,16 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
         state.retry = Retry(retry["tries"], retry["at"], retry["code"])
     state.audit = list(sync.get("audit", ()))
     state.stored_due_at = sync.get("due_at")
-    state.decisions = tuple(sync.get("decisions", ()))
+    state.decisions = tuple(sync.get("decisions", "").split())
     return state
 
 
 def dump(state: DocumentState, kind: Kind, *, now: int, due_at: int | None, decision: str) -> dict[str, Any]:
     """What to `$set`: mapped paths that were spoken of, `salesforce`, `revision` and `_sync`, and nothing else."""
-    # Before the fields are told apart, since these two look into some of them.
-    public, reviews = _public(state, kind, due_at, now), [found.rule.name for found in open_reviews(state, kind)]
-    changes: dict[str, Any] = {"revision": state.next_revision, "salesforce": public}
-    untouched, touched = _fields(state)
-    for name, field in touched.items():
-        rule = kind.by_name.get(name)
-        if rule is not None and field.source is not None:
-            changes[rule.dotted] = field.value
-    fields = {**untouched, **{name: _dump_field(field) for name, field in touched.items()}}
-    changes["_sync"] = _sync(state, fields, due_at, decision)
-    if reviews:
-        changes["_sync"]["reviews"] = reviews
+    changes: dict[str, Any] = {"revision": state.next_revision, "salesforce": _public(state, kind, due_at, now)}
+    sync = _sync(state, kind, due_at, decision)
+    untouched, touched = _fields(state)  # last, since the others look into some
+    changes["_sync"] = {**sync, "fields": {**untouched, **_take_fields(touched, kind, changes)}}
     return changes
 
 
@@ -174,25 +149,25 @@ def narrow(
 
     `due_at` is always among them, since the sweep moves it without a new revision.
     """
-    changes = dump(state, kind, now=now, due_at=due_at, decision=decision)
     fields = state.fields
     if not isinstance(fields, StoredFields):
-        return changes, []
-    sync, stored = changes.pop("_sync"), fields.sync
+        return dump(state, kind, now=now, due_at=due_at, decision=decision), []
+    changes: dict[str, Any] = {"revision": state.next_revision, "salesforce": _public(state, kind, due_at, now)}
+    sync, stored = _sync(state, kind, due_at, decision), fields.sync
     known = stored.get("fields", {})
-    for name, field in sync.pop("fields").items():
-        before = known.get(name)
-        if field is not before and field != before:
-            changes[f"_sync.fields.{name}"] = field
+    _, touched = _fields(state)
+    for name, text in _take_fields(touched, kind, changes).items():
+        if text != known.get(name):
+            changes[f"_sync.fields.{name}"] = text
     for name, value in sync.items():
         if name == "due_at" or value != stored.get(name, _MISSING):
             changes[f"_sync.{name}"] = value
-    gone = [f"_sync.fields.{name}" for name in known if name not in kind.by_name]
-    gone += [f"_sync.{name}" for name in stored if name != "fields" and name not in sync]
+    gone = [f"_sync.fields.{name}" for name in known.keys() - kind.by_name.keys()]
+    gone += [f"_sync.{name}" for name in stored.keys() - sync.keys() if name != "fields"]
     return changes, gone
 
 
-def _fields(state: DocumentState) -> tuple[Mapping[str, Any], Mapping[str, FieldState]]:
+def _fields(state: DocumentState) -> tuple[Mapping[str, str], Mapping[str, FieldState]]:
     """Fields that were left as they are stored, and those that were taken apart."""
     fields = state.fields
     if isinstance(fields, StoredFields):
@@ -200,10 +175,21 @@ def _fields(state: DocumentState) -> tuple[Mapping[str, Any], Mapping[str, Field
     return {}, fields
 
 
-def _sync(state: DocumentState, fields: dict[str, Any], due_at: int | None, decision: str) -> dict[str, Any]:
+def _take_fields(touched: Mapping[str, FieldState], kind: Kind, changes: dict[str, Any]) -> dict[str, str]:
+    """Put the fields' values among the changes; their registers, as they are stored, by name."""
+    texts: dict[str, str] = {}
+    for name, field in touched.items():
+        texts[name] = registers.dump_field(field)
+        rule = kind.by_name.get(name)
+        if rule is not None and field.source is not None:
+            changes[rule.dotted] = field.value
+    return texts
+
+
+def _sync(state: DocumentState, kind: Kind, due_at: int | None, decision: str) -> dict[str, Any]:
+    """All of `_sync` but its fields."""
     stored: dict[str, Any] = {
-        "decisions": [decision, *state.decisions][:DECISIONS_KEPT],
-        "fields": fields,
+        "decisions": " ".join((decision, *state.decisions[: DECISIONS_KEPT - 1])),
         "number": state.last_number,
     }
     if state.existence is not None:
@@ -232,6 +218,8 @@ def _sync(state: DocumentState, fields: dict[str, Any], due_at: int | None, deci
         }
     if state.retry is not None:
         stored["retry"] = {"tries": state.retry.tries, "at": state.retry.at, "code": state.retry.code}
+    if reviews := [found.rule.name for found in open_reviews(state, kind)]:
+        stored["reviews"] = reviews
     if state.audit:
         stored["audit"] = state.audit
     if due_at is not None:
@@ -259,50 +247,6 @@ def _status(state: DocumentState, due_at: int | None) -> str:
     if state.refusal is not None:
         return "error"
     return "pending" if due_at is not None or state.link is None else "synced"
-
-
-def _load_field(stored: Mapping[str, Any], value: Any) -> FieldState:
-    field = FieldState(overruled=stored.get("overruled", False))
-    if (platform := stored.get("p")) is not None:
-        field.platform = PlatformRegister(platform["v"], platform["heard"], platform["changed"], tuple(platform["ids"]))
-    if (salesforce := stored.get("s")) is not None:
-        field.salesforce = SalesforceRegister(salesforce["v"], CommitPosition(*salesforce["at"]))
-    if "from" in stored:
-        field.source = _SIDES[stored["from"]]
-        field.value = None if value is _MISSING else value
-        field.made_at, field.shown_at, field.shown_revision = stored["made"], stored["since"], stored["revision"]
-        field.shown = tuple(stored.get("shown", ()))
-        field.agreed = _position(stored.get("agreed"))
-    if (review := stored.get("review")) is not None:
-        field.review = Review(_SIDES[review["side"]], review["v"], review["made"], review["since"])
-    return field
-
-
-def _dump_field(field: FieldState) -> dict[str, Any]:
-    stored: dict[str, Any] = {}
-    if field.platform is not None:
-        known = field.platform
-        stored["p"] = {"v": known.value, "heard": known.heard, "changed": known.changed, "ids": list(known.events)}
-    if field.salesforce is not None:
-        stored["s"] = {"v": field.salesforce.value, "at": list(field.salesforce.position)}
-    if field.source is not None:
-        stored["from"] = str(field.source)
-        stored["made"], stored["since"], stored["revision"] = field.made_at, field.shown_at, field.shown_revision
-        if field.shown:
-            stored["shown"] = list(field.shown)
-        if field.agreed is not None:
-            stored["agreed"] = list(field.agreed)
-    if field.overruled:
-        stored["overruled"] = True
-    if field.review is not None:
-        review = field.review
-        stored["review"] = {
-            "side": str(review.side),
-            "v": review.value,
-            "made": review.made_at,
-            "since": review.since,
-        }
-    return stored
 
 
 def _load_write(stored: Mapping[str, Any]) -> Write:

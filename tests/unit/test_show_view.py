@@ -32,8 +32,8 @@ DOCUMENT: dict[str, Any] = {
         "link": {"id": "003000000000001AAA"},
         "due_at": NOON,
         "fields": {
-            "Email": {"p": {"v": "Ana@example.com", "heard": NOON, "changed": NOON, "ids": ["e1"]}},
-            "MailingCity": {"s": {"v": "Cluj", "at": [NOON, 1, 1]}},
+            "Email": f'{{"p":["Ana@example.com",{NOON},{NOON},["e1"]]}}',
+            "MailingCity": f'{{"s":["Cluj",[{NOON},1,1]]}}',
         },
         "writes": [{"n": 3, "state": "open", "taken": NOON, "values": {"MailingCity": "Iasi"}}],
         "refusal": {"code": "STRING_TOO_LONG", "message": "too long", "at": NOON},

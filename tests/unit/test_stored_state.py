@@ -1,6 +1,7 @@
 """What is read of a stored document and what is written back: no more than was spoken of, and the same in the end."""
 
 import copy
+import json
 from typing import Any
 
 from support.fake_documents import FakeDocuments
@@ -55,7 +56,7 @@ async def test_what_is_over_is_taken_out() -> None:
     """A reason to read and a retry that were stored, a due time that has passed, a field that is no longer mapped."""
     stage, document = await synced()
     document["_sync"] |= {"read": "a long text", "retry": {"tries": 1, "at": 5, "code": "X"}, "due_at": 7}
-    document["_sync"]["fields"]["Gone__c"] = {"from": "platform", "made": 1, "since": 1, "revision": 1}
+    document["_sync"]["fields"]["Gone__c"] = '{"now":["platform",1,1,1]}'
     kind = stage.catalog.kinds["customer"]
     state = load(document, "cust-1", kind)
     assert state.retry == Retry(1, 5, "X")
@@ -81,7 +82,7 @@ async def test_fields_asked_for_one_by_one_are_those_read_at_once() -> None:
     one_by_one, at_once = load(document, "cust-1", kind), load(document, "cust-1", kind)
     names = sorted(document["_sync"]["fields"])
     for name in names:
-        shown = "from" in document["_sync"]["fields"][name]
+        shown = "now" in json.loads(document["_sync"]["fields"][name])
         assert one_by_one.fields.is_set(name) is shown
         assert one_by_one.fields.surely_agree(name) is at_once.fields.surely_agree(name)
         assert (one_by_one.field(name).source is not None) is shown
