@@ -20,6 +20,9 @@ from schemas.storage import DocumentWrite
 
 Fact = PlatformFact | ChangeFact
 
+NAMES_NO_RECORD = "gap_names_no_record"
+"""Why an overflow or wildcard event is parked."""
+
 
 @dataclass(slots=True)
 class Touched:
@@ -100,7 +103,7 @@ class Batch:
     def _change(self, index: int, fact: ChangeFact) -> Result:
         change = fact.change
         if change.names_no_record:
-            return Result(Outcome.PARKED, "overflow")
+            return Result(Outcome.PARKED, NAMES_NO_RECORD)
         results: list[Result] = []
         for kind in fact.kinds:
             for key in self.linked.get((kind.name, change.record_id), ()):

@@ -8,7 +8,7 @@ from typing import Any
 
 from consumers.catalog import Catalog
 from consumers.ports import Documents, DocumentsRefused, Doorbells, Parked, ParkedRecords, Record, SyncLog, Unavailable
-from consumers.reconciler.batch import Batch, Fact
+from consumers.reconciler.batch import NAMES_NO_RECORD, Batch, Fact
 from consumers.reconciler.incoming import ChangeFact, Incoming, PlatformFact, Unmapped, Unreadable, read
 from consumers.rules.kinds import Kind
 from consumers.rules.state import DocumentState
@@ -169,7 +169,7 @@ class Reconciler:
                 case ChangeFact(_, change) if change.names_no_record:
                     # What it stands for is a whole object to repair: kept for a person until repair does it by itself.
                     detail = f"{change.type} of {change.entity} names no record"
-                    unreadable.append(parked_record(records[place], "gap_names_no_record", detail, self._now()))
+                    unreadable.append(parked_record(records[place], NAMES_NO_RECORD, detail, self._now()))
         await self._parked.park(unreadable)
         return results
 

@@ -13,7 +13,9 @@ from adapters.mongo.collections import prepare
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from schemas import topics
+from schemas.change import OVERFLOW_RECORD_ID, Change, ChangeType
 from schemas.outcome import Outcome
+from schemas.position import CommitPosition
 from schemas.records import Failure
 from schemas.storage import DocumentWrite
 from schemas.unavailable import Unavailable
@@ -137,6 +139,20 @@ async def test_a_record_that_cannot_be_read_is_parked_with_its_bytes(stage: Stag
     if isinstance(stage.parked, FakeParked):
         (parked,) = stage.parked.rows.values()
         assert (parked.value, parked.reason) == (b"{not json", "undecodable")
+
+
+async def test_an_event_that_names_no_record_is_parked_under_one_reason() -> None:
+    """The log row, the metric and `tandem_parked` call it the same, whether the event overflowed or has a wildcard."""
+    stage = Stage(FakeDocuments())
+    position = CommitPosition(START, 1, 1)
+    for record_id, kind in ((OVERFLOW_RECORD_ID, ChangeType.GAP_OVERFLOW), ("003*", ChangeType.GAP_UPDATE)):
+        change = Change(entity="Contact", record_id=record_id, type=kind, position=position, transaction_key="t1")
+        (result,) = await stage.reconciler.handle([stage.change(change)])
+        assert (result.outcome, result.reason) == (Outcome.PARKED, "gap_names_no_record")
+    assert isinstance(stage.parked, FakeParked)
+    assert isinstance(stage.log, FakeLog)
+    assert [row.reason for row in stage.parked.rows.values()] == ["gap_names_no_record"] * 2
+    assert [row["reason"] for row in stage.log.rows.values()] == ["gap_names_no_record"] * 2
 
 
 async def test_a_value_that_no_field_can_take_is_parked_by_name(stage: Stage) -> None:
