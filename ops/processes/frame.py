@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,9 +83,14 @@ async def _process(name: str, stages: Sequence[Stage], telemetry: TelemetrySetti
         alive=frame.alive,
     ) as port:
         log.info("started", ops_port=port)
-        async with asyncio.TaskGroup() as group:
-            working = [group.create_task(_until_stopped(stage, frame)) for stage in stages]
-            group.create_task(stopped_in_time(frame, working, telemetry.ops_stop_seconds))
+        working = [asyncio.create_task(_until_stopped(stage, frame)) for stage in stages]
+        try:
+            await stopped_in_time(frame, working, telemetry.ops_stop_seconds)
+        finally:
+            await _cancelled(working)
+        failures = [task.exception() for task in working if not task.cancelled()]
+        if failed := [failure for failure in failures if isinstance(failure, Exception)]:
+            raise ExceptionGroup("stages have failed", failed)
         log.info("stopped")
 
 
@@ -98,10 +103,15 @@ async def stopped_in_time(frame: Frame, working: Sequence["asyncio.Task[None]"],
     _, late = await asyncio.wait(working, timeout=seconds)
     if late:
         frame.log.error("stopping_takes_too_long", seconds=seconds)
-    while late:
+    await _cancelled(late)
+
+
+async def _cancelled(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Cancel what is not done, and again: `asyncio.wait_for` may swallow a cancellation before Python 3.12."""
+    while late := [task for task in tasks if not task.done()]:
         for task in late:
-            task.cancel()  # and again: `asyncio.wait_for` may swallow one before Python 3.12
-        _, late = await asyncio.wait(late, timeout=CANCEL_AGAIN_SECONDS)
+            task.cancel()
+        await asyncio.wait(late, timeout=CANCEL_AGAIN_SECONDS)
 
 
 async def _all_up(frame: Frame, stages: int) -> None:
@@ -110,10 +120,13 @@ async def _all_up(frame: Frame, stages: int) -> None:
 
 
 async def _until_stopped(stage: Stage, frame: Frame) -> None:
-    """A stage that returns before it was told to has failed to do its work."""
-    await stage(frame)
-    if not frame.stop.is_set():
-        raise RuntimeError("a stage ended by itself")
+    """A stage that returns before it was told to has failed to do its work. One that fails stops the others."""
+    try:
+        await stage(frame)
+        if not frame.stop.is_set():
+            raise RuntimeError("a stage ended by itself")
+    finally:
+        frame.stop.set()
 
 
 def collect_less() -> None:

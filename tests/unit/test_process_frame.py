@@ -12,7 +12,7 @@ import pytest
 from adapters.telemetry.metrics import Metrics
 from adapters.telemetry.settings import TelemetrySettings
 from ops.processes import frame as frames
-from ops.processes.frame import Frame, stopped_in_time
+from ops.processes.frame import Frame, Stage, stopped_in_time
 from ops.processes.parts import MappingInForce, Timed, beside, conflict_told
 from ops.processes.write import CountedRecords
 from schemas.mapping import Mapping
@@ -67,6 +67,54 @@ async def test_a_process_is_not_ready_before_each_of_its_stages_works() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().remove_signal_handler(number)
     assert answers == [503, 200]
+
+
+async def test_a_stage_that_fails_stops_the_others_in_order() -> None:
+    """`tandem all`: they finish what they have in hand, as at SIGTERM, and the failure is the process's."""
+    finished: list[str] = []
+
+    async def works(frame: Frame) -> None:
+        await frame.stop.wait()
+        finished.append("in order")
+
+    async def fails(_frame: Frame) -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(ExceptionGroup) as failed:
+        await process_of(works, fails)
+    assert [str(one) for one in failed.value.exceptions] == ["broken"]
+    assert finished == ["in order"]
+
+
+async def test_a_stage_that_swallows_its_cancellation_ends_when_another_fails() -> None:
+    """Before Python 3.12 `asyncio.wait_for` may swallow one: half of the work must not go on for ever."""
+    swallowed: list[bool] = []
+
+    async def stubborn(_frame: Frame) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            swallowed.append(True)
+        await asyncio.Event().wait()
+
+    async def fails(_frame: Frame) -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(ExceptionGroup):
+        await process_of(stubborn, fails)
+    assert swallowed == [True]
+
+
+async def process_of(*stages: Stage) -> None:
+    """These as one process, until it ends by itself."""
+    limit = asyncio.timeout(10)
+    try:
+        async with limit:
+            await frames._process("test", stages, TelemetrySettings(ops_port=0, ops_stop_seconds=0.05), Log())
+    finally:
+        assert not limit.expired()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(number)
 
 
 async def test_work_beside_that_fails_stops_the_process_and_is_its_error() -> None:
