@@ -61,15 +61,14 @@ class CompiledField:
 
     `key(push(v)) == key(v)` and `key(pull(s)) == key(s)`.
     """
-    check: Callable[[Any], None]
-    """Raises `InvalidValue` where `push` would."""
+    takes_any_text: bool
+    """True where `push` takes every text: nothing need be worked out to know that it can be written."""
 
 
 def compile_field(field: FieldMapping) -> CompiledField:
     """The functions of one mapped field."""
     form = _form(field)
     path = field.platform
-    takes_any_text = not {Transform.DATE, Transform.NUMBER} & set(field.transform)
 
     def push(value: Any) -> Any:
         if _blank(value):
@@ -97,12 +96,8 @@ def compile_field(field: FieldMapping) -> CompiledField:
         except _Unfit:
             return _comparable(value)
 
-    def check(value: Any) -> None:
-        if takes_any_text and value.__class__ is str:
-            return  # checked for every field of every event: nothing is worked out that cannot fail
-        push(value)
-
-    return CompiledField(push=push, pull=pull, key=key, check=check)
+    takes_any_text = not {Transform.DATE, Transform.NUMBER} & set(field.transform)
+    return CompiledField(push=push, pull=pull, key=key, takes_any_text=takes_any_text)
 
 
 def _form(field: FieldMapping) -> Form:

@@ -103,30 +103,25 @@ def _change_fact(record: Record, catalog: Catalog) -> Incoming:
 
 def named(changed: Iterable[str], kind: Kind) -> frozenset[str]:
     """The mapped paths that an author changed: those named, and those within one that is named, as `address`."""
-    paths = frozenset(changed)
-    return frozenset(
-        rule.dotted
-        for rule in kind.fields
-        if any(".".join(rule.path[:length]) in paths for length in range(1, len(rule.path) + 1))
-    )
+    return frozenset().union(*(kind.within.get(path, ()) for path in changed))
 
 
 def flatten(fields: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
     """Mapped values by dotted path, whether the event wrote `{"address.city": …}` or `{"address": {"city": …}}`."""
     flat: dict[str, Any] = {}
-    for rule in kind.fields:
-        if rule.dotted in fields:
-            flat[rule.dotted] = fields[rule.dotted]
+    for dotted, rule in kind.by_path.items():
+        if dotted in fields:
+            flat[dotted] = fields[dotted]
             continue
         if len(rule.path) == 1:
             continue
         value: Any = fields
         for part in rule.path:
-            if not isinstance(value, Mapping) or part not in value:
+            if not isinstance(value, dict) or part not in value:
                 break
             value = value[part]
         else:
-            flat[rule.dotted] = value
+            flat[dotted] = value
     return flat
 
 
@@ -134,8 +129,11 @@ def _wrong_values(fields: Mapping[str, Any], kind: Kind) -> list[str]:
     """The paths whose values no transform of theirs can take, and why; never the values."""
     wrong: list[str] = []
     for path, value in fields.items():
+        values = kind.by_path[path].values
+        if values.takes_any_text and value.__class__ is str:
+            continue
         try:
-            kind.by_path[path].values.check(value)
+            values.push(value)
         except InvalidValue as error:
             wrong.append(str(error))
     return wrong

@@ -56,6 +56,8 @@ class Kind:
     fields: tuple[FieldRule, ...]
     by_name: dict[str, FieldRule]
     by_path: dict[str, FieldRule]
+    within: dict[str, frozenset[str]]
+    """The mapped paths within a path, itself or below it, as `address.city` within `address`."""
     may_hold: tuple[FieldRule, ...] = ()
     """The fields whose policy can hold a value back."""
 
@@ -76,6 +78,7 @@ def compile_kind(name: str, mapping: KindMapping) -> Kind:
         fields=rules,
         by_name={rule.name: rule for rule in rules},
         by_path={rule.dotted: rule for rule in rules},
+        within=_within(rules),
         may_hold=tuple(rule for rule in rules if rule.fills_only or Policy.REVIEW in (rule.policy, rule.first)),
     )
 
@@ -92,6 +95,15 @@ def _field_rule(field: FieldMapping) -> FieldRule:
         values=compile_field(field),
         fills_only=field.policy is Policy.FILL_ONLY,
     )
+
+
+def _within(rules: tuple[FieldRule, ...]) -> dict[str, frozenset[str]]:
+    within: dict[str, frozenset[str]] = {}
+    for rule in rules:
+        for length in range(1, len(rule.path) + 1):
+            path = ".".join(rule.path[:length])
+            within[path] = within.get(path, frozenset()) | {rule.dotted}
+    return within
 
 
 def token_of(document_id: str, number: int) -> str:

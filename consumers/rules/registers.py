@@ -13,7 +13,8 @@ import orjson
 from consumers.rules.state import FieldState, PlatformRegister, Review, SalesforceRegister, Side
 from schemas.position import CommitPosition
 
-_SET = '{"now":'
+SET = '{"now":'
+"""How the text of a field begins that has a current value, and no other."""
 # Looking a member up is far cheaper than calling the enum.
 _SIDES = {str(side): side for side in Side}
 
@@ -63,14 +64,9 @@ def dump_field(field: FieldState) -> str:
     return _text(stored)
 
 
-def is_set(text: str) -> bool:
-    """True where the field has a current value."""
-    return text.startswith(_SET)
-
-
 def surely_agree(text: str, value: Any) -> bool:
     """True where `value`, which the document shows, is to the letter what Salesforce last said."""
-    if not text.startswith(_SET):
+    if not text.startswith(SET):
         return False
     # Of `now`, whose first member is a word of ours, this bracket is the end.
     return text.startswith(f'"s":[{_text(value)},', text.index("]") + 2)

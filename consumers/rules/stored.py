@@ -47,7 +47,7 @@ class StoredFields(Fields):
     def is_set(self, name: str) -> bool:
         """As for any fields."""
         stored = self._untouched.get(name)
-        return registers.is_set(stored) if stored is not None else super().is_set(name)
+        return super().is_set(name) if stored is None else stored.startswith(registers.SET)
 
     def surely_agree(self, name: str) -> bool:
         """As for any fields."""

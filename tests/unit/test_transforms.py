@@ -170,18 +170,23 @@ def test_a_value_that_cannot_be_written_is_refused_by_name(
 ) -> None:
     """The error names the platform path and the reason and never the value; shown and compared it is left as it is."""
     field = compiled(*transforms)
-    for refuse in (field.push, field.check):
-        with pytest.raises(InvalidValue, match=reason) as caught:
-            refuse(value)
-        assert str(caught.value).startswith("some.field: ")
-        assert str(value) not in str(caught.value)
+    with pytest.raises(InvalidValue, match=reason) as caught:
+        field.push(value)
+    assert str(caught.value).startswith("some.field: ")
+    assert str(value) not in str(caught.value)
+    assert not (field.takes_any_text and isinstance(value, str))
     hash(field.key(value))
     assert field.pull(value) is value
 
 
-def test_check_takes_what_push_takes() -> None:
-    """A good value passes without a word."""
-    compiled("date").check("2026-11-22")
+def test_what_takes_any_text_refuses_none() -> None:
+    """Events are let in by it without a look at their texts."""
+    compiled("date").push("2026-11-22")
+    takes = {transform for transform in Transform if compiled(transform).takes_any_text}
+    assert takes == set(Transform) - {Transform.DATE, Transform.NUMBER}
+    for transform in takes:
+        for text in ("", " ", "x", "\x00", "+", "0000-00-00", "1e999", "\u2028"):
+            compiled(transform).push(text)
 
 
 def test_numbers_beyond_a_double_compare_as_json_carries_them() -> None:
