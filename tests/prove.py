@@ -1,17 +1,22 @@
-"""The long proof: random schedules of everything that can happen, judged by the causal oracle. `make prove`.
+"""The long proof. `make prove`.
 
-Each seed is one schedule, so a run can be continued with `--from`, and a failing one is shrunk and printed in a form
-that `support.oracle_schedule.run` takes.
+First random schedules of everything that can happen, judged by the causal oracle: each seed is one schedule, so a run
+can be continued with `--from`, and a failing one is shrunk and printed in a form that `support.oracle_schedule.run`
+takes. Then the real stages on real servers, killed before, during and after every effect; `make test` kills after each.
 """
 
 import argparse
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
 
+from support.crash_fuse import Moment
 from support.oracle_schedule import broken, seeded, shrink
 
 SEEDS_A_TASK = 500
@@ -70,6 +75,18 @@ def prove(first: int, count: int, workers: int) -> int:
     return failed
 
 
+def kill_everywhere() -> int:
+    """Run the crash tests with every moment there is; pytest's exit status."""
+    moments = get_args(Moment)
+    say(
+        f"killing reconcile, write and subscribe with SIGKILL {', '.join(moments)} every effect, on real Kafka and "
+        "MongoDB: about four minutes\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "--durations=0", "tests/integration/test_crash_safety.py"]
+    environment = {**os.environ, "TANDEM_CRASH_MOMENTS": ",".join(moments)}
+    return subprocess.run(command, cwd=Path(__file__).parents[1], env=environment, check=False).returncode
+
+
 def say(text: str) -> None:
     """To whoever waits."""
     sys.stdout.write(text)
@@ -77,13 +94,20 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    """Exit status 1 if any schedule fails."""
+    """Exit status 1 if anything fails; the kills are run where schedules fail too."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
     parser.add_argument("--count", type=int, default=100_000, help="how many seeds")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--only", choices=("schedules", "kills"), help="one half of it")
     options = parser.parse_args()
-    return 1 if prove(options.first, options.count, options.workers) else 0
+    failed = 0
+    if options.only != "kills":
+        say(f"{options.count:,} random schedules, judged by the causal oracle\n")
+        failed += prove(options.first, options.count, options.workers)
+    if options.only != "schedules":
+        failed += kill_everywhere()
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
