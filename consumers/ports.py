@@ -108,3 +108,17 @@ class Records(Protocol):
         Raises:
             Unavailable: as `read`.
         """
+
+    async def delete(self, sobject: str, record_ids: Sequence[str]) -> list[RowResult]:
+        """Delete up to 200 records by Id in one call; outcomes as `update`, GONE for one that is deleted already."""
+
+    async def successors(self, sobject: str, record_ids: Sequence[str]) -> Mapping[str, str]:
+        """By id, for records that a merge has deleted: the id of the record that took their place.
+
+        Where that one was merged again it is the last of the chain. Ids that were only deleted, never were, or have
+        left the recycle bin (15 days) are missing, and so are all of an object that cannot be merged. Ids have 18
+        characters. The record that is named may itself be deleted by now.
+
+        Raises:
+            Unavailable: as `read`.
+        """

@@ -1,4 +1,4 @@
-"""Records of one org, many in a call: update, upsert, read, find."""
+"""Records of one org, many in a call: update, upsert, delete, read, find, and what a merge put in their place."""
 
 import asyncio
 import random
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from adapters.salesforce import collections as many
 from adapters.salesforce import soql
-from adapters.salesforce.collections import Write
+from adapters.salesforce.collections import Deletion, Operation, Write
 from adapters.salesforce.errors import ROW_LOCK, CallFailed, Fault
 from adapters.salesforce.rest import Rest, unexpected, without_attributes
 from adapters.salesforce.retry import QuickRetries
@@ -19,6 +19,10 @@ SPLITS: Final = 32
 """Extra calls spent at most to find the rows for which a whole call was refused."""
 SPLIT_LATER: Final = "SPLIT_LATER"
 """Ours: refused together with other rows, and not yet known to be to blame."""
+MERGEABLE: Final = frozenset({"Account", "Contact", "Lead"})
+"""The objects whose deleted records tell by `MasterRecordId` what they were merged into (Object Reference)."""
+MERGES_IN_A_ROW: Final = 20
+"""So many merges of one record into the next are followed, each at the cost of a query; nobody merges so often."""
 
 
 class SalesforceRecords:
@@ -48,6 +52,17 @@ class SalesforceRecords:
     async def upsert(self, sobject: str, external_id_field: str, updates: Sequence[RecordUpdate]) -> list[RowResult]:
         """Upsert up to 200 records by external id; outcomes and errors as `update`."""
         return await self._write(Write(soql.name(sobject), soql.name(external_id_field)), updates)
+
+    async def delete(self, sobject: str, record_ids: Sequence[str]) -> list[RowResult]:
+        """Delete up to 200 records by Id, one that is named twice once; outcomes and errors as `update`.
+
+        One that is deleted already, or never was, is GONE. The call does not name the object: the ids do.
+        """
+        soql.name(sobject)
+        keys = [to_18(each) if is_id(each) else each for each in record_ids]
+        once = {key: RecordUpdate({}, record_id=key) for key in keys}
+        outcomes = dict(zip(once, await self._write(Deletion(), list(once.values())), strict=True))
+        return [outcomes[key] for key in keys]
 
     async def read(self, sobject: str, record_ids: Sequence[str], fields: Sequence[str]) -> RecordRead:
         """Up to 2,000 records by Id in one call; rows by 18-character id.
@@ -94,18 +109,55 @@ class SalesforceRecords:
             raise Unavailable(str(error)) from error
         return found
 
-    async def _write(self, write: Write, updates: Sequence[RecordUpdate]) -> list[RowResult]:
+    async def successors(self, sobject: str, record_ids: Sequence[str]) -> dict[str, str]:
+        """By 18-character id, for records that a merge has deleted: the id of the record that took their place.
+
+        A chain of merges is followed to its end, one round of queries for each link. Ids that were only deleted, never
+        were, are none, or have left the recycle bin are missing. An object that cannot be merged costs no call.
+
+        Raises:
+            Unavailable: as `read`.
+        """
+        if sobject not in MERGEABLE:
+            return {}
+        ids = list(dict.fromkeys(to_18(record_id) for record_id in record_ids if is_id(record_id)))
+        masters: dict[str, str] = {}
+        asked: set[str] = set()
+        wanted = ids
+        try:
+            for _ in range(MERGES_IN_A_ROW):
+                if not wanted:
+                    break
+                found = await self._masters(sobject, wanted)
+                masters.update(found)
+                asked.update(wanted)
+                wanted = [each for each in dict.fromkeys(found.values()) if each not in asked]
+        except CallFailed as error:
+            raise Unavailable(str(error)) from error
+        return {each: _end_of_chain(masters, each) for each in ids if each in masters}
+
+    async def _masters(self, sobject: str, record_ids: Sequence[str]) -> dict[str, str]:
+        """The next record of each that was merged into one."""
+        masters = {}
+        fields = ["Id", "MasterRecordId"]
+        for query in soql.select_where_in(fields, sobject, "Id", record_ids, only_if="IsDeleted"):
+            async for row in self._rest.query(query, deleted_too=True):
+                if row.get("MasterRecordId") is not None:
+                    masters[_id_of(row)] = _id_of(row, "MasterRecordId")
+        return masters
+
+    async def _write(self, operation: Operation, updates: Sequence[RecordUpdate]) -> list[RowResult]:
         if len(updates) > many.WRITE_ROWS:
             raise ValueError(f"at most {many.WRITE_ROWS} records in a write")
         outcomes: list[RowResult | None] = [None] * len(updates)
         rows: dict[int, dict[str, Any]] = {}
         for place, update in enumerate(updates):
             try:
-                rows[place] = write.row(update)
+                rows[place] = operation.row(update)
             except ValueError as error:
                 fault = Fault(Failure.REJECTED, many.INVALID_ROW, str(error))
                 outcomes[place] = many.failed(fault, update.record_id)
-        attempt = _Attempt(self._rest, write, updates, rows)
+        attempt = _Attempt(self._rest, operation, updates, rows)
         pending = list(rows)
         tried = 0
         while pending:
@@ -124,10 +176,10 @@ class _Attempt:
     """Calls for some rows of a write, cut in halves where a call is refused for what may be one row's doing."""
 
     def __init__(
-        self, rest: Rest, write: Write, updates: Sequence[RecordUpdate], rows: Mapping[int, dict[str, Any]]
+        self, rest: Rest, operation: Operation, updates: Sequence[RecordUpdate], rows: Mapping[int, dict[str, Any]]
     ) -> None:
         self._rest = rest
-        self._write = write
+        self._operation = operation
         self._updates = updates
         self._rows = rows
         self._splits_left = SPLITS
@@ -136,10 +188,9 @@ class _Attempt:
         """Outcomes by place in the request."""
         updates = [self._updates[place] for place in places]
         try:
-            reply = await self._rest.call(
-                "PATCH", self._write.path, json=many.body([self._rows[place] for place in places])
-            )
-            outcomes = many.results(self._write, updates, reply.json())
+            request = self._operation.request([self._rows[place] for place in places])
+            reply = await self._rest.call(request.method, request.path, json=request.json, params=request.params)
+            outcomes = many.results(self._operation, updates, reply.json())
         except CallFailed as error:
             if error.fault.failure is Failure.REJECTED and len(places) > 1:
                 return await self._halves(places, error.fault)
@@ -172,8 +223,17 @@ def _rows(parsed: object, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def _id_of(row: Mapping[str, Any]) -> str:
-    record_id = row.get("Id")
+def _end_of_chain(masters: Mapping[str, str], record_id: str) -> str:
+    """Where the merges of a record end as far as they are known; one that comes back on itself ends before that."""
+    seen = {record_id}
+    while record_id in masters and masters[record_id] not in seen:
+        record_id = masters[record_id]
+        seen.add(record_id)
+    return record_id
+
+
+def _id_of(row: Mapping[str, Any], field: str = "Id") -> str:
+    record_id = row.get(field)
     if not isinstance(record_id, str) or not is_id(record_id):
-        raise unexpected("a row without its id")
+        raise unexpected(f"a row without its {field}")
     return to_18(record_id)

@@ -23,6 +23,24 @@ _RESOURCES: Final = frozenset({"composite", "limits", "query", "queryAll", "sobj
 _NOTHING_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 
 
+class Unanswered(aiohttp.ClientError):
+    """The connection was lost before the answer."""
+
+
+async def sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """A client middleware under which a lost connection is told.
+
+    aiohttp by itself sends a DELETE once more then (RFC 9110, 9.2.2), and the second answer would hide that the first
+    request may have run.
+    """
+    try:
+        return await send(request)
+    except _NOTHING_SENT:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise Unanswered(type(error).__name__) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A whole reply. `began_at` is our clock just before the request, epoch milliseconds."""
@@ -170,6 +188,7 @@ class Rest:
                 headers=self._headers(session, body),
                 allow_redirects=False,
                 timeout=self._timeout,
+                middlewares=(sent_once,) if method == "DELETE" else None,
             ) as response:
                 reply = Reply(response.status, response.headers, await response.read(), began_at)
                 status = str(reply.status)

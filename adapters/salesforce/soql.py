@@ -32,15 +32,24 @@ def name(api_name: str) -> str:
 
 
 def select_where_in(
-    fields: Iterable[str], sobject: str, field: str, values: Iterable[str], *, uri_bytes: int = URI_BYTES
+    fields: Iterable[str],
+    sobject: str,
+    field: str,
+    values: Iterable[str],
+    *,
+    only_if: str = "",
+    uri_bytes: int = URI_BYTES,
 ) -> Iterator[str]:
     """Queries that together ask for every row whose `field` is one of `values`, each value in exactly one of them.
+
+    `only_if` names a boolean field that must be true besides.
 
     Raises:
         ValueError: a name that is none, or a value that alone is too long for an address.
     """
     head = f"SELECT {', '.join(name(each) for each in fields)} FROM {name(sobject)} WHERE {name(field)} IN ("  # noqa: S608 - names are checked, values quoted
-    fixed = encoded_length(head + ")")
+    tail = f") AND {name(only_if)} = true" if only_if else ")"
+    fixed = encoded_length(head + tail)
     literals: list[str] = []
     length = fixed
     for value in values:
@@ -49,12 +58,12 @@ def select_where_in(
         if fixed + cost > uri_bytes:
             raise ValueError("a value is too long for a query")
         if literals and length + cost > uri_bytes:
-            yield f"{head}{','.join(literals)})"
+            yield f"{head}{','.join(literals)}{tail}"
             literals, length = [], fixed
         literals.append(literal)
         length += cost
     if literals:
-        yield f"{head}{','.join(literals)})"
+        yield f"{head}{','.join(literals)}{tail}"
 
 
 def encoded_length(text: str) -> int:

@@ -90,7 +90,7 @@ class Metrics:
         self._call_seconds.labels(resource).observe(seconds)
 
     def rows_written(self, sobject: str, outcome: str, count: int = 1) -> None:
-        """Rows of Collections calls by their own outcome: `written`, or the failure (`consumers.ports.Failure`)."""
+        """Rows of Collections calls by their own outcome: `written`, `deleted`, or the failure (`schemas.records`)."""
         self._rows.labels(sobject, outcome).inc(count)
 
     def api_usage_seen(self, used: int, limit: int) -> None:

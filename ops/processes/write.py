@@ -1,7 +1,7 @@
 """`tandem write`: documents into Salesforce, and the sweep that rings again."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from adapters.kafka.logs import Doorbells
 from adapters.kafka.producer import open_producer
@@ -56,9 +56,17 @@ class CountedRecords:
         """As the port."""
         return self._counted(sobject, await self._records.upsert(sobject, external_id_field, updates))
 
-    def _counted(self, sobject: str, rows: list[RowResult]) -> list[RowResult]:
+    async def delete(self, sobject: str, record_ids: Sequence[str]) -> list[RowResult]:
+        """As the port."""
+        return self._counted(sobject, await self._records.delete(sobject, record_ids), done="deleted")
+
+    async def successors(self, sobject: str, record_ids: Sequence[str]) -> Mapping[str, str]:
+        """As the port."""
+        return await self._records.successors(sobject, record_ids)
+
+    def _counted(self, sobject: str, rows: list[RowResult], done: str = "written") -> list[RowResult]:
         for row in rows:
-            self._told(sobject, str(row.failure) if row.failure is not None else "written")
+            self._told(sobject, str(row.failure) if row.failure is not None else done)
         return rows
 
 

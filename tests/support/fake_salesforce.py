@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal
 
 from adapters.salesforce.values import Unrenderable, render_all
@@ -22,6 +24,7 @@ Trigger = Callable[[str, Row, Row], Mapping[str, Any]]
 
 INTEGRATION_USER = "0055g000001MnOpAAK"
 PERSON = "0055g000001PersAAM"
+_MERGEABLE = {"Account", "Contact", "Lead"}
 _PREFIXES = {"Contact": "003", "Account": "001", "Lead": "00Q", "Campaign": "701"}
 
 
@@ -29,7 +32,7 @@ _PREFIXES = {"Contact": "003", "Account": "001", "Lead": "00Q", "Campaign": "701
 class Call:
     """One call as it was asked for: `keys` are record ids, or external ids of an upsert and a find."""
 
-    operation: Literal["update", "upsert", "read", "find"]
+    operation: Literal["update", "upsert", "delete", "read", "find", "successors"]
     sobject: str
     keys: tuple[str, ...]
     values: tuple[Mapping[str, Any], ...] = ()
@@ -47,7 +50,7 @@ class CallFault:
 
 @dataclass
 class RowFault:
-    """Rows that match fail so often."""
+    """Rows that match fail so often. A row to be deleted has no values."""
 
     when: Callable[[RecordUpdate], bool]
     failure: Failure
@@ -59,8 +62,9 @@ class RowFault:
 class FakeRecords:
     """`now` gives epoch milliseconds; `on_change` hears of every commit, one `Change` for each record.
 
-    `rows` are the live records by sObject and 18-character id, `deleted` the ids that were there once, `calls` every
-    call made. While `away` is set, reads raise Unavailable and writes fail as NOT_RUN for the whole org.
+    `rows` are the live records by sObject and 18-character id, `deleted` those in the recycle bin by id, `masters` what
+    merged ones became, `calls` every call made. While `away` is set, reads raise Unavailable and writes fail as NOT_RUN
+    for the whole org.
     """
 
     now: Callable[[], int] = field(default_factory=lambda: itertools.count(1_700_000_000_000, 1_000).__next__)
@@ -71,13 +75,14 @@ class FakeRecords:
     client: str = "Tandem"
     triggers: list[Trigger] = field(default_factory=list)
     rows: dict[str, dict[str, Row]] = field(default_factory=dict)
-    deleted: set[str] = field(default_factory=set)
+    deleted: dict[str, Row] = field(default_factory=dict)
+    masters: dict[str, str] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     away: bool = False
     _call_faults: list[CallFault] = field(default_factory=list)
     _row_faults: list[RowFault] = field(default_factory=list)
-    _late: list[tuple[str, str, Sequence[RecordUpdate]]] = field(default_factory=list)
+    _late: list[Callable[[], list[RowResult]]] = field(default_factory=list)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     # What a test does to it
@@ -108,8 +113,7 @@ class FakeRecords:
 
     def land_late(self) -> list[RowResult]:
         """Let the oldest call that was to land later land now."""
-        sobject, external_id_field, updates = self._late.pop(0)
-        return self._commit(sobject, external_id_field, updates)
+        return self._late.pop(0)()
 
     def edit(self, sobject: str, record_id: str, values: Mapping[str, Any]) -> None:
         """A person in Salesforce changes a record."""
@@ -119,23 +123,46 @@ class FakeRecords:
         """A person in Salesforce makes a record; its id."""
         return self._create(sobject, render_all(values), self._transaction(), 1, by=PERSON)
 
-    def delete(self, sobject: str, record_id: str) -> None:
+    def remove(self, sobject: str, record_id: str) -> None:
         """A person in Salesforce deletes a record."""
-        del self.rows[sobject][to_18(record_id)]
-        self.deleted.add(to_18(record_id))
-        self._tell(sobject, to_18(record_id), ChangeType.DELETE, {}, self._transaction(), 1, by=PERSON)
+        self._remove(sobject, to_18(record_id), self._transaction(), 1, by=PERSON)
+
+    def undelete(self, sobject: str, record_id: str) -> None:
+        """A person in Salesforce takes a record out of the recycle bin; one that was merged is its own again."""
+        record_id, transaction = to_18(record_id), self._transaction()
+        row = self.rows[sobject][record_id] = self.deleted.pop(record_id)
+        self.masters.pop(record_id, None)
+        self._stamp(row, transaction)
+        self._tell(sobject, record_id, ChangeType.UNDELETE, _told_whole(row), transaction, 1, by=PERSON)
+
+    def merge(
+        self, sobject: str, master: str, losers: Sequence[str], values: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        """A person in Salesforce merges records: the master takes these values, the others go to the recycle bin."""
+        transaction = self._transaction()
+        for sequence, loser in enumerate(map(to_18, losers), start=1):
+            self._remove(sobject, loser, transaction, sequence, by=PERSON)
+            self.masters[loser] = to_18(master)
+        self._change(sobject, to_18(master), render_all(values), transaction, len(losers) + 1, by=PERSON)
 
     # The port
 
     async def update(self, sobject: str, updates: Sequence[RecordUpdate]) -> list[RowResult]:
         keys = tuple(update.record_id for update in updates)
         self.calls.append(Call("update", sobject, keys, tuple(update.values for update in updates)))
-        return self._write(sobject, "", updates)
+        return self._write(updates, partial(self._commit, sobject, "", tuple(updates)))
 
     async def upsert(self, sobject: str, external_id_field: str, updates: Sequence[RecordUpdate]) -> list[RowResult]:
         keys = tuple(update.external_id for update in updates)
         self.calls.append(Call("upsert", sobject, keys, tuple(update.values for update in updates)))
-        return self._write(sobject, external_id_field, updates)
+        return self._write(updates, partial(self._commit, sobject, external_id_field, tuple(updates)))
+
+    async def delete(self, sobject: str, record_ids: Sequence[str]) -> list[RowResult]:
+        self.calls.append(Call("delete", sobject, tuple(record_ids)))
+        keys = [to_18(each) if is_id(each) else each for each in record_ids]
+        once = [RecordUpdate({}, record_id=key) for key in dict.fromkeys(keys)]
+        outcomes = {row.record_id: row for row in self._write(once, partial(self._commit_deletion, sobject, once))}
+        return [outcomes[key] for key in keys]
 
     async def read(self, sobject: str, record_ids: Sequence[str], fields: Sequence[str]) -> RecordRead:
         self.calls.append(Call("read", sobject, tuple(record_ids)))
@@ -155,24 +182,37 @@ class FakeRecords:
         found = {each: self._matches(sobject, external_id_field, each) for each in external_ids}
         return {each: matches for each, matches in found.items() if matches}
 
+    async def successors(self, sobject: str, record_ids: Sequence[str]) -> dict[str, str]:
+        if sobject not in _MERGEABLE:
+            return {}
+        self.calls.append(Call("successors", sobject, tuple(record_ids)))
+        self._raise_if_away()
+        ids = [to_18(each) for each in record_ids if is_id(each)]
+        return {each: self._successor(each) for each in ids if each in self.masters}
+
     # How it does it
+
+    def _successor(self, record_id: str) -> str:
+        while record_id in self.masters:
+            record_id = self.masters[record_id]
+        return record_id
 
     def _raise_if_away(self) -> None:
         if self.away:
             raise Unavailable("the fake org is away")
 
-    def _write(self, sobject: str, external_id_field: str, updates: Sequence[RecordUpdate]) -> list[RowResult]:
+    def _write(self, updates: Sequence[RecordUpdate], commit: Callable[[], list[RowResult]]) -> list[RowResult]:
         if len(updates) > 200:
             raise ValueError("at most 200 records in a write")
         fault = CallFault(Failure.NOT_RUN, "SERVER_UNAVAILABLE", True, "never") if self.away else None
         if fault is None and self._call_faults and updates:
             fault = self._call_faults.pop(0)
         if fault is None:
-            return self._commit(sobject, external_id_field, updates)
+            return commit()
         if fault.lands == "at_once":
-            self._commit(sobject, external_id_field, updates)
+            commit()
         if fault.lands == "later":
-            self._late.append((sobject, external_id_field, tuple(updates)))
+            self._late.append(commit)
         return [_failed(update, fault.failure, fault.code, org_wide=fault.org_wide) for update in updates]
 
     def _commit(self, sobject: str, external_id_field: str, updates: Sequence[RecordUpdate]) -> list[RowResult]:
@@ -182,26 +222,54 @@ class FakeRecords:
             for sequence, update in enumerate(updates, start=1)
         ]
 
-    def _one(
-        self, sobject: str, external_id_field: str, update: RecordUpdate, transaction: CommitPosition, sequence: int
+    def _commit_deletion(self, sobject: str, updates: Sequence[RecordUpdate]) -> list[RowResult]:
+        transaction = self._transaction()
+        return [
+            self._one_deletion(sobject, update, transaction, sequence)
+            for sequence, update in enumerate(updates, start=1)
+        ]
+
+    def _one_deletion(
+        self, sobject: str, update: RecordUpdate, transaction: CommitPosition, sequence: int
     ) -> RowResult:
+        refused = self._refused(update) or self._not_there(sobject, update)
+        if refused is not None:
+            return refused
+        self._remove(sobject, update.record_id, transaction, sequence, by=INTEGRATION_USER)
+        return RowResult(update.record_id)
+
+    def _refused(self, update: RecordUpdate) -> RowResult | None:
         for fault in self._row_faults:
             if fault.times > 0 and fault.when(update):
                 fault.times -= 1
                 return _failed(update, fault.failure, fault.code)
+        return None
+
+    def _not_there(self, sobject: str, update: RecordUpdate) -> RowResult | None:
+        if not is_id(update.record_id):
+            return _failed(update, Failure.REJECTED, "INVALID_ROW")
+        record_id = to_18(update.record_id)
+        if record_id in self.rows.get(sobject, {}):
+            return None
+        code = "ENTITY_IS_DELETED" if record_id in self.deleted else "INVALID_CROSS_REFERENCE_KEY"
+        return _failed(update, Failure.GONE, code)
+
+    def _one(
+        self, sobject: str, external_id_field: str, update: RecordUpdate, transaction: CommitPosition, sequence: int
+    ) -> RowResult:
+        refused = self._refused(update)
+        if refused is not None:
+            return refused
         try:
             values = render_all(update.values)
         except Unrenderable:
             return _failed(update, Failure.REJECTED, "INVALID_ROW")
         if external_id_field:
             return self._upsert_one(sobject, external_id_field, update, values, transaction, sequence)
-        if not is_id(update.record_id):
-            return _failed(update, Failure.REJECTED, "INVALID_ROW")
-        record_id = to_18(update.record_id)
-        if record_id not in self.rows.get(sobject, {}):
-            code = "ENTITY_IS_DELETED" if record_id in self.deleted else "INVALID_CROSS_REFERENCE_KEY"
-            return _failed(update, Failure.GONE, code)
-        return self._change(sobject, record_id, values, transaction, sequence, by=INTEGRATION_USER)
+        gone = self._not_there(sobject, update)
+        if gone is not None:
+            return gone
+        return self._change(sobject, to_18(update.record_id), values, transaction, sequence, by=INTEGRATION_USER)
 
     def _upsert_one(
         self,
@@ -246,11 +314,12 @@ class FakeRecords:
         row["CreatedDate"] = _stamp(transaction)
         self._stamp(row, transaction)
         self.rows.setdefault(sobject, {})[record_id] = row
-        told = {
-            name: value for name, value in row.items() if value is not None and name not in ("Id", "SystemModstamp")
-        }
-        self._tell(sobject, record_id, ChangeType.CREATE, told, transaction, sequence, by=by)
+        self._tell(sobject, record_id, ChangeType.CREATE, _told_whole(row), transaction, sequence, by=by)
         return record_id
+
+    def _remove(self, sobject: str, record_id: str, transaction: CommitPosition, sequence: int, *, by: str) -> None:
+        self.deleted[record_id] = self.rows[sobject].pop(record_id)
+        self._tell(sobject, record_id, ChangeType.DELETE, {}, transaction, sequence, by=by)
 
     def _triggered(self, sobject: str, row: Row, values: Row) -> Row:
         after = dict(values)
@@ -290,6 +359,10 @@ class FakeRecords:
         self.changes.append(change)
         if self.on_change is not None:
             self.on_change(change)
+
+
+def _told_whole(row: Row) -> Row:
+    return {name: value for name, value in row.items() if value is not None and name not in ("Id", "SystemModstamp")}
 
 
 def _failed(update: RecordUpdate, failure: Failure, code: str, *, org_wide: bool = False) -> RowResult:

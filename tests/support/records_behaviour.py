@@ -3,6 +3,8 @@
 The object is Contact with the text fields `Tandem_Customer_Id__c` (external id, unique) and `Tandem_Customer_Write__c`.
 """
 
+import pytest
+
 from consumers.ports import Records
 from schemas.records import Failure, RecordUpdate
 
@@ -115,3 +117,38 @@ class RecordsBehaviour:
         """An empty list has no outcomes."""
         assert await records.update("Contact", []) == []
         assert await records.upsert("Contact", EXTERNAL_ID, []) == []
+        assert await records.delete("Contact", []) == []
+
+    async def test_each_record_is_deleted_once_and_alone(self, records: Records) -> None:
+        """One that is gone already, one that never was and one that is no id stop none of the others."""
+        first, second, kept = [await made(records, f"cust-1{number}") for number in (1, 2, 3)]
+        [result] = await records.delete("Contact", [first])
+        assert (result.succeeded, result.record_id) == (True, first)
+        results = await records.delete("Contact", [first, NEVER_WAS, "nonsense", second[:15], second])
+        assert [result.failure for result in results] == [Failure.GONE, Failure.GONE, Failure.REJECTED, None, None]
+        assert [result.code for result in results[:3]] == [
+            "ENTITY_IS_DELETED",
+            "INVALID_CROSS_REFERENCE_KEY",
+            "INVALID_ROW",
+        ]
+        assert [result.record_id for result in results[3:]] == [second, second]
+        assert set((await records.read("Contact", [first, second, kept], ["LastName"])).rows) == {kept}
+        assert await records.find("Contact", EXTERNAL_ID, ["cust-11", "cust-12"]) == {}
+
+    async def test_two_hundred_records_are_deleted_in_a_call(self, records: Records) -> None:
+        """The largest call; one more is the caller's mistake."""
+        rows = [contact(f"rid-{number}") for number in range(200)]
+        ids = [result.record_id for result in await records.upsert("Contact", EXTERNAL_ID, rows)]
+        with pytest.raises(ValueError, match="at most 200"):
+            await records.delete("Contact", [*ids, NEVER_WAS])
+        results = await records.delete("Contact", ids)
+        assert [result.record_id for result in results if result.succeeded] == ids
+        assert (await records.read("Contact", ids, ["LastName"])).rows == {}
+
+    async def test_what_was_only_deleted_has_no_successor(self, records: Records) -> None:
+        """Nor has what lives, what never was, or what cannot be merged."""
+        deleted, alive = await made(records, "cust-14"), await made(records, "cust-15")
+        await records.delete("Contact", [deleted])
+        assert await records.successors("Contact", [deleted, alive, NEVER_WAS, "nonsense"]) == {}
+        assert await records.successors("Contact", []) == {}
+        assert await records.successors("Campaign", [deleted]) == {}

@@ -70,7 +70,7 @@ async def test_every_commit_is_told_as_a_change() -> None:
     [made] = await fake.upsert("Contact", "Ext__c", [contact(Phone=None, Write__c="c-1:1")])
     await fake.update("Contact", [RecordUpdate({"Title": "CEO", "Write__c": "c-1:2"}, record_id=made.record_id)])
     fake.edit("Contact", made.record_id[:15], {"Title": ""})
-    fake.delete("Contact", made.record_id)
+    fake.remove("Contact", made.record_id)
     assert [change.type for change in heard] == [
         ChangeType.CREATE,
         ChangeType.UPDATE,
@@ -101,3 +101,42 @@ async def test_an_update_that_changes_nothing(told: bool, types: int) -> None:
     await fake.update("Contact", [RecordUpdate({"LastName": "Popescu"}, record_id=made.record_id)])
     assert len(fake.changes) == types
     assert set(fake.changes[-1].fields) >= {"LastModifiedDate"}
+
+
+async def test_a_deletion_fails_by_script_and_can_land_late() -> None:
+    """As a write does: rows alone, whole calls, and calls without an answer."""
+    fake = FakeRecords()
+    one, two = [fake.create("Contact", {"LastName": name}) for name in ("Popescu", "Ionescu")]
+    fake.fail_rows(lambda update: update.record_id == two, Failure.REJECTED, "DELETE_FAILED")
+    results = await fake.delete("Contact", [one, two])
+    assert [result.code for result in results] == ["", "DELETE_FAILED"]
+    fake.fail_next_call(lands="later")
+    [result] = await fake.delete("Contact", [two])
+    assert (result.failure, two in fake.rows["Contact"]) == (Failure.UNKNOWN, True)
+    assert [result.succeeded for result in fake.land_late()] == [True]
+    assert two in fake.deleted
+    assert [change.client for change in fake.changes if change.type is ChangeType.DELETE] == ["Tandem"] * 2
+    fake.away = True
+    [result] = await fake.delete("Contact", [two])
+    assert (result.failure, result.org_wide) == (Failure.NOT_RUN, True)
+    with pytest.raises(Unavailable):
+        await fake.successors("Contact", [two])
+
+
+async def test_a_merge_is_told_as_deletions_and_an_update() -> None:
+    """In one transaction; an undelete makes the record its own again, whole."""
+    fake = FakeRecords()
+    master, first, second = [fake.create("Contact", {"LastName": name, "Ext__c": name}) for name in "abc"]
+    fake.merge("Contact", master, [first, second], {"LastName": "b"})
+    told = fake.changes[-3:]
+    assert [(change.type, change.record_id) for change in told] == [
+        (ChangeType.DELETE, first),
+        (ChangeType.DELETE, second),
+        (ChangeType.UPDATE, master),
+    ]
+    assert len({change.transaction_key for change in told}) == 1
+    assert (fake.rows["Contact"][master]["LastName"], fake.rows["Contact"][master]["Ext__c"]) == ("b", "a")
+    assert await fake.successors("Contact", [first, second]) == {first: master, second: master}
+    fake.undelete("Contact", first)
+    assert (fake.changes[-1].type, fake.changes[-1].fields["Ext__c"]) == (ChangeType.UNDELETE, "b")
+    assert await fake.successors("Contact", [first, second]) == {second: master}

@@ -15,7 +15,7 @@ from support.scripted_salesforce import (
 
 from adapters.salesforce.login import Login
 from adapters.salesforce.opening import open_salesforce
-from adapters.salesforce.records import SPLIT_LATER, SalesforceRecords
+from adapters.salesforce.records import MERGES_IN_A_ROW, SPLIT_LATER, SalesforceRecords
 from adapters.salesforce.rest import Rest
 from schemas.record_id import to_18
 from schemas.records import Failure, RecordUpdate, RowResult
@@ -318,3 +318,120 @@ async def test_a_login_that_ran_out_costs_no_row_anything(scripted: ScriptedSale
         [result] = await org.records.update("Contact", updates(1))
     assert result.succeeded
     assert [seen.headers["Sforce-Call-Options"] for seen in scripted.seen] == ["client=Tandem"] * 2
+
+
+async def test_a_deletion_names_its_records_in_the_address(
+    scripted: ScriptedSalesforce, records: SalesforceRecords
+) -> None:
+    """Each stands alone, is named once whatever form its id was given in, and has its own outcome in order."""
+    scripted.answers.append(
+        Answer(json=[done(IDS[0]), row_error("DELETE_FAILED"), row_error("INVALID_CROSS_REFERENCE_KEY")])
+    )
+    results = await records.delete("Contact", [IDS[0], IDS[1], IDS[2], IDS[0][:15], "nonsense"])
+    assert [result.failure for result in results] == [
+        None,
+        Failure.REJECTED,
+        Failure.GONE,
+        None,
+        Failure.REJECTED,
+    ]
+    assert [result.record_id for result in results] == [*IDS[:3], IDS[0], "nonsense"]
+    [seen] = scripted.seen
+    assert (seen.method, seen.path, seen.body) == ("DELETE", "/services/data/v62.0/composite/sobjects", None)
+    assert seen.query == {"ids": ",".join(IDS[:3]), "allOrNone": "false"}
+    assert seen.headers["Sforce-Call-Options"] == "client=Tandem"
+
+
+async def test_locked_deletions_go_again_and_lost_ones_do_not(
+    scripted: ScriptedSalesforce, records: SalesforceRecords, waits: list[float]
+) -> None:
+    """A lock is certainly not run; a call without an answer may have been."""
+    scripted.answers.append(Answer(json=[row_error("UNABLE_TO_LOCK_ROW"), done(IDS[1])]))
+    scripted.answers.append(Answer(lost=True))
+    results = await records.delete("Contact", IDS[:2])
+    assert [result.failure for result in results] == [Failure.UNKNOWN, None]
+    assert [seen.query["ids"] for seen in scripted.seen] == [",".join(IDS[:2]), IDS[0]]
+    assert waits == [0.25]
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        (errors(403, "REQUEST_LIMIT_EXCEEDED"), Failure.NOT_RUN),
+        (errors(503, "SERVER_UNAVAILABLE"), Failure.NOT_RUN),
+        (Answer(503, text="<html>"), Failure.UNKNOWN),
+        (Answer(json=[done(IDS[1]), done(IDS[0])]), Failure.UNKNOWN),
+    ],
+)
+async def test_a_failed_deletion_is_every_rows_outcome(
+    scripted: ScriptedSalesforce, records: SalesforceRecords, answer: Answer, failure: Failure
+) -> None:
+    """As for an update: nothing raised, nothing repeated, nobody guessed to be done."""
+    scripted.answers.append(answer)
+    results = await records.delete("Contact", IDS[:2])
+    assert [result.failure for result in results] == [failure] * 2
+    assert len(scripted.seen) == 1
+
+
+def merged(*pairs: tuple[str, str | None]) -> Answer:
+    """A page of deleted records and what they were merged into."""
+    return Answer(json={"done": True, "records": [{"Id": each, "MasterRecordId": master} for each, master in pairs]})
+
+
+async def test_a_chain_of_merges_is_followed_to_its_end(
+    scripted: ScriptedSalesforce, records: SalesforceRecords
+) -> None:
+    """One query for each link of the longest chain, and one that finds no more."""
+    scripted.answers.append(merged((IDS[0], IDS[1]), (IDS[4], IDS[5][:15]), (IDS[6], None)))
+    scripted.answers.append(merged((IDS[1], IDS[2])))
+    scripted.answers.append(merged())
+    wanted = [IDS[0][:15], IDS[4], IDS[6], "nonsense"]
+    assert await records.successors("Contact", wanted) == {IDS[0]: IDS[2], IDS[4]: IDS[5]}
+    assert {seen.path for seen in scripted.seen} == {"/services/data/v62.0/queryAll"}
+    head = "SELECT Id, MasterRecordId FROM Contact WHERE Id IN ("
+    assert [seen.query["q"] for seen in scripted.seen] == [
+        f"{head}'{IDS[0]}','{IDS[4]}','{IDS[6]}') AND IsDeleted = true",
+        f"{head}'{IDS[1]}','{IDS[5]}') AND IsDeleted = true",
+        f"{head}'{IDS[2]}') AND IsDeleted = true",
+    ]
+
+
+async def test_a_chain_of_merges_has_an_end(scripted: ScriptedSalesforce, records: SalesforceRecords) -> None:
+    """One that comes back on itself is left, and a very long one after so many queries."""
+    scripted.answers.extend([merged((IDS[0], IDS[1])), merged((IDS[1], IDS[0]))])
+    assert await records.successors("Contact", [IDS[0]]) == {IDS[0]: IDS[1]}
+    assert len(scripted.seen) == 2
+
+    def the_next(seen: Seen) -> Answer:
+        [asked] = [each for each in IDS if each in seen.query["q"]]
+        return merged((asked, IDS[IDS.index(asked) + 1]))
+
+    scripted.otherwise = the_next
+    assert await records.successors("Contact", [IDS[0]]) == {IDS[0]: IDS[MERGES_IN_A_ROW]}
+    assert len(scripted.seen) == 2 + MERGES_IN_A_ROW
+
+
+async def test_only_what_can_be_merged_is_asked_for(scripted: ScriptedSalesforce, records: SalesforceRecords) -> None:
+    """Other objects have no such field, and nothing asked is no call."""
+    assert await records.successors("Campaign", IDS[:2]) == {}
+    assert await records.successors("Contact", ["nonsense"]) == {}
+    assert scripted.seen == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(lost=True),
+        errors(503, "SERVER_UNAVAILABLE"),
+        errors(400, "INVALID_FIELD"),
+        merged((IDS[0], "nonsense")),
+        merged(("nonsense", IDS[0])),
+    ],
+)
+async def test_successors_that_cannot_be_had_are_never_none(
+    scripted: ScriptedSalesforce, records: SalesforceRecords, answer: Answer
+) -> None:
+    """A record that was merged would be taken for one that was deleted."""
+    scripted.answers.append(answer)
+    with pytest.raises(Unavailable):
+        await records.successors("Contact", [IDS[0]])
