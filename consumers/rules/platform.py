@@ -90,14 +90,17 @@ def _assert_field(
     occasion: Occasion,
 ) -> Outcome:
     known = field.platform
+    brought = False
     if known is not None:
-        if assertion.occurred_at < known.heard and not _only_views_since(field, known, rule, value, assertion):
-            return _stale(state, field, known, rule, value, assertion, occasion)
+        if assertion.occurred_at < known.heard:
+            brought = _brought_it(field, known, rule, value, assertion)
+            if not brought and not _only_views_since(field, known, rule, value, assertion):
+                return _stale(state, field, known, rule, value, assertion, occasion)
         if assertion.occurred_at == known.heard and assertion.event_id in known.events:
             return Outcome.DUPLICATE
     heard_before = min(known.heard, assertion.occurred_at) if known else None
     named = assertion.changed is not None
-    if not named and _is_no_change(field, rule, value):
+    if not named and not brought and _is_no_change(field, rule, value):
         _hear(field, rule, value, assertion, moved=False)
         return Outcome.APPLIED
     if not rule.pushes:
@@ -120,20 +123,40 @@ def _assert_field(
     return Outcome.APPLIED
 
 
+def _brought_it(field: FieldState, known: PlatformRegister, rule: FieldRule, value: Any, assertion: Assertion) -> bool:
+    """Rule 3: the very edit whose value others were shown, and whose whole record was heard first and lost.
+
+    What its author had seen, only its own event tells: heard in order it would have won. A page whose revision shows
+    Salesforce's value shows the platform's only where somebody has put it there.
+    """
+    return (
+        assertion.seen is not None
+        and assertion.occurred_at < known.changed
+        and rule.pushes
+        and field.source is Side.SALESFORCE
+        and _could_have_seen(field, assertion)
+        and rule.same(value, known.value)
+        and (assertion.changed is not None or not _was_shown(field, rule, value))
+        and not rule.same(value, field.value)
+    )
+
+
 def _only_views_since(
     field: FieldState, known: PlatformRegister, rule: FieldRule, value: Any, assertion: Assertion
 ) -> bool:
     """Rule 3: heard late, after whole records whose pages had been loaded before this edit and say nothing against it.
 
     A change heard before can not come again this way: the last change is never older than it. An unnamed value must be
-    one that the document never showed, which only a list that has not overflowed can tell: else an old view, read again
+    one that the document never showed. While the current value is the platform's, made before, the list tells that as
+    well as it did at the time (rule 4); else only a list that has not overflowed can tell: an old view, read again
     after a week, would be an edit.
     """
     if assertion.occurred_at <= known.changed:
         return False
     if assertion.changed is not None:
         return True
-    return len(field.shown) < SHOWN_VALUES_KEPT and not _is_no_change(field, rule, value)
+    remembered = field.source is Side.PLATFORM or len(field.shown) < SHOWN_VALUES_KEPT
+    return remembered and not _is_no_change(field, rule, value)
 
 
 def _stale(

@@ -1,5 +1,6 @@
 """Rules 1, 8 to 12, 21, 25: what a change event of the linked record says."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from consumers.rules import audit, conflict, review
@@ -30,13 +31,15 @@ def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occ
     if not link.read:
         # Every register is still empty: the whole read that follows holds these values too (rules 18 and 19).
         return Result(Outcome.APPLIED, "rule 19: the record is read whole first")
+    untold: dict[str, Any] = {}
     if write is not None:
         write.state = WriteState.LANDED
+        untold = _untold(state, write)
     _end_doubts(state, change, write)
     if change.position.timestamp <= state.row_mark:
         _within_row_mark(state, change, kind, write, occasion)
     elif write is not None:
-        _ours_landed(state, change, kind, write, occasion)
+        _ours_landed(state, change, kind, write, untold, occasion)
     else:
         _by_others(state, change, kind, occasion)
     review.end_overtaken(state, kind, occasion)
@@ -214,7 +217,9 @@ def _ours(state: DocumentState, change: Change, kind: Kind) -> Write | None:
     return None if number is None else state.write(number)
 
 
-def _ours_landed(state: DocumentState, change: Change, kind: Kind, write: Write, occasion: Occasion) -> None:
+def _ours_landed(
+    state: DocumentState, change: Change, kind: Kind, write: Write, untold: Mapping[str, Any], occasion: Occasion
+) -> None:
     """Rules 9, 10 and 11, field by field."""
     absent: dict[str, Any] = {}
     for name, written in write.values.items():
@@ -236,7 +241,7 @@ def _ours_landed(state: DocumentState, change: Change, kind: Kind, write: Write,
         rule = kind.by_name.get(name)
         if rule is None or name in write.values:
             continue
-        _set_beside_ours(state, rule, value, change, write, occasion)
+        _set_beside_ours(state, rule, value, change, write, untold, occasion)
     if absent:
         # A trigger may have put the old value back. The row will tell (rule 26); until then the write is expected to
         # have taken effect in these fields. What the event did name is settled.
@@ -256,12 +261,19 @@ def _end_doubts(state: DocumentState, change: Change, ours: Write | None) -> Non
 
 
 def _set_beside_ours(
-    state: DocumentState, rule: FieldRule, value: Any, change: Change, write: Write, occasion: Occasion
+    state: DocumentState,
+    rule: FieldRule,
+    value: Any,
+    change: Change,
+    write: Write,
+    untold: Mapping[str, Any],
+    occasion: Occasion,
 ) -> None:
     """Rule 11: a trigger that had seen our write set a field beyond it."""
     field = state.field(rule.name)
-    had_seen = rule.pulls and field.source is not None and field.shown_revision <= write.revision
     known = field.salesforce
+    lay_there = untold.get(rule.name, known.value if known is not None else None)
+    had_seen = rule.pulls and field.source is not None and rule.same(field.value, lay_there)
     if had_seen and not rule.same(value, field.value) and (known is None or not rule.same(known.value, value)):
         field.salesforce = SalesforceRegister(value, change.position)
         _take_over(state, field, rule, value, change.position, at=occasion.shown_at)
@@ -270,15 +282,43 @@ def _set_beside_ours(
         ordinary(state, rule, value, change.position, occasion)
 
 
+def _untold(state: DocumentState, ours: Write) -> dict[str, Any]:
+    """What earlier writes set that no event has told of, or told of in full: it lay there when `ours` landed.
+
+    In all else S tells what a trigger that ran on it had seen, since events come in the order of commits. So a write
+    that nobody answered, and that landed over the current value, is not overlooked.
+    """
+    return {
+        name: value for one in state.acknowledged() if one.number < ours.number for name, value in one.values.items()
+    }
+
+
 def _within_row_mark(state: DocumentState, change: Change, kind: Kind, write: Write | None, occasion: Occasion) -> None:
     """Rule 25: a row read whole covers this event, so S stays; but our write may have buried its value unheard."""
     if write is not None:
+        _agreed_before_row(state, change, kind, write)
         return
     for name, value in change.fields.items():
         rule = kind.by_name.get(name)
+        if rule is None:
+            continue
         burying = _buried_by(state, change, name)
-        if rule is not None and burying is not None and not rule.same(value, burying.values[name]):
+        if burying is None:
+            _shown_by_row(state, rule, value, change.position, occasion)
+        elif not rule.same(value, burying.values[name]):
             _bring_to_light(state, rule, value, change, burying, occasion)
+
+
+def _agreed_before_row(state: DocumentState, change: Change, kind: Kind, write: Write) -> None:
+    """Rule 9 in hindsight: the row told that the sides agreed, and this event tells since which commit.
+
+    An edit between the two, which another write buried before the row was read, was made on the current value.
+    """
+    for name in write.values.keys() & change.fields.keys() & kind.by_name.keys():
+        field = state.field(name)
+        as_taken = field.shown_revision <= write.revision
+        if as_taken and field.agreed is not None and kind.by_name[name].same(change.fields[name], field.value):
+            field.agreed = min(field.agreed, change.position)
 
 
 def _buried_by(state: DocumentState, change: Change, name: str) -> Write | None:
@@ -311,12 +351,13 @@ def _bring_to_light(
     if not rule.pulls:
         _overwritten(state, field, rule, value, change.position, occasion)
         return
-    if field.source is Side.SALESFORCE and field.made_at <= change.position.timestamp:
+    later_stands = not _is_ours(state, rule, field.salesforce.value)
+    if field.source is Side.SALESFORCE and field.made_at <= change.position.timestamp and not later_stands:
         _buried(state, field, rule, value, change.position, occasion)
         _take_over(state, field, rule, value, change.position, at=occasion.shown_at)
         settle(state, field, rule)
         return
-    if field.source is Side.SALESFORCE:
+    if field.source is Side.SALESFORCE or later_stands:
         state.audit.append(
             audit.row(
                 state,
@@ -331,17 +372,48 @@ def _bring_to_light(
             )
         )
         return
-    settle_conflict(
-        state,
-        field,
-        rule,
-        value,
-        change.position,
-        by=f"13.{rule.policy}",
-        occasion=occasion,
-        note="buried by our write before it was heard",
-    )
+    if field.agreed is not None and change.position > field.agreed:
+        _take_over(state, field, rule, value, change.position, at=occasion.shown_at)
+    else:
+        settle_conflict(
+            state,
+            field,
+            rule,
+            value,
+            change.position,
+            by=f"13.{rule.policy}",
+            occasion=occasion,
+            note="buried by our write before it was heard",
+        )
     settle(state, field, rule)
+
+
+def _is_ours(state: DocumentState, rule: FieldRule, held: Any) -> bool:
+    """Whether one of our writes explains what Salesforce holds; else it is an edit later than what they buried."""
+    return any(
+        rule.name in one.values and rule.same(held, one.values[rule.name])
+        for one in state.writes
+        if one.state in (WriteState.LANDED, WriteState.UNKNOWN)
+    )
+
+
+def _shown_by_row(
+    state: DocumentState, rule: FieldRule, value: Any, position: CommitPosition, occasion: Occasion
+) -> None:
+    """An edit that a row has shown, or a later one. Whose it was, and that it is one, the row could not tell."""
+    field = state.field(rule.name)
+    held = field.salesforce
+    if held is None or rule.same(value, field.value):
+        return
+    if not rule.pulls:
+        if field.overruled and rule.same(value, held.value):
+            _overwritten(state, field, rule, value, position, occasion)
+    elif field.source is Side.SALESFORCE and field.made_at <= position.timestamp and position < held.position:
+        # The current value was brought to light from under our write, and this edit was made after it. The row did not
+        # show it where somebody had set our value again; where ours has been put back since, it lies under that.
+        _buried(state, field, rule, value, position, occasion)
+        _take_over(state, field, rule, value, position, at=occasion.shown_at)
+        settle(state, field, rule)
 
 
 def _take_over(
@@ -365,7 +437,7 @@ def _overwritten(
         return
     held = field.salesforce
     if held is not None and rule.same(value, held.value):
-        # What a row showed, or an event that is older than it, is not what Salesforce's automation insisted on.
+        # Only of what Salesforce holds does this say that it is a person's edit, and no automation's.
         field.overruled = False
     if rule.fills_only and rule.key(value) is not None:
         return

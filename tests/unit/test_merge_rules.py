@@ -929,3 +929,211 @@ def test_rule_22_nothing_is_written_for_a_thing_that_was_deleted(world: World) -
     assert_platform(state, Assertion("gone", world.now + 1, {}, deletes=True), world.kind, world.occasion("gone"))
     world.save(state)
     assert isinstance(next_step(world.load(), world.kind, TIMING, now=world.now), Nothing)
+
+
+def test_rule_3_a_late_edit_that_others_were_shown_before_it_was_heard_still_counts(world: World) -> None:
+    """A whole record with its value was heard first and lost by the clocks; the edit tells what its author had seen."""
+    edit(world, "s1")
+    revision = world.load().revision
+    post(world, "p1", at=world.now + 2, named=False)
+    assert last_audit(world)["lost"]["value"] == "p1"
+    assert post(world, "p1", at=world.now + 1, seen=revision, id_="the edit").outcome is Outcome.APPLIED
+    assert field(world).value == "p1"
+
+
+def test_rule_3_a_late_edit_that_others_were_shown_is_stale_where_its_author_had_not_seen_the_value(
+    world: World,
+) -> None:
+    """Then it has lost already, and has its row."""
+    before = world.load().revision
+    edit(world, "s1")
+    post(world, "p1", at=world.now + 2, named=False)
+    assert post(world, "p1", at=world.now + 1, seen=before, id_="the edit").outcome is Outcome.STALE
+    assert field(world).value == "s1"
+
+
+def test_rule_11_a_trigger_that_saw_an_older_write_of_ours_had_not_seen_the_current_value() -> None:
+    """A lost write lands over the current value, and then the trigger runs: what it sets is a conflict."""
+    world = linked_world("platform_wins")
+    title(world, "t1")
+    world.write("late")
+    world.now += 10
+    title(world, "t2")
+    world.now += TIMING.event_within
+    assert world.write() == "ok"
+    world.land_late()
+    world.trigger = lambda values: {"Title": "by trigger"} if "Phone" in values else {}
+    post(world, "p1", at=world.now)
+    world.write()
+    for _ in world.stream:
+        world.deliver_change()
+    assert last_audit(world)["lost"]["value"] == "by trigger"
+    assert field(world, "Title").value == "t2"
+
+
+def test_rule_11_a_trigger_beside_our_write_had_seen_one_that_is_in_doubt() -> None:
+    """The event of our title left it out, for the trigger put it back; the next write's trigger sets it anew."""
+    world = linked_world("platform_wins")
+    world.trigger = lambda values: {"Title": None} if "Title" in values else {}
+    title(world, "t1")
+    world.write()
+    world.deliver_change()
+    assert world.load().writes[-1].state is WriteState.DOUBTFUL
+    world.trigger = lambda values: {"Title": "by trigger"} if "Phone" in values else {}
+    state = world.load()
+    state.read_reason = ""
+    world.save(state)
+    post(world, "p1", at=world.now)
+    world.write()
+    world.deliver_change()
+    assert field(world, "Title").value == "by trigger"
+    assert not world.audit
+
+
+def test_rule_13_what_our_write_buried_says_nothing_of_what_stands_in_a_push_only_field(world: World) -> None:
+    """A row showed another value than ours there: that one is let be until its own event names it a person's edit."""
+    totals(world, 5)
+    world.salesforce_edits("Total__c", "buried")
+    world.write()
+    world.salesforce_edits("Total__c", "s1")
+    read_whole(world)
+    assert field(world, "Total__c").overruled
+    world.deliver_change()
+    assert last_audit(world)["lost"]["value"] == "buried"
+    assert field(world, "Total__c").overruled
+    world.deliver_change()
+    assert field(world, "Total__c").overruled
+    world.deliver_change()
+    assert last_audit(world)["lost"]["value"] == "s1"
+    assert world.write() == "ok"
+    assert world.record is not None
+    assert world.record["Total__c"] == 5
+
+
+def test_rule_25_an_edit_that_our_write_buried_never_comes_back_over_a_later_one(world: World) -> None:
+    """The row showed the later one; the platform has gone on from that, and has seen nothing of the buried one."""
+    post(world, "p1", at=world.now)
+    world.salesforce_edits("Phone", "s1")
+    world.write()
+    world.salesforce_edits("Phone", "s2")
+    read_whole(world)
+    world.now += 10_000
+    post(world, "p2", at=world.now)
+    world.deliver_change()
+    assert last_audit(world)["rule"] == "25"
+    assert last_audit(world)["lost"]["value"] == "s1"
+    assert field(world).value == "p2"
+
+
+def test_rule_25_what_was_brought_to_light_gives_way_to_the_edits_after_it(world: World) -> None:
+    """A user set our own value again after our write, so the row could not tell that there were edits."""
+    post(world, "p1", at=world.now)
+    world.salesforce_edits("Phone", "s1")
+    world.write()
+    world.salesforce_edits("Phone", "s2")
+    world.salesforce_edits("Phone", "p1")
+    read_whole(world)
+    world.deliver_change()
+    assert field(world).value == "s1"
+    world.settle()
+    assert world.record is not None
+    assert field(world).value == world.record["Phone"] == "p1"
+
+
+def test_rule_25_what_was_brought_to_light_gives_way_though_it_has_been_put_back(world: World) -> None:
+    """It was written, and read there, before the edits that came after it were heard."""
+    post(world, "p1", at=world.now)
+    world.salesforce_edits("Phone", "s1")
+    world.write()
+    world.salesforce_edits("Phone", "s2")
+    world.salesforce_edits("Phone", "p1")
+    read_whole(world)
+    world.deliver_change()
+    assert world.write() == "ok"
+    read_whole(world)
+    assert field(world).salesforce.value == "s1"
+    world.settle()
+    assert world.record is not None
+    assert field(world).value == world.record["Phone"] == "p1"
+
+
+def test_rule_25_an_edit_buried_after_our_write_had_been_seen_wins_outright() -> None:
+    """An older request, of the same value, buried it; its author had seen that value from the newer one."""
+    world = linked_world("platform_wins")
+    post(world, "p1", at=world.now)
+    world.write("late")
+    world.now += TIMING.event_within
+    assert world.write() == "ok"
+    world.salesforce_edits("Phone", "s1")
+    world.land_late()
+    world.now += TIMING.event_within
+    assert world.write() == "read"
+    for _ in world.stream:
+        world.deliver_change()
+    assert field(world).value == "s1"
+    assert not world.audit
+
+
+def test_rule_26_a_late_write_that_lies_over_an_acknowledged_one_is_no_edit(world: World) -> None:
+    """The row shows its value under the token of a third: what it buried is written again, and nothing is overruled."""
+    post(world, "p1", at=world.now)
+    world.write("late")
+    world.now += 1_000
+    edit(world, "s1")
+    world.salesforce_edits("Phone", "p0")
+    post(world, "p2", at=world.now + 5_000)
+    world.now += 5_000
+    assert world.write() == "ok"
+    world.land_late()
+    totals(world, 5)
+    assert world.write() == "ok"
+    world.now += TIMING.event_within
+    rows = len(world.audit)
+    assert world.write() == "read"
+    assert field(world).value == "p2"
+    assert len(world.audit) == rows
+
+
+def totals(world: World, value: Any) -> None:
+    """Deliver one platform event about the total."""
+    state = world.load()
+    assertion = Assertion(f"total-{value}", world.now, {"total": value}, frozenset({"total"}))
+    assert_platform(state, assertion, world.kind, world.occasion(assertion.event_id))
+    world.save(state)
+
+
+def test_rule_3_an_unnamed_late_edit_over_the_platforms_own_value_still_counts(world: World) -> None:
+    """However many values were shown: nothing has been since, so the list tells an old page as well as it did then."""
+    for number in range(9):
+        world.now += 10
+        post(world, f"n{number}", at=world.now)
+    post(world, "n7", at=world.now + 20, named=False)
+    post(world, "late", at=world.now + 10, named=False)
+    assert field(world).value == "late"
+    assert not world.audit
+
+
+def test_rule_26_an_edit_lies_over_the_write_that_the_token_names() -> None:
+    """Its author saw what an older request had brought late, and not what was acknowledged meanwhile: a conflict."""
+    world = linked_world("platform_wins")
+    post(world, "p1", at=world.now)
+    world.write("late")
+    world.now += 1_000
+    post(world, "p2", at=world.now)
+    assert world.write() == "ok"
+    world.land_late()
+    world.salesforce_edits("Phone", "s1")
+    read_whole(world)
+    assert last_audit(world)["rule"] == "13.platform_wins"
+    assert field(world).value == "p2"
+
+
+def test_rule_25_an_event_within_the_row_mark_does_not_replace_a_value_already_heard(world: World) -> None:
+    """It went and came back before the row was read: the row showed what was heard, and nothing changes meanwhile."""
+    edit(world, "s1")
+    world.salesforce_edits("Phone", "s2")
+    world.salesforce_edits("Phone", "s1")
+    read_whole(world)
+    world.deliver_change()
+    assert field(world).value == "s1"
+    assert not world.audit
