@@ -14,7 +14,7 @@ def rule_2() -> Story:
         document="555 0143",
         salesforce="555 0100",
         next_call="write Phone = `555 0143`",
-        outcomes="applied applied duplicate",
+        outcomes="applied, applied, duplicate",
     )
 
 
@@ -27,7 +27,7 @@ def rule_3() -> Story:
         document="555 0143",
         salesforce="555 0100",
         next_call="write Phone = `555 0143`",
-        outcomes="applied stale",
+        outcomes="applied, stale",
     )
 
 
@@ -36,7 +36,7 @@ def rule_4() -> Story:
     story = agreed()
     story.at(5).salesforce_sets("555 0199")
     story.at(15).posts("555 0100", named=False)
-    return story.ends(document="555 0199", salesforce="555 0199", outcomes="applied applied")
+    return story.ends(document="555 0199", salesforce="555 0199", outcomes="applied, applied")
 
 
 def rule_5() -> Story:
@@ -48,7 +48,7 @@ def rule_5() -> Story:
         document="555 0142",
         salesforce="555 0199",
         next_call="write Phone = `555 0142`",
-        outcomes="applied applied",
+        outcomes="applied, applied",
     )
 
 
@@ -61,7 +61,7 @@ def rule_6() -> Story:
         document="555 0142",
         salesforce="555 0199",
         next_call="write Phone = `555 0142`",
-        outcomes="applied applied",
+        outcomes="applied, applied",
         audit=(("6", "platform", "555 0199"),),
     )
 
@@ -74,7 +74,7 @@ def rule_7() -> Story:
     return story.ends(
         document="555 0199",
         salesforce="555 0199",
-        outcomes="applied applied",
+        outcomes="applied, applied",
         audit=(("13.salesforce_wins", "salesforce", "555 0142"),),
     )
 
@@ -89,7 +89,7 @@ def rule_13() -> Story:
     return story.ends(
         document="555 0142",
         salesforce="555 0142",
-        outcomes="applied applied echo",
+        outcomes="applied, applied, echo",
         audit=(("13.platform_wins", "platform", "555 0199"),),
     )
 
@@ -102,7 +102,7 @@ def rule_13_latest() -> Story:
     return story.ends(
         document="555 0199",
         salesforce="555 0199",
-        outcomes="applied applied",
+        outcomes="applied, applied",
         audit=(("13.latest_wins", "salesforce", "555 0142"),),
     )
 
@@ -117,7 +117,7 @@ def rule_13_review() -> Story:
         document="555 0142",
         salesforce="555 0199",
         next_call="write Phone = `555 0142`",
-        outcomes="applied applied",
+        outcomes="applied, applied",
         audit=(("13.review", "nobody", None), ("13.review", "platform", "555 0199")),
     )
 
@@ -131,7 +131,7 @@ def rule_13_fill_only() -> Story:
         document="555 0142",
         salesforce=None,
         next_call="write Phone = `555 0142`",
-        outcomes="applied applied",
+        outcomes="applied, applied",
         audit=(("13.fill_only", "platform", None),),
     )
 
@@ -146,5 +146,5 @@ def rule_22() -> Story:
         document="555 0143",
         salesforce="555 0100",
         next_call="write Phone = `555 0143`",
-        outcomes="applied stale applied",
+        outcomes="applied, stale, applied",
     )

@@ -13,7 +13,7 @@ def rule_18() -> Story:
     return story.ends(
         document="555 0199",
         salesforce="555 0199",
-        outcomes="applied applied",
+        outcomes="applied, applied",
         audit=(("18.salesforce_wins", "salesforce", "555 0142"),),
     )
 
@@ -30,7 +30,7 @@ def rule_19() -> Story:
     return story.ends(
         document="555 0198",
         salesforce="555 0198",
-        outcomes="applied applied deferred applied",
+        outcomes="applied, applied, deferred, applied",
         audit=(("18.salesforce_wins", "salesforce", "555 0199"),),
     )
 
@@ -61,7 +61,7 @@ def rule_21() -> Story:
         document="555 0142",
         salesforce="555 0100",
         next_call="write Phone = `555 0142`",
-        outcomes="applied applied applied applied",
+        outcomes="applied, applied, applied, applied",
     )
 
 
@@ -73,7 +73,7 @@ def rule_24() -> Story:
     story.at(36).salesforce_sets("VIP", name="Title", heard=False)
     story.reads()
     story.at(37).reads()
-    return story.ends(document="VIP", salesforce="VIP", outcomes="applied deferred applied")
+    return story.ends(document="VIP", salesforce="VIP", outcomes="applied, deferred, applied")
 
 
 def rule_25() -> Story:
@@ -88,7 +88,7 @@ def rule_25() -> Story:
         document="555 0199",
         salesforce="555 0142",
         next_call="write Phone = `555 0199`",
-        outcomes="applied applied applied",
+        outcomes="applied, applied, applied",
         audit=(("13.salesforce_wins", "salesforce", "555 0142"),),
     )
 
@@ -103,6 +103,6 @@ def rule_26() -> Story:
     return story.ends(
         document="+1 555 0142",
         salesforce="+1 555 0142",
-        outcomes="applied applied",
+        outcomes="applied, applied",
         audit=(("26", "salesforce", "555 0142"),),
     )

@@ -9,7 +9,7 @@ def rule_1() -> Story:
     story.at(5).salesforce_sets("555 0199")
     story.at(6).salesforce_sets("555 0198")
     story.at(60).stream_begins_again(events=2)
-    return story.ends(document="555 0198", salesforce="555 0198", outcomes="applied applied duplicate duplicate")
+    return story.ends(document="555 0198", salesforce="555 0198", outcomes="applied, applied, duplicate, duplicate")
 
 
 def rule_8() -> Story:
@@ -18,7 +18,7 @@ def rule_8() -> Story:
     story.at(5).posts("555 0142")
     story.at(6).writes()
     story.at(7).event_comes()
-    return story.ends(document="555 0142", salesforce="555 0142", outcomes="applied echo")
+    return story.ends(document="555 0142", salesforce="555 0142", outcomes="applied, echo")
 
 
 def rule_9() -> Story:
@@ -28,7 +28,7 @@ def rule_9() -> Story:
     story.at(6).writes()
     story.at(7).event_comes()
     story.at(8).salesforce_sets("555 0199")
-    return story.ends(document="555 0199", salesforce="555 0199", outcomes="applied echo applied")
+    return story.ends(document="555 0199", salesforce="555 0199", outcomes="applied, echo, applied")
 
 
 def rule_10() -> Story:
@@ -41,22 +41,23 @@ def rule_10() -> Story:
     return story.ends(
         document="+1 555 0142",
         salesforce="+1 555 0142",
-        outcomes="applied applied",
+        outcomes="applied, applied",
         audit=(("10", "salesforce", "555 0142"),),
     )
 
 
 def rule_11() -> Story:
-    """We write the phone; a flow that sees it sets the title, over the platform's."""
+    """We write the phone; a flow that sees it sets the title. It wins though our title was never confirmed."""
     story = agreed(policy="platform_wins", about="title")
     story.trigger("555 0142", {"Title": "VIP"}, "a flow sets Title = `VIP` where Phone becomes `555 0142`")
     story.at(1).posts("Buyer", name="title")
     story.at(2).writes()
-    story.at(3).event_comes()
-    story.at(10).posts("555 0142")
-    story.at(11).writes()
-    story.at(12).event_comes()
-    return story.ends(document="VIP", salesforce="VIP", outcomes="applied echo applied applied")
+    story.at(3).event_is_lost()
+    story.at(30).posts("555 0142")
+    story.at(31).writes()
+    story.at(33).event_comes()
+    story.at(36).reads()
+    return story.ends(document="VIP", salesforce="VIP", outcomes="applied, applied, applied, applied")
 
 
 def rule_12() -> Story:
@@ -69,6 +70,6 @@ def rule_12() -> Story:
     return story.ends(
         document="555 0197",
         salesforce="555 0197",
-        outcomes="applied applied applied applied",
+        outcomes="applied, applied, applied, applied",
         audit=(("13.salesforce_wins", "salesforce", "555 0142"),),
     )

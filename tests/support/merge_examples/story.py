@@ -104,6 +104,11 @@ class Story(Tale):
         self.hear()
         self.tell(f"The event of the commit at {clock(committed_at)} comes")
 
+    def event_is_lost(self) -> None:
+        """The next change event will never be heard."""
+        committed_at = self.world.stream.pop(self.world.unheard).position.timestamp
+        self.tell(f"The event of the commit at {clock(committed_at)} is lost")
+
     def stream_begins_again(self, events: int) -> None:
         """The change stream goes back by so many events, which come again."""
         self.world.unheard -= events
@@ -167,9 +172,8 @@ class Story(Tale):
         state = self.world.load()
         forget_old_writes(state, now=self.world.now)
         self.world.save(state)
-        self._result = None
         edits = "One more edit is" if len(values) == 1 else f"{len(values)} edits, one a second, are"
-        self.tell(f"{edits} posted, written and heard of; {len(state.writes)} writes are kept")
+        self.tell(f"{edits} posted, written and heard of", f"{len(state.writes)} writes kept")
 
 
 def agreed(*, policy: str | None = None, about: str = "phone") -> Story:

@@ -63,10 +63,12 @@ class Tale:
         self.world.now = max(self.world.now, TEN + seconds * 1_000)
         return self
 
-    def tell(self, what: str) -> Self:
-        """Add a line, with the outcome of what was taken in since the last one."""
+    def tell(self, what: str, outcome: str = "") -> Self:
+        """Add a line, with the outcome of what was taken in since the last one unless another is given."""
         world = self.world
-        outcome, self._result = str(self._result.outcome) if self._result else "", None
+        if not outcome and self._result is not None:
+            outcome = str(self._result.outcome)
+        self._result = None
         shown = (world.stored or {}).get(self.about)
         held = NO_RECORD if world.record is None else world.record.get(FIELDS[self.about])
         self.lines.append(Line(world.now, what, outcome, shown, held, self._next_call()))
@@ -98,8 +100,8 @@ class Tale:
         outcomes: str = "",
         audit: tuple[tuple[str, str, Any], ...] = (),
     ) -> Self:
-        """What this example must end in; `outcomes` are words with spaces between."""
-        self.expected = End(document, salesforce, next_call, tuple(outcomes.split()), audit)
+        """What this example must end in; `outcomes` with commas between."""
+        self.expected = End(document, salesforce, next_call, tuple(outcomes.split(", ")) if outcomes else (), audit)
         return self
 
     def end(self) -> End:
@@ -150,5 +152,6 @@ class Tale:
             return call_of(step)
         at = step.at
         while isinstance(later := self.next_step(at), Until):
+            assert later.at > at, "the rules wait for a time that has come"
             at = later.at
         return from_then_on(at, call_of(later))

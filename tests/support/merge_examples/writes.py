@@ -9,7 +9,7 @@ def rule_14() -> Story:
     story.at(5).posts("555 0142")
     story.at(6).writes()
     story.at(36).reads()
-    return story.ends(document="555 0142", salesforce="555 0142", outcomes="applied applied")
+    return story.ends(document="555 0142", salesforce="555 0142", outcomes="applied, applied")
 
 
 def rule_15() -> Story:
@@ -24,7 +24,7 @@ def rule_15() -> Story:
         document="555 0143",
         salesforce="555 0143",
         next_call="read, from 10:03:06",
-        outcomes="applied applied",
+        outcomes="applied, applied",
     )
 
 
@@ -41,7 +41,7 @@ def rule_15_late() -> Story:
         document="555 0143",
         salesforce="555 0142",
         next_call="write Phone = `555 0143`",
-        outcomes="applied applied echo echo",
+        outcomes="applied, applied, echo, echo",
     )
 
 
@@ -50,7 +50,7 @@ def rule_16() -> Story:
     story = agreed()
     story.edits_and_writes([f"555 02{number:02}" for number in range(12)])
     story.at(700).edits_and_writes(["555 0300"])
-    return story.ends(document="555 0300", salesforce="555 0300")
+    return story.ends(document="555 0300", salesforce="555 0300", outcomes="12 writes kept, 8 writes kept")
 
 
 def rule_17() -> Story:
@@ -59,7 +59,7 @@ def rule_17() -> Story:
     story.at(5).posts("555 0142")
     story.at(6).salesforce_sets("555 0142")
     story.at(7).salesforce_sets("555 0199")
-    return story.ends(document="555 0199", salesforce="555 0199", outcomes="applied applied applied")
+    return story.ends(document="555 0199", salesforce="555 0199", outcomes="applied, applied, applied")
 
 
 def rule_27() -> Story:
@@ -70,7 +70,7 @@ def rule_27() -> Story:
     story.at(11).writes()
     story.at(12).event_comes()
     story.at(20).salesforce_sets(None)
-    return story.ends(document="", salesforce=None, outcomes="applied applied echo applied")
+    return story.ends(document="", salesforce=None, outcomes="applied, applied, echo, applied")
 
 
 def rule_28() -> Story:
@@ -85,6 +85,6 @@ def rule_28() -> Story:
         document=5,
         salesforce=5,
         next_call="read, from 10:00:51",
-        outcomes="applied echo applied",
+        outcomes="applied, echo, applied",
         audit=(("13.push_only", "platform", 9),),
     )
