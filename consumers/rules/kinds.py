@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.mapping import Direction, FieldMapping, KindMapping, Policy
+from schemas.mapping import Direction, FieldMapping, KindMapping, OnDelete, Policy, Unlinked
 from schemas.transforms import CompiledField, InvalidValue, compile_field
 
 
@@ -56,14 +56,16 @@ class Kind:
     fields: tuple[FieldRule, ...]
     by_name: dict[str, FieldRule]
     by_path: dict[str, FieldRule]
+    on_delete: OnDelete
+    on_unlinked: Unlinked
     within: dict[str, frozenset[str]]
     """The mapped paths within a path, itself or below it, as `address.city` within `address`."""
-    may_hold: tuple[FieldRule, ...] = ()
+    may_hold: tuple[FieldRule, ...]
     """The fields whose policy can hold a value back."""
 
     def read_fields(self) -> tuple[str, ...]:
         """The Salesforce fields of a row read whole."""
-        return ("Id", "SystemModstamp", self.token, *self.by_name)
+        return ("Id", "SystemModstamp", self.external_id, self.token, *self.by_name)
 
 
 def compile_kind(name: str, mapping: KindMapping) -> Kind:
@@ -78,6 +80,8 @@ def compile_kind(name: str, mapping: KindMapping) -> Kind:
         fields=rules,
         by_name={rule.name: rule for rule in rules},
         by_path={rule.dotted: rule for rule in rules},
+        on_delete=mapping.on_delete,
+        on_unlinked=mapping.on_unlinked,
         within=_within(rules),
         may_hold=tuple(rule for rule in rules if rule.fills_only or Policy.REVIEW in (rule.policy, rule.first)),
     )

@@ -7,6 +7,7 @@ from typing import Any
 from consumers.rules import review
 from consumers.rules.agreement import settle
 from consumers.rules.audit import Occasion
+from consumers.rules.existence import mark_gone
 from consumers.rules.kinds import FieldRule, Kind, number_of
 from consumers.rules.salesforce import ordinary, overruled, settle_conflict
 from consumers.rules.state import DocumentState, FieldState, SalesforceRegister, Side, Write, WriteState
@@ -38,7 +39,7 @@ def apply_row(state: DocumentState, row: Row, kind: Kind, occasion: Occasion) ->
     if row.began_at <= link.linked_at or state.heard_at >= row.began_at:
         return Result(Outcome.DEFERRED, "rule 24: something was heard since the read began; it is read again")
     if row.values is None:
-        link.gone = True
+        mark_gone(state, link)
         state.read_reason = ""
         return Result(Outcome.APPLIED, "rule 22: a read by Id found no record")
     mark = row.modified // 1000 * 1000 + 999

@@ -6,9 +6,10 @@ from typing import Any
 from consumers.rules import audit, conflict, review
 from consumers.rules.agreement import settle
 from consumers.rules.audit import Occasion
+from consumers.rules.existence import hear_of_existence
 from consumers.rules.kinds import FieldRule, Kind, number_of
-from consumers.rules.state import DocumentState, FieldState, Link, SalesforceRegister, Side, Write, WriteState
-from schemas.change import Change, ChangeType
+from consumers.rules.state import DocumentState, FieldState, SalesforceRegister, Side, Write, WriteState
+from schemas.change import Change
 from schemas.outcome import Outcome, Result
 from schemas.position import CommitPosition
 
@@ -16,13 +17,13 @@ from schemas.position import CommitPosition
 def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occasion) -> Result:
     """Take one change of the linked record into the state."""
     link = state.link
-    if link is None or link.record_id != change.record_id:
+    if link is None or change.record_id not in (link.record_id, *link.former):
         return Result(Outcome.IGNORED, "rule 19: the record is not linked")
     if change.position <= state.position:
         return Result(Outcome.DUPLICATE, "rule 1: at or before the record's last event")
     state.position = change.position
     state.heard_at = occasion.now
-    existence = _existence(state, link, change)
+    existence = hear_of_existence(state, link, change)
     if existence is not None:
         return existence
     write = _ours(state, change, kind)
@@ -48,23 +49,6 @@ def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occ
     if write is not None and not _beyond(change, kind, write):
         return Result(Outcome.ECHO, f"rule 8: write {write.number}")
     return Result(Outcome.APPLIED)
-
-
-def _existence(state: DocumentState, link: Link, change: Change) -> Result | None:
-    """Rule 21, and events that name no values."""
-    match change.type:
-        case ChangeType.DELETE:
-            link.gone = True
-            return Result(Outcome.APPLIED, "rule 21: the record was deleted")
-        case ChangeType.UNDELETE | ChangeType.GAP_UNDELETE:
-            link.gone = False
-            state.read_reason = "the record was undeleted"
-            return Result(Outcome.APPLIED, "rule 21: the record came back")
-        case ChangeType.CREATE | ChangeType.UPDATE:
-            return None
-        case _:
-            state.read_reason = "an event named no values"
-            return Result(Outcome.APPLIED, "a gap event: the record is read whole")
 
 
 def _by_others(state: DocumentState, change: Change, kind: Kind, occasion: Occasion) -> None:

@@ -172,6 +172,14 @@ class Link:
     read: bool = False
     """A whole read begun after the link was stored has been taken in (rule 19)."""
     gone: bool = False
+    searched: bool = False
+    """It is gone, and no other record has taken its place (rule 23)."""
+    deleted_for: int = 0
+    """The platform's deletion for which we deleted it: when that was heard to have happened (rule 22)."""
+    claimed: bool = True
+    """The record holds our external id. One that we met by its change may not (rule 22, `on_unlinked`)."""
+    former: tuple[str, ...] = ()
+    """The ids the record had before (rule 23)."""
 
 
 @dataclass(slots=True)
@@ -191,6 +199,8 @@ class Refusal:
     code: str
     message: str
     at: int
+    deletion: bool = False
+    """What was refused is to delete the record."""
 
 
 @dataclass(slots=True)
@@ -236,6 +246,11 @@ class DocumentState:
     def next_revision(self) -> int:
         """The revision that the update being decided will give."""
         return (self.revision or 0) + 1
+
+    @property
+    def record(self) -> Link | None:
+        """The link, unless it is gone: the record that can be written to."""
+        return None if self.link is None or self.link.gone else self.link
 
     @property
     def deleted(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from consumers.rules import registers
+from consumers.rules.existence import counts_as_deleted
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.review import held_paths, open_reviews
 from consumers.rules.state import DocumentState, Existence, Fields, FieldState, Link, Refusal, Retry, Write, WriteState
@@ -116,7 +117,7 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
     if existence := sync.get("existence"):
         state.existence = Existence(existence["exists"], existence["heard"], tuple(existence["events"]))
     if link := sync.get("link"):
-        state.link = Link(link["id"], link["at"], link.get("read", False), link.get("gone", False))
+        state.link = _load_link(link)
     state.position = _position(sync.get("position")) or BEGINNING
     state.heard_at = sync.get("heard", 0)
     state.row_mark = sync.get("row", 0)
@@ -124,7 +125,9 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
     state.last_number = sync.get("number", 0)
     state.read_reason = sync.get("read", "")
     if refusal := sync.get("refusal"):
-        state.refusal = Refusal(refusal["values"], refusal["code"], refusal["message"], refusal["at"])
+        state.refusal = Refusal(
+            refusal["values"], refusal["code"], refusal["message"], refusal["at"], refusal.get("deletion", False)
+        )
     if retry := sync.get("retry"):
         state.retry = Retry(retry["tries"], retry["at"], retry["code"])
     state.audit = list(sync.get("audit", ()))
@@ -196,8 +199,7 @@ def _sync(state: DocumentState, kind: Kind, due_at: int | None, decision: str) -
         known = state.existence
         stored["existence"] = {"exists": known.exists, "heard": known.heard, "events": list(known.events)}
     if state.link is not None:
-        link = state.link
-        stored["link"] = {"id": link.record_id, "at": link.linked_at, "read": link.read, "gone": link.gone}
+        stored["link"] = _dump_link(state.link)
     if state.position != BEGINNING:
         stored["position"] = list(state.position)
     if state.heard_at:
@@ -209,13 +211,7 @@ def _sync(state: DocumentState, kind: Kind, due_at: int | None, decision: str) -
     if state.read_reason:
         stored["read"] = state.read_reason
     if state.refusal is not None:
-        refusal = state.refusal
-        stored["refusal"] = {
-            "values": refusal.values,
-            "code": refusal.code,
-            "message": refusal.message,
-            "at": refusal.at,
-        }
+        stored["refusal"] = _dump_refusal(state.refusal)
     if state.retry is not None:
         stored["retry"] = {"tries": state.retry.tries, "at": state.retry.at, "code": state.retry.code}
     if reviews := [found.rule.name for found in open_reviews(state, kind)]:
@@ -229,7 +225,7 @@ def _sync(state: DocumentState, kind: Kind, due_at: int | None, decision: str) -
 
 def _public(state: DocumentState, kind: Kind, due_at: int | None, now: int) -> dict[str, Any]:
     """What the platform may read of the sync: the names of the product's own participant document."""
-    public: dict[str, Any] = {"syncStatus": _status(state, due_at), "lastSyncedAt": now}
+    public: dict[str, Any] = {"syncStatus": _status(state, kind, due_at), "lastSyncedAt": now}
     if state.link is not None:
         public["recordId"] = state.link.record_id
     if state.refusal is not None:
@@ -239,8 +235,8 @@ def _public(state: DocumentState, kind: Kind, due_at: int | None, now: int) -> d
     return public
 
 
-def _status(state: DocumentState, due_at: int | None) -> str:
-    if state.deleted:
+def _status(state: DocumentState, kind: Kind, due_at: int | None) -> str:
+    if counts_as_deleted(state, kind):
         return "deleted"
     if state.link is not None and state.link.gone:
         return "gone"
@@ -261,6 +257,37 @@ def _load_write(stored: Mapping[str, Any]) -> Write:
         heard=stored.get("heard", False),
         covered=stored.get("covered", 0),
     )
+
+
+def _dump_refusal(refusal: Refusal) -> dict[str, Any]:
+    stored = {"values": refusal.values, "code": refusal.code, "message": refusal.message, "at": refusal.at}
+    return {**stored, "deletion": True} if refusal.deletion else stored
+
+
+def _load_link(stored: Mapping[str, Any]) -> Link:
+    return Link(
+        record_id=stored["id"],
+        linked_at=stored["at"],
+        read=stored.get("read", False),
+        gone=stored.get("gone", False),
+        searched=stored.get("searched", False),
+        deleted_for=stored.get("deleted_for", 0),
+        claimed=stored.get("claimed", True),
+        former=tuple(stored.get("former", ())),
+    )
+
+
+def _dump_link(link: Link) -> dict[str, Any]:
+    stored: dict[str, Any] = {"id": link.record_id, "at": link.linked_at, "read": link.read, "gone": link.gone}
+    if link.searched:
+        stored["searched"] = True
+    if link.deleted_for:
+        stored["deleted_for"] = link.deleted_for
+    if not link.claimed:
+        stored["claimed"] = False
+    if link.former:
+        stored["former"] = list(link.former)
+    return stored
 
 
 def _dump_write(write: Write) -> dict[str, Any]:

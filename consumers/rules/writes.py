@@ -6,11 +6,13 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from consumers.rules.agreement import settle
+from consumers.rules.existence import is_to_be_deleted, makes_anew, moved
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.retry import RetryPolicy, Wait
 from consumers.rules.review import held_back
 from consumers.rules.state import DocumentState, FieldState, Link, Refusal, Retry, Write, WriteState
 from consumers.rules.timing import Timing
+from schemas.mapping import PlatformDeletion
 from schemas.records import Failure, RowResult
 
 LONGEST_CALL: Final = 10 * 60 * 1000
@@ -21,6 +23,16 @@ WRITES_KEPT: Final = 8
 @dataclass(frozen=True, slots=True)
 class Find:
     """Look the record up by external id: nothing is known of it yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Ask whether another record has taken the place of the one that is gone (rule 23)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the record: the platform has deleted the thing (rule 22)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +61,7 @@ class Nothing:
     """Both sides hold what they should, or nothing may be written."""
 
 
-Step = Find | Read | Send | Until | Nothing
+Step = Find | Follow | Delete | Read | Send | Until | Nothing
 
 
 class Answer(Enum):
@@ -68,6 +80,9 @@ def due_values(state: DocumentState, kind: Kind) -> dict[str, Any]:
 
 
 def _differing(state: DocumentState, kind: Kind) -> Iterator[tuple[FieldRule, FieldState]]:
+    if makes_anew(state, kind):
+        yield from _shown(state, kind)
+        return
     expected = {name: value for write in state.acknowledged() for name, value in write.values.items()}
     fields = state.fields
     for rule in kind.fields:
@@ -79,6 +94,14 @@ def _differing(state: DocumentState, kind: Kind) -> Iterator[tuple[FieldRule, Fi
         held = field.salesforce.value if field.salesforce is not None else None
         known = expected.get(rule.name, held)
         if not rule.same(field.value, known) and not held_back(field, rule, known):
+            yield rule, field
+
+
+def _shown(state: DocumentState, kind: Kind) -> Iterator[tuple[FieldRule, FieldState]]:
+    """All that a new record in the place of the one that is gone is made of."""
+    for rule in kind.fields:
+        field = state.fields.get(rule.name)
+        if rule.pushes and field is not None and field.source is not None and rule.key(field.value) is not None:
             yield rule, field
 
 
@@ -95,16 +118,20 @@ def _next_step(
     now: int,
     sendable: Callable[[DocumentState, Kind], dict[str, Any]],
 ) -> Step:
-    link = state.link
-    if state.deleted or (link is not None and link.gone):
+    if not _may_ask(state, kind, timing, now=now):
         return Nothing()
     waiting = state.open_write()
     if waiting is not None and now < waiting.taken_at + timing.answer_within:
         return Until(waiting.taken_at + timing.answer_within)
     if state.retry is not None and now < state.retry.at:
         return Until(state.retry.at)
-    if link is None:
+    link = state.link
+    if state.deleted:
+        return Find() if state.record is None else Delete()
+    if link is None or makes_anew(state, kind):
         return Find() if sendable(state, kind) else Nothing()
+    if link.gone:
+        return Follow()
     reason = state.read_reason or ("" if link.read else "rule 19: a new link")
     if reason:
         quiet = max(link.linked_at, state.heard_at) + timing.quiet_before_read
@@ -113,9 +140,39 @@ def _next_step(
     if overdue is not None and now >= overdue + timing.event_within:
         return Read("rule 14: the event of a write has not come")
     values = sendable(state, kind)
-    if values:
+    if values or _claims(state, link):
         return Send(values)
     return Until(overdue + timing.event_within) if overdue is not None else Nothing()
+
+
+def _may_ask(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> bool:
+    """Rules 21 and 22: nothing is asked of Salesforce for a thing that is deleted, nor through a link that is gone.
+
+    But for the deletion itself, and for what may have come in the place of the record.
+    """
+    link = state.link
+    if state.deleted:
+        return is_to_be_deleted(state, kind) or _may_yet_be_made(state, kind, timing, now=now)
+    return link is None or not (link.gone and link.searched) or makes_anew(state, kind)
+
+
+def _may_yet_be_made(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> bool:
+    """A first write of a thing since deleted was never answered: its record is looked for, to be deleted too."""
+    if kind.on_delete.platform is not PlatformDeletion.DELETE or state.record is not None:
+        return False
+    return any(
+        write.first
+        and (
+            write.state is WriteState.OPEN
+            or (write.state is WriteState.UNKNOWN and now < write.taken_at + timing.longest_call)
+        )
+        for write in state.writes
+    )
+
+
+def _claims(state: DocumentState, link: Link) -> bool:
+    """The record has still to be given our external id, and Salesforce has not refused that."""
+    return not link.claimed and state.refusal is None
 
 
 def after_find(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> Step:
@@ -123,7 +180,7 @@ def after_find(state: DocumentState, kind: Kind, timing: Timing, *, now: int) ->
     unanswered = [write.taken_at for write in state.writes if write.first and write.state is WriteState.UNKNOWN]
     if unanswered and now < max(unanswered) + timing.longest_call:
         return Until(min(now + timing.look_again, max(unanswered) + timing.longest_call))
-    values = _sendable(state, kind)
+    values = {} if state.deleted else _sendable(state, kind)
     return Send(values) if values else Nothing()
 
 
@@ -139,7 +196,7 @@ def due_at(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> int
             return None
         case Until(at):
             return at
-        case Find() | Read() | Send():
+        case Find() | Follow() | Delete() | Read() | Send():
             return now
 
 
@@ -151,7 +208,7 @@ def take(state: DocumentState, values: dict[str, Any], *, now: int) -> Write:
         values=values,
         revision=state.next_revision,
         taken_at=now,
-        first=state.link is None,
+        first=state.record is None,
     )
     state.writes.append(write)
     return write
@@ -211,8 +268,8 @@ def defer(
 
 def linked(state: DocumentState, record_id: str, *, now: int) -> None:
     """Rule 19: store the link; a whole read follows before anything is written."""
-    if state.link is None:
-        state.link = Link(record_id=record_id, linked_at=now)
+    if state.record is None:
+        moved(state, record_id, now=now)
     state.retry = None
 
 
@@ -243,8 +300,10 @@ def _landed_or_acknowledged(state: DocumentState, write: Write, result: RowResul
         write.answered_at = now
     state.retry = None
     state.refusal = None
-    if state.link is None:
+    if state.link is None or (state.link.gone and write.first):
         linked(state, result.record_id, now=now)
+    else:
+        state.link.claimed = True
 
 
 def _sendable(state: DocumentState, kind: Kind) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from consumers.ports import Records, RecordUpdate, RowResult, Unavailable
+from consumers.ports import Records, RecordUpdate, RowResult
 from consumers.rules.kinds import Kind, token_of
 from consumers.rules.state import Write
 from consumers.rules.writes import Answer, answered, take
@@ -12,7 +12,6 @@ from consumers.writer.visit import Desk, Visit
 from schemas.outcome import Outcome, Result
 
 ROWS_A_CALL = 200
-TRIES_TO_SAVE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Sender:
         """Make the calls, one after the other."""
         groups: dict[tuple[str, bool], list[Sending]] = {}
         for sending in sendings:
-            first = sending.visit.state.link is None
+            first = sending.visit.state.record is None
             groups.setdefault((sending.visit.kind.name, first), []).append(sending)
         for (_kind, first), group in groups.items():
             for call in calls(group):
@@ -67,21 +66,16 @@ class Sender:
 
     async def _take_back(self, sent: Sequence[Sent]) -> None:
         """Store what each answer means, however often others change the documents meanwhile."""
-        waiting = list(sent)
-        for _try in range(TRIES_TO_SAVE):
-            await self._desk.look(one.visit for one in waiting)
-            waiting = [one for one in waiting if one.visit.found is not None]
-            now = self._desk.now()
-            for one in waiting:
-                visit = one.visit
-                means = answered(visit.state, visit.kind, one.write.number, one.answer, self._desk.retry, now=now)
-                visit.result = _result(means, one.answer)
-            lost = await self._desk.save([one.visit for one in waiting])
-            waiting = [one for one in waiting if one.visit.id in lost and not one.visit.refused]
-            if not waiting:
-                await self._desk.log.append([_log_row(one, now) for one in sent])
-                return
-        raise Unavailable("the same documents are being written by others without end")
+        answers = {one.visit.id: one for one in sent}
+
+        def decide(visit: Visit, now: int) -> None:
+            one = answers[visit.id]
+            means = answered(visit.state, visit.kind, one.write.number, one.answer, self._desk.retry, now=now)
+            visit.result = _result(means, one.answer)
+
+        await self._desk.settle([one.visit for one in sent], decide)
+        now = self._desk.now()
+        await self._desk.log.append([_log_row(one, now) for one in sent])
 
 
 def calls(sendings: Iterable[Sending]) -> list[list[Sending]]:
@@ -90,7 +84,7 @@ def calls(sendings: Iterable[Sending]) -> list[list[Sending]]:
     records: list[set[str]] = []
     for sending in sendings:
         visit = sending.visit
-        record = visit.record_id if visit.state.link else f"{visit.kind.name}:{visit.id}"
+        record = visit.record_id if visit.state.record else f"{visit.kind.name}:{visit.id}"
         for call, taken in zip(made, records, strict=True):
             if len(call) < ROWS_A_CALL and record not in taken:
                 call.append(sending)
@@ -106,6 +100,8 @@ def _update(visit: Visit, write: Write, *, first: bool) -> RecordUpdate:
     values = {**write.values, visit.kind.token: token_of(visit.id, write.number)}
     if first:
         return RecordUpdate(values=values, external_id=visit.id)
+    if not visit.claimed:
+        values[visit.kind.external_id] = visit.id
     return RecordUpdate(values=values, record_id=visit.record_id)
 
 

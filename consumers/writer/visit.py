@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from consumers.ports import Documents, DocumentsRefused, SyncLog
+from consumers.ports import Documents, DocumentsRefused, SyncLog, Unavailable
 from consumers.reconciler.batch import document_write
 from consumers.reconciler.reconciler import DOCUMENT_REFUSED
 from consumers.rules.kinds import Kind
@@ -16,6 +16,7 @@ from consumers.rules.timing import Timing
 from consumers.rules.writes import due_at, forget_old_writes, wait
 from schemas.outcome import Outcome, Result
 
+TRIES_TO_SAVE = 50
 NOTHING_DUE = Result(Outcome.IGNORED, "nothing is due")
 NO_DOCUMENT = Result(Outcome.IGNORED, "there is no such document")
 """We remove none, but an operator can, at any moment: between two of the writer's reads too."""
@@ -46,6 +47,11 @@ class Visit:
         if self.state.link is None:
             raise AssertionError("asked for the record of a document that is not linked")
         return self.state.link.record_id
+
+    @property
+    def claimed(self) -> bool:
+        """The linked record holds our external id."""
+        return self.state.link is None or self.state.link.claimed
 
 
 def by_kind(visits: Iterable[Visit]) -> list[tuple[Kind, list[Visit]]]:
@@ -96,6 +102,36 @@ class Desk:
         for kind, group in by_kind(visits):
             lost |= await self._save(kind, group)
         return lost
+
+    async def settle(self, visits: Sequence[Visit], decide: Callable[[Visit, int], None]) -> None:
+        """Store what `decide(visit, now)` makes of each document, however often others change them meanwhile.
+
+        Raises:
+            Unavailable: others change the same documents without end.
+        """
+        waiting = visits
+        for _try in range(TRIES_TO_SAVE):
+            there = await self.look(waiting)
+            now = self.now()
+            for visit in there:
+                decide(visit, now)
+            lost = await self.save(there)
+            waiting = [visit for visit in there if visit.id in lost and not visit.refused]
+            if not waiting:
+                return
+        raise Unavailable("the same documents are being written by others without end")
+
+    async def linked_to(self, kind: Kind, record_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The ids of the documents whose record this is now, by record id."""
+        linked = await self._documents.read_linked(kind.collection, record_ids)
+        return {
+            record_id: [
+                document["_id"]
+                for document in documents
+                if (record := load(document, document["_id"], kind).record) and record.record_id == record_id
+            ]
+            for record_id, documents in linked.items()
+        }
 
     async def defer(self, visits: Sequence[Visit], code: str, why: str) -> None:
         """Salesforce is away: look again later. Nobody's try is used up."""

@@ -12,8 +12,22 @@ from consumers.ports import Documents, Parked, ParkedRecords, Record, Records, S
 from consumers.reconciler.reconciler import DOCUMENT_REFUSED, parked_record
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.timing import Timing
-from consumers.rules.writes import Find, Nothing, Read, Send, Step, Until, due_at, give_up_unanswered, next_step
+from consumers.rules.writes import (
+    Delete,
+    Find,
+    Follow,
+    Nothing,
+    Read,
+    Send,
+    Step,
+    Until,
+    due_at,
+    give_up_unanswered,
+    next_step,
+)
+from consumers.writer.delete import Deleter
 from consumers.writer.find import Finder
+from consumers.writer.follow import Follower
 from consumers.writer.read import Reader
 from consumers.writer.send import Sender, Sending
 from consumers.writer.visit import NOTHING_DUE, Desk, Visit
@@ -54,6 +68,8 @@ class Writer:
         self._finder = Finder(self._desk, records)
         self._sender = Sender(self._desk, records)
         self._reader = Reader(self._desk, records)
+        self._deleter = Deleter(self._desk, records)
+        self._follower = Follower(self._desk, records)
 
     async def handle(self, records: Sequence[Record]) -> list[Result]:
         """One end for each doorbell, in order.
@@ -81,11 +97,15 @@ class Writer:
         finds = [visit for visit, step in steps if isinstance(step, Find)]
         reads = [visit for visit, step in steps if isinstance(step, Read)]
         sends = [Sending(visit, step.values) for visit, step in steps if isinstance(step, Send)]
+        follows = [visit for visit, step in steps if isinstance(step, Follow)]
+        deletes = [visit for visit, step in steps if isinstance(step, Delete)]
         await self._reschedule([visit for visit, step in steps if isinstance(step, (Until, Nothing))])
         sends += await self._finder.find(finds)
         await self._sender.send(sends)
+        await self._deleter.delete(deletes)
+        await self._follower.follow(follows)
         await self._reader.read(reads)
-        return [visit for visit, step in steps if isinstance(step, (Find, Read, Send))]
+        return [visit for visit, step in steps if not isinstance(step, (Until, Nothing))]
 
     def _next(self, visit: Visit) -> Step:
         now = self._desk.now()

@@ -7,6 +7,7 @@ from typing import Any
 
 from consumers.catalog import Catalog
 from consumers.rules.audit import Occasion
+from consumers.rules.existence import deletion_answered, moved, stays_gone
 from consumers.rules.kinds import Kind, token_of
 from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.retry import RetryPolicy
@@ -16,7 +17,9 @@ from consumers.rules.state import DocumentState
 from consumers.rules.stored import dump, load
 from consumers.rules.timing import Timing
 from consumers.rules.writes import (
+    Delete,
     Find,
+    Follow,
     Read,
     Send,
     Until,
@@ -39,7 +42,7 @@ TIMING = Timing(visible_after=50, answer_within=3_000, event_within=4_000, look_
 RECORD = "003000000000001AAA"
 
 
-def mapping(policy: str = "salesforce_wins") -> Mapping:
+def mapping(policy: str = "salesforce_wins", on_delete: dict[str, str] | None = None) -> Mapping:
     """Two two-way fields, a push-only one and a pull-only one."""
     return Mapping.model_validate(
         {
@@ -50,6 +53,7 @@ def mapping(policy: str = "salesforce_wins") -> Mapping:
                     "external_id": "Ext__c",
                     "token": "Token__c",
                     "events": {"customer.updated": "values", "customer.deleted": "deleted"},
+                    "on_delete": on_delete or {},
                     "fields": [
                         {"platform": "phone", "salesforce": "Phone", "policy": policy},
                         {"platform": "title", "salesforce": "Title", "policy": policy},
@@ -78,9 +82,15 @@ class World:
 
     rng: random.Random
     policy: str = "salesforce_wins"
+    on_delete: dict[str, str] = field(default_factory=dict)
     now: int = 1_700_000_000_000
     stored: dict[str, Any] | None = None
     record: dict[str, Any] | None = None
+    record_id: str = RECORD
+    bin: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Deleted records by id."""
+    masters: dict[str, str] = field(default_factory=dict)
+    """What a deleted record was merged into."""
     modified: int = 0
     commits: int = 0
     stream: list[Change] = field(default_factory=list)
@@ -95,7 +105,7 @@ class World:
     timing: Timing = TIMING
 
     def __post_init__(self) -> None:
-        self.catalog = Catalog(mapping(self.policy))
+        self.catalog = Catalog(mapping(self.policy, self.on_delete))
         self.kind: Kind = self.catalog.kinds["customer"]
 
     # -- the document ------------------------------------------------------------------------------------------
@@ -163,21 +173,47 @@ class World:
         created = before is None
         if created and not upsert:
             return ""
+        if created and self.bin:
+            self.record_id = f"00300000000000{len(self.bin) + 1}AAA"
         self.record = {**(before or {}), **values}
         changed = {key: value for key, value in values.items() if created or before.get(key) != value}
+        self._tell(ChangeType.CREATE if created else ChangeType.UPDATE, self.record_id, changed)
+        return self.record_id
+
+    def _tell(self, change_type: ChangeType, record_id: str, fields: dict[str, Any] | None = None) -> None:
         self.commits += 1
         self.modified = self.now
         self.stream.append(
             Change(
                 entity="Contact",
-                record_id=RECORD,
-                type=ChangeType.CREATE if created else ChangeType.UPDATE,
+                record_id=record_id,
+                type=change_type,
                 position=CommitPosition(self.now, self.commits, 1),
                 transaction_key=f"t{self.commits}",
-                fields=changed,
+                fields=fields or {},
             )
         )
-        return RECORD
+
+    def delete(self) -> None:
+        """The record goes to the recycle bin."""
+        if self.record is not None:
+            self.bin[self.record_id], self.record = self.record, None
+            self._tell(ChangeType.DELETE, self.record_id)
+
+    def undelete(self) -> None:
+        """It comes back out of it."""
+        if self.record_id in self.bin:
+            self.record = self.bin.pop(self.record_id)
+            self._tell(ChangeType.UNDELETE, self.record_id, self.record)
+
+    def merge(self, values: dict[str, Any]) -> None:
+        """Somebody merges the record into another one, which holds these values afterwards."""
+        loser = self.record_id
+        self.delete()
+        self.record_id = f"00300000000000{len(self.bin) + 1}AAA"
+        self.masters[loser] = self.record_id
+        self.record = dict(values)
+        self._tell(ChangeType.UPDATE, self.record_id, dict(values))
 
     def deliver_change(self) -> Result | None:
         if self.unheard >= len(self.stream):
@@ -186,7 +222,7 @@ class World:
         self.unheard += 1
         state = self.load()
         timestamp, number, _ = change.position
-        result = apply_change(state, change, self.kind, self.occasion(f"{RECORD}@{timestamp}.{number}"))
+        result = apply_change(state, change, self.kind, self.occasion(f"{change.record_id}@{timestamp}.{number}"))
         self.save(state)
         return result
 
@@ -204,16 +240,31 @@ class World:
         step = next_step(state, self.kind, self.timing, now=self.now)
         if isinstance(step, Find):
             if self.record is not None:
-                linked(state, RECORD, now=self.now)
+                linked(state, self.record_id, now=self.now)
                 self.save(state)
                 return "linked"
             step = after_find(state, self.kind, self.timing, now=self.now)
             if isinstance(step, Until):
                 wait(state, "LOOK_AGAIN", until=step.at)
                 self.save(state)
+        if isinstance(step, Follow):
+            assert state.link is not None
+            successor = self.masters.get(state.link.record_id)
+            if successor is None:
+                stays_gone(state)
+            else:
+                moved(state, successor, now=self.now, claimed=False)
+            self.save(state)
+            return "followed"
+        if isinstance(step, Delete):
+            self.delete()
+            deletion_answered(state, RowResult(), RetryPolicy(), now=self.now)
+            self.save(state)
+            return "deleted"
         if isinstance(step, Read):
             self.now += 1
-            values = None if self.record is None else {**dict.fromkeys(self.kind.by_name), **self.record}
+            there = self.record is not None and state.link is not None and state.link.record_id == self.record_id
+            values = None if not there else {**dict.fromkeys(self.kind.by_name), **(self.record or {})}
             row = Row(self.now, self.now, values, self.modified)
             self.now += 1
             apply_row(state, row, self.kind, self.occasion(f"row@{self.modified}:{state.next_revision}"))
@@ -224,10 +275,13 @@ class World:
                 self.save(state)
             return "nothing"
         self.calls += 1
-        first = state.link is None
+        first = state.record is None
+        claims = state.record is not None and not state.record.claimed
         write = take(state, step.values, now=self.now)
         self.save(state)
         values = {**step.values, self.kind.token: token_of("c-1", write.number)}
+        if first or claims:
+            values[self.kind.external_id] = "c-1"
         match fate:
             case "killed":
                 return fate
@@ -247,6 +301,8 @@ class World:
             case _:
                 record_id = self.commit(values, upsert=first)
                 result = RowResult(record_id=record_id, created=first)
+                if not record_id:
+                    result = RowResult(failure=Failure.GONE, code="ENTITY_IS_DELETED")
         state = self.load()
         policy = RetryPolicy(quick_wait=10, first_long_wait=100, longest=500, tries=10_000)
         answered(state, self.kind, write.number, result, policy, now=self.now)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from consumers.catalog import Catalog
-from consumers.rules import platform, rows, salesforce, stored, writes
+from consumers.rules import existence, platform, rows, salesforce, stored, writes
 from consumers.rules.audit import Occasion
 from consumers.rules.kinds import Kind, token_of
 from consumers.rules.platform import Assertion
@@ -14,7 +14,7 @@ from consumers.rules.retry import RetryPolicy
 from consumers.rules.rows import Row
 from consumers.rules.state import DocumentState
 from consumers.rules.timing import Timing
-from consumers.rules.writes import Find, Read, Send, Until
+from consumers.rules.writes import Find, Follow, Read, Send, Until
 from schemas.change import ChangeType
 from schemas.mapping import Mapping
 from schemas.outcome import Outcome, Result
@@ -450,6 +450,9 @@ class World:
             if isinstance(step, Until):
                 writes.wait(state, "LOOK_AGAIN", until=step.at)
                 self.save(state)
+        if isinstance(step, Follow):
+            existence.stays_gone(state)
+            return Visit("done") if self.save(state) else None
         if isinstance(step, Read):
             return Visit("begun", began_at=self.now)
         if not isinstance(step, Send):

@@ -466,7 +466,7 @@ def test_rule_21_nothing_is_written_through_a_gone_link(world: World) -> None:
     """And an edit makes no new one."""
     state = world.load()
     assert state.link is not None
-    state.link.gone = True
+    state.link.gone = state.link.searched = True
     world.save(state)
     post(world, "p1", at=world.now)
     assert isinstance(next_step(world.load(), world.kind, TIMING, now=world.now), Nothing)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from consumers.rules.writes import Find, Nothing, Read, Send, Step, Until
+from consumers.rules.writes import Delete, Find, Follow, Nothing, Read, Send, Step, Until
 
 SIDES: Final = {"platform": "the platform", "salesforce": "Salesforce"}
 """The sides as they are named in a sentence."""
@@ -37,6 +37,10 @@ def call_of(step: Step) -> str:
             return "read"
         case Find():
             return "look up"
+        case Follow():
+            return "ask what took its place"
+        case Delete():
+            return "delete"
         case Nothing():
             return "none"
         case Until(at):

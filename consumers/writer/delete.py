@@ -1,0 +1,55 @@
+"""Rule 22: records deleted because the platform has deleted the thing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from consumers.ports import Records, RowResult
+from consumers.rules.existence import deletion_answered
+from consumers.writer.visit import Desk, Visit, by_kind
+from schemas.outcome import Result
+
+ROWS_A_CALL = 200
+
+
+class Deleter:
+    """Deletes records, many in a call. Nothing is stored before: to delete what is gone already changes nothing."""
+
+    def __init__(self, desk: Desk, records: Records) -> None:
+        self._desk = desk
+        self._records = records
+
+    async def delete(self, visits: Sequence[Visit]) -> None:
+        """Delete their records, and store what became of each."""
+        for _kind, group in by_kind(visits):
+            for start in range(0, len(group), ROWS_A_CALL):
+                await self._call(group[start : start + ROWS_A_CALL])
+
+    async def _call(self, visits: Sequence[Visit]) -> None:
+        kind = visits[0].kind
+        records = {visit.id: visit.record_id for visit in visits}
+        asked = list(dict.fromkeys(records.values()))
+        answers = dict(zip(asked, await self._records.delete(kind.sobject, asked), strict=True))
+
+        def decide(visit: Visit, now: int) -> None:
+            answer = answers[records[visit.id]]
+            outcome = deletion_answered(visit.state, answer, self._desk.retry, now=now)
+            visit.result = Result(outcome, answer.code or "rule 22: deleted, as the platform has")
+
+        await self._desk.settle(visits, decide)
+        now = self._desk.now()
+        await self._desk.log.append([_log_row(visit, answers[records[visit.id]], now) for visit in visits])
+
+
+def _log_row(visit: Visit, answer: RowResult, at: int) -> dict[str, Any]:
+    """What became of one deletion."""
+    return {
+        "_id": f"{visit.kind.name}:{visit.id}:deletion:{at}",
+        "type": "deletion",
+        "kind": visit.kind.name,
+        "document": visit.id,
+        "record": answer.record_id,
+        "outcome": str(visit.result.outcome),
+        "code": answer.code,
+        "reason": answer.message,
+        "at": at,
+    }

@@ -1,0 +1,285 @@
+"""Records that are deleted, come back, or become another record; and what follows by the mapping."""
+
+import random
+from typing import Any
+
+from support.merge_world import RECORD, TIMING, World
+
+from consumers.rules.existence import counts_as_deleted
+from consumers.rules.platform import Assertion, assert_platform
+from consumers.rules.rows import Row, apply_row
+from consumers.rules.state import DocumentState, Link, Refusal
+from consumers.rules.writes import Delete, Find, Follow, Nothing, next_step
+from schemas.change import Change, ChangeType
+from schemas.outcome import Outcome
+from schemas.position import CommitPosition
+
+
+def linked(**on_delete: str) -> World:
+    """Both sides agree on `v1`, a minute ago."""
+    world = World(random.Random(1), on_delete=on_delete)
+    world.platform_edits("phone", named=False)
+    world.deliver_post()
+    world.settle()
+    world.now += 60_000
+    return world
+
+
+def post(world: World, value: str) -> None:
+    """The platform names a new phone."""
+    said(world, Assertion(f"event-{value}", world.now, {"phone": value}, frozenset({"phone"})))
+
+
+def platform_deletes(world: World) -> None:
+    """The platform deletes the thing."""
+    said(world, Assertion(f"deletion-{world.now}", world.now, {}, deletes=True))
+
+
+def said(world: World, assertion: Assertion) -> None:
+    """A platform event is taken in."""
+    state = world.load()
+    assert_platform(state, assertion, world.kind, world.occasion(assertion.event_id))
+    world.save(state)
+
+
+def link(world: World) -> Link:
+    """The document's link."""
+    found = world.load().link
+    assert found is not None
+    return found
+
+
+def step(world: World) -> Any:
+    """What the writer would do now."""
+    return next_step(world.load(), world.kind, TIMING, now=world.now)
+
+
+def status(world: World) -> str:
+    """What the platform reads."""
+    assert world.stored is not None
+    return str(world.stored["salesforce"]["syncStatus"])
+
+
+def test_rule_22_on_delete_salesforce_unlink_leaves_the_document_alone() -> None:
+    """The default: nobody is asked to make a record again, and the document stays as it was."""
+    world = linked()
+    world.delete()
+    world.settle()
+    assert (status(world), world.record) == ("gone", None)
+    post(world, "p1")
+    world.settle()
+    assert world.record is None
+
+
+def test_rule_22_on_delete_salesforce_recreate_makes_a_new_record_of_what_is_shown() -> None:
+    """The new record has all that is pushed; the former id stays known."""
+    world = linked(salesforce="recreate")
+    world.delete()
+    world.settle()
+    assert world.record is not None
+    assert (world.record["Phone"], world.record["Ext__c"]) == ("v1", "c-1")
+    assert link(world).record_id == world.record_id != RECORD
+    assert link(world).former == (RECORD,)
+    world.salesforce_edits("Phone", "s1")
+    world.settle()
+    assert world.load().fields["Phone"].value == "s1"
+
+
+def test_rule_22_on_delete_salesforce_recreate_makes_one_record_for_each_deletion() -> None:
+    """Looked for by external id first, and found where an earlier answer was lost."""
+    world = linked(salesforce="recreate")
+    world.delete()
+    world.deliver_change()
+    assert world.write() == "followed"
+    assert world.write("unanswered") == "unanswered"
+    calls = world.calls
+    assert world.settle() == 0
+    assert world.calls == calls
+    assert link(world).record_id == world.record_id
+
+
+def test_rule_22_on_delete_salesforce_delete_counts_the_thing_as_deleted() -> None:
+    """Until somebody brings the record back."""
+    world = linked(salesforce="delete")
+    world.delete()
+    world.settle()
+    assert status(world) == "deleted"
+    assert counts_as_deleted(world.load(), world.kind)
+    world.undelete()
+    world.settle()
+    assert status(world) == "synced"
+
+
+def test_rule_22_on_delete_platform_unlink_leaves_the_record_alone() -> None:
+    """The default: what sales have stays theirs."""
+    world = linked()
+    platform_deletes(world)
+    assert isinstance(step(world), Nothing)
+    assert (status(world), world.settle()) == ("deleted", 0)
+    assert world.record is not None
+
+
+def test_rule_22_on_delete_platform_delete_deletes_the_record() -> None:
+    """Into the recycle bin, and our own deletion is not taken for a user's."""
+    world = linked(platform="delete", salesforce="recreate")
+    platform_deletes(world)
+    assert isinstance(step(world), Delete)
+    world.settle()
+    assert world.record is None
+    assert list(world.bin) == [RECORD]
+    assert isinstance(step(world), Nothing)
+
+
+def test_rule_22_a_record_deleted_for_the_platform_may_be_brought_back_by_a_person() -> None:
+    """Each deletion is followed once: it is not deleted again, and not written either."""
+    world = linked(platform="delete")
+    platform_deletes(world)
+    world.settle()
+    world.undelete()
+    world.settle()
+    assert world.record is not None
+    world.now += 1_000
+    platform_deletes(world)
+    world.settle()
+    assert world.record is None
+
+
+def test_rule_22_a_platform_deletion_taken_back_makes_the_record_anew() -> None:
+    """We deleted it, so we make it again; a user's deletion stays one."""
+    world = linked(platform="delete")
+    platform_deletes(world)
+    world.settle()
+    world.now += 60_000
+    post(world, "p1")
+    world.settle()
+    assert world.record is not None
+    assert world.record["Phone"] == "p1"
+    world.delete()
+    world.settle()
+    assert world.record is None
+
+
+def test_rule_22_a_first_write_nobody_answered_is_found_and_deleted_too() -> None:
+    """The record was made all the same."""
+    world = World(random.Random(1), on_delete={"platform": "delete"})
+    world.platform_edits("phone", named=False)
+    world.deliver_post()
+    assert world.write("unanswered") == "unanswered"
+    world.now += 10
+    platform_deletes(world)
+    world.now += 1_000
+    assert isinstance(step(world), Find)
+    world.settle()
+    assert world.record is None
+    assert len(world.bin) == 1
+
+
+def test_rule_22_a_refused_deletion_is_not_repeated() -> None:
+    """It waits for a person, as a refused write does."""
+    world = linked(platform="delete")
+    platform_deletes(world)
+    state = world.load()
+    state.refusal = Refusal({}, "DELETE_FAILED", "has cases", world.now, deletion=True)
+    world.save(state)
+    assert isinstance(step(world), Nothing)
+
+
+def test_rule_22_a_row_not_found_asks_what_took_its_place() -> None:
+    """Before anything else follows."""
+    world = linked(salesforce="recreate")
+    state = world.load()
+    world.record = None
+    apply_row(state, Row(world.now, world.now, None), world.kind, world.occasion("row"))
+    world.save(state)
+    assert isinstance(step(world), Follow)
+
+
+def test_rule_23_a_merged_record_is_followed_with_its_registers() -> None:
+    """Not first contact: what was agreed before gives way to what the person who merged has left standing."""
+    world = linked()
+    world.now += 1_000
+    world.merge({"Phone": "v1", "Title": "Head"})
+    world.settle()
+    assert link(world).record_id == world.record_id != RECORD
+    assert link(world).former == (RECORD,)
+    assert world.load().fields["Title"].value == "Head"
+    assert not world.audit
+    assert world.record is not None
+    assert world.record["Ext__c"] == "c-1"
+
+
+def test_rule_23_nothing_is_written_to_the_new_id_before_it_is_read_whole() -> None:
+    """An edit made meanwhile meets the row like any other conflict."""
+    world = linked()
+    post(world, "p1")
+    world.merge({"Phone": "s1"})
+    world.deliver_change()
+    calls = world.calls
+    assert world.write() == "followed"
+    assert not link(world).read
+    world.now += 5_000
+    assert world.write() == "read"
+    assert world.calls == calls
+    assert [row["rule"] for row in world.audit.values()] == ["13.salesforce_wins"]
+    world.settle()
+    assert world.record is not None
+    assert world.record["Phone"] == "s1"
+
+
+def test_rule_23_what_was_due_is_still_due_under_the_new_id() -> None:
+    """The registers stay: an edit that had not been written yet is written to the record that took the place."""
+    world = linked()
+    post(world, "p1")
+    world.merge({"Phone": "v1"})
+    world.settle()
+    assert world.record is not None
+    assert world.record["Phone"] == "p1"
+    assert not world.audit
+
+
+def test_rule_23_changes_of_the_former_id_still_count_by_their_commit() -> None:
+    """One committed later than what was heard is taken in; one committed before is not; its deletion says nothing."""
+    world = linked()
+    world.merge({"Phone": "v1"})
+    world.settle()
+    position = world.load().position
+    later = former(ChangeType.UPDATE, position._replace(timestamp=position.timestamp + 100_000), {"Phone": "s2"})
+    before = former(ChangeType.UPDATE, position._replace(timestamp=position.timestamp - 1), {"Phone": "s3"})
+    gone = former(ChangeType.DELETE, position._replace(timestamp=position.timestamp + 200_000), {})
+    assert [taken(world, change) for change in (before, later, gone)] == [
+        Outcome.DUPLICATE,
+        Outcome.APPLIED,
+        Outcome.APPLIED,
+    ]
+    assert world.load().fields["Phone"].value == "s2"
+    assert not link(world).gone
+
+
+def former(change_type: ChangeType, position: CommitPosition, fields: dict[str, Any]) -> Change:
+    """A change of the record's former id."""
+    return Change(
+        entity="Contact", record_id=RECORD, type=change_type, position=position, transaction_key="t", fields=fields
+    )
+
+
+def taken(world: World, change: Change) -> Outcome:
+    """How a change ends."""
+    world.stream.append(change)
+    world.unheard = len(world.stream) - 1
+    result = world.deliver_change()
+    assert result is not None
+    return result.outcome
+
+
+def test_rule_23_a_record_taken_over_is_given_our_external_id_once() -> None:
+    """By a write of its own where nothing else is due; refused, it is not asked for again."""
+    world = linked()
+    world.merge({"Phone": "v1"})
+    assert world.settle() == 1
+    assert link(world).claimed
+    state: DocumentState = world.load()
+    assert state.link is not None
+    state.link.claimed = False
+    state.refusal = Refusal({}, "DUPLICATE_VALUE", "taken", world.now)
+    world.save(state)
+    assert isinstance(step(world), Nothing)
