@@ -40,3 +40,12 @@ class Gap:
     since: int
     until: int
     refused_replay_id: ReplayId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LostOffsets:
+    """What a log no longer holds: the offset at which a partition goes on, the first that is there, and its end."""
+
+    wanted: int
+    first: int
+    end: int

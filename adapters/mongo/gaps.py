@@ -1,9 +1,9 @@
-"""Gaps in an org's change stream (`tandem_gaps`): each is open until its window is repaired."""
+"""Gaps (`tandem_gaps`), in an org's change stream and in our own log: each is open until its window is repaired."""
 
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import GAPS
-from schemas.stream import Gap
+from schemas.stream import Gap, LostOffsets
 
 
 class MongoGaps:
@@ -32,5 +32,31 @@ class MongoGaps:
             await self._gaps.update_one(
                 {"_id": row},
                 {"$setOnInsert": first, "$max": {"until": gap.until}, "$set": {"state": "open"}},
+                upsert=True,
+            )
+
+
+class MongoLogGaps:
+    """Records that Kafka has removed before a consumer group had handled them."""
+
+    def __init__(self, database: Database) -> None:
+        self._gaps = database[GAPS]
+
+    async def record(self, group: str, topic: str, partition: int, reason: str, lost: LostOffsets, until: int) -> None:
+        """Keep the gap, noticed at `until` (epoch milliseconds). The same one (group, partition, offset wanted) is one
+        row, reaches to the later end, and is open again.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        first = {"group": group, "channel": topic, "partition": partition, "reason": reason, "since": 0}
+        with answering():
+            await self._gaps.update_one(
+                {"_id": f"{group}:{topic}:{partition}:{reason}:{lost.wanted}"},
+                {
+                    "$setOnInsert": {**first, "wanted": lost.wanted},
+                    "$max": {"until": until},
+                    "$set": {"state": "open", "first": lost.first, "end": lost.end},
+                },
                 upsert=True,
             )

@@ -177,7 +177,7 @@ class Metrics:
     def _declare_subscriber(self) -> None:
         self._connected = self._new(Gauge, "subscriber_connected", "1 while the subscription stands.", "channel")
         self._changes = self._new(Counter, "changes", "Change events put in the log.", "channel")
-        self._gaps = self._new(Counter, "gaps", "Gaps recorded in the change stream, by reason.", "channel", "reason")
+        self._gaps = self._new(Counter, "gaps", "Gaps recorded, in the stream and in our topics.", "channel", "reason")
         self._frame_age = self._new(
             Gauge, "subscriber_last_frame_age_seconds", "Seconds since the last frame from Salesforce.", "channel"
         )

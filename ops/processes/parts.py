@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.kafka.consumer import KafkaRecords, open_consumer
+from adapters.kafka.consumer import KafkaRecords, OffsetOutOfRange, open_consumer
 from adapters.kafka.settings import KafkaSettings
 from adapters.mongo.client import Database, open_database, ping
 from adapters.mongo.collections import prepare
 from adapters.mongo.documents import MongoDocuments
+from adapters.mongo.gaps import MongoLogGaps
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.settings import MongoSettings
@@ -25,11 +26,13 @@ from schemas.log_record import Record
 from schemas.mapping import Mapping
 from schemas.mapping_reading import InvalidMapping
 from schemas.outcome import Outcome, Result
+from schemas.stream import LostOffsets
 from schemas.unavailable import Unavailable
 
 MAPPING_LOOK_SECONDS = 5.0
 LAG_SECONDS = 2.0
 PING_SECONDS = 5.0
+OFFSET_OUT_OF_RANGE = "offset_out_of_range"
 CONFLICT_RULES = frozenset({"13", "18"})
 """Merge rules that ask a policy; the audit has rows of others too, as of what a trigger made of a write."""
 CANCEL_AGAIN_SECONDS = 5.0
@@ -109,6 +112,7 @@ class Store:
     documents: MongoDocuments
     log: MongoSyncLog
     parked: MongoParkedRecords
+    gaps: MongoLogGaps
     mapping: MappingInForce
 
 
@@ -131,18 +135,40 @@ async def open_store(settings: MongoSettings, mapping: MappingSettings, frame: F
                 documents=MongoDocuments(database),
                 log=MongoSyncLog(database),
                 parked=MongoParkedRecords(database),
+                gaps=MongoLogGaps(database),
                 mapping=in_force,
             )
 
 
 @asynccontextmanager
 async def opened_for(
-    runner: Runner, settings: KafkaSettings, group: str, topics: Sequence[str], frame: Frame
+    runner: Runner, settings: KafkaSettings, group: str, topics: Sequence[str], gaps: MongoLogGaps, frame: Frame
 ) -> AsyncIterator[KafkaRecords]:
-    """The runner's stream, with the lag of its partitions told to the metrics."""
+    """The runner's stream, with the lag of its partitions told to the metrics.
+
+    Where the log no longer holds what is to be handled next, the gap is recorded, and its error ends the block.
+    """
     listener = _Listener(runner, frame)
     async with open_consumer(settings, group, topics, listener) as stream, beside(_tell_lag(stream, frame), frame):
-        yield stream
+        try:
+            yield stream
+        except OffsetOutOfRange as gap:
+            await _record(gap, group, gaps, frame)
+            raise
+
+
+async def _record(gap: OffsetOutOfRange, group: str, gaps: MongoLogGaps, frame: Frame) -> None:
+    """No gap is silent. Where MongoDB is away too, the next start meets the same gap."""
+    topic, partition = gap.partition
+    lost = LostOffsets(gap.wanted, gap.first, gap.end)
+    told = {"channel": topic, "partition": partition, "reason": OFFSET_OUT_OF_RANGE}
+    try:
+        await gaps.record(group, topic, partition, OFFSET_OUT_OF_RANGE, lost, wall_ms())
+    except Unavailable as away:
+        frame.log.warning("gap_not_recorded", **told, why=str(away))
+    else:
+        frame.metrics.gap_recorded(topic, OFFSET_OUT_OF_RANGE)
+        frame.log.critical("gap", **told, wanted=gap.wanted, first=gap.first, end=gap.end)
 
 
 class _Listener:

@@ -43,7 +43,7 @@ async def stage(frame: Frame) -> None:
             on_unavailable=unavailable_told(frame),
         )
         facts = (topics.PLATFORM_EVENTS, topics.SALESFORCE_CHANGES)
-        async with opened_for(runner, kafka, GROUP, facts, frame) as stream:
+        async with opened_for(runner, kafka, GROUP, facts, store.gaps, frame) as stream:
             frame.up.add("reconcile")
             await runner.run(stream, frame.stop)
 

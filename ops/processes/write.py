@@ -117,7 +117,7 @@ async def stage(frame: Frame) -> None:
             now=wall_ms,
         )
         async with (
-            opened_for(runner, kafka, GROUP, (topics.SALESFORCE_WRITES,), frame) as stream,
+            opened_for(runner, kafka, GROUP, (topics.SALESFORCE_WRITES,), store.gaps, frame) as stream,
             beside(_sweep(sweep, writing.sweep_seconds, frame), frame) as sweeping,
             beside(_tell_due(store, frame), frame),
         ):
