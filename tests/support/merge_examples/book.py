@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from support.merge_examples import platform, records, salesforce, writes
+from support.merge_examples import existence, platform, records, salesforce, writes
 from support.merge_examples.story import Story
 
-MODULES: Final = (platform, salesforce, writes, records)
+MODULES: Final = (platform, salesforce, writes, records, existence)
 
 
 def examples() -> dict[str, Callable[[], Story]]:

@@ -1,4 +1,4 @@
-"""Examples of rules 2 to 7, 13 and 22: what the platform says."""
+"""Examples of rules 2 to 7 and 13: what the platform says."""
 
 from consumers.rules.state import Side
 from support.merge_examples.story import Story, agreed
@@ -133,18 +133,4 @@ def rule_13_fill_only() -> Story:
         next_call="write Phone = `555 0142`",
         outcomes="applied, applied",
         audit=(("13.fill_only", "platform", None),),
-    )
-
-
-def rule_22() -> Story:
-    """An edit made before the deletion is stale; one made after it revives the customer."""
-    story = agreed()
-    story.at(10).platform_deletes()
-    story.at(11).posts("555 0142", dated=9)
-    story.at(12).posts("555 0143", dated=12)
-    return story.ends(
-        document="555 0143",
-        salesforce="555 0100",
-        next_call="write Phone = `555 0143`",
-        outcomes="applied, stale, applied",
     )

@@ -1,6 +1,5 @@
-"""Examples of rules 18 to 21 and 24 to 26: first contact, deleted records, and rows read whole."""
+"""Examples of rules 18 to 20 and 24 to 26: first contact, and rows read whole."""
 
-from schemas.change import ChangeType
 from support.merge_examples.story import Story, agreed, unknown
 
 
@@ -47,21 +46,6 @@ def rule_20() -> Story:
         salesforce="555 0142",
         next_call="read, from 10:10:09",
         outcomes="applied",
-    )
-
-
-def rule_21() -> Story:
-    """The record is deleted: nothing is written until it comes back, and then it is read first."""
-    story = agreed()
-    story.at(5).record_is(ChangeType.DELETE)
-    story.at(15).posts("555 0142")
-    story.at(60).record_is(ChangeType.UNDELETE)
-    story.at(63).reads()
-    return story.ends(
-        document="555 0142",
-        salesforce="555 0100",
-        next_call="write Phone = `555 0142`",
-        outcomes="applied, applied, applied, applied",
     )
 
 

@@ -5,12 +5,9 @@ from typing import Any, Final
 from consumers.rules.review import choose
 from consumers.rules.rows import Row
 from consumers.rules.state import Side
-from consumers.rules.writes import Find, Nothing, Read, forget_old_writes
-from schemas.change import Change, ChangeType
-from schemas.position import CommitPosition
+from consumers.rules.writes import Delete, Find, Follow, Nothing, Read, forget_old_writes
 from support.merge_examples.tale import FIELDS, Tale
 from support.merge_examples.words import SIDES, call_of, clock, value_of, values_of
-from support.merge_world import RECORD
 
 FIRST: Final = "555 0100"
 """The phone that both sides agree on at the start."""
@@ -65,21 +62,23 @@ class Story(Tale):
         if not heard:
             self.tell_more("its event is still on its way")
 
-    def record_is(self, type_: ChangeType) -> None:
-        """The record is deleted or undeleted in Salesforce, and the event comes."""
-        world = self.world
-        before = world.record
-        world.record = None if type_ is ChangeType.DELETE else self._deleted
-        self._deleted = before
-        world.commits += 1
-        position = CommitPosition(world.now, world.commits, 1)
-        world.stream.append(
-            Change(entity="Contact", record_id=RECORD, type=type_, position=position, transaction_key="t")
-        )
+    def salesforce_deletes(self) -> None:
+        """A Salesforce user deletes the record, and the event comes."""
+        self.world.delete()
         self.hear()
-        self.tell(f"The record is {str(type_).lower()}d in Salesforce")
+        self.tell("A Salesforce user deletes the record")
 
-    _deleted: dict[str, Any] | None = None
+    def salesforce_undeletes(self) -> None:
+        """Somebody takes it out of the recycle bin, and the event comes."""
+        self.world.undelete()
+        self.hear()
+        self.tell("The record is taken out of the recycle bin")
+
+    def salesforce_merges(self, values: dict[str, Any]) -> None:
+        """The record is merged into another, which holds these values then; the event of its deletion comes."""
+        self.world.merge(values)
+        self.hear()
+        self.tell(f"A Salesforce user merges the record into another, with {values_of(values)}")
 
     def trigger(self, phone: str, values: dict[str, Any], told: str) -> None:
         """From the start a trigger answers a write of this phone with values of its own."""
@@ -125,15 +124,21 @@ class Story(Tale):
     # -- the writer --------------------------------------------------------------------------------------------
 
     def writes(self, fate: str = "ok") -> None:
-        """The writer looks the record up or writes; `fate` is what becomes of a write."""
+        """The writer's next call, if it is no read; `fate` is what becomes of a write."""
         step = self.next_step()
         assert not isinstance(step, Read | Nothing), call_of(step)
         looked = " looks the record up" if isinstance(step, Find) else ""
         calls, found = self.world.calls, self.world.write(fate)
-        if self.world.calls > calls:
+        if isinstance(step, Follow):
+            held = "nothing" if self.world.record is None else "the other record, now linked"
+            self.tell(f"The writer asks what took its place: {held}")
+        elif isinstance(step, Delete):
+            self.tell("The writer deletes the record")
+        elif self.world.calls > calls:
             write = self.world.load().writes[-1]
             none = ", finds none and" if looked else ""
-            self.tell(f"The writer{looked}{none} sends {values_of(write.values)} as write {write.number}{FATES[fate]}")
+            sent = values_of(write.values) or "our external id"
+            self.tell(f"The writer{looked}{none} sends {sent} as write {write.number}{FATES[fate]}")
         elif looked:
             self.tell(f"The writer{looked} and {'finds it: it is linked' if found == 'linked' else 'finds none'}")
         else:
@@ -176,14 +181,16 @@ class Story(Tale):
         self.tell(f"{edits} posted, written and heard of", f"{len(state.writes)} writes kept")
 
 
-def agreed(*, policy: str | None = None, about: str = "phone") -> Story:
-    """A customer that is linked and was read whole. `policy` is told only where it is given."""
-    story = Story(policy=policy or "salesforce_wins", about=about)
+def agreed(*, policy: str | None = None, about: str = "phone", on_delete: dict[str, str] | None = None) -> Story:
+    """A customer that is linked and was read whole. `policy` and `on_delete` are told only where they are given."""
+    story = Story(policy=policy or "salesforce_wins", about=about, on_delete=on_delete)
     story.take_post("first", {"phone": FIRST})
     story.world.settle()
     story.at(0).tell_start("Both sides agree" if about == "phone" else f"Both sides know nothing of {about}")
     if policy:
         story.tell_more(f"the policy is `{policy}`")
+    for by, what in (on_delete or {}).items():
+        story.tell_more(f"`on_delete` of {SIDES[by]} is `{what}`")
     return story
 
 

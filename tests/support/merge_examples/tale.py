@@ -50,9 +50,10 @@ class End:
 class Tale:
     """The world with the waits of production, its lines, and the end that it must have."""
 
-    def __init__(self, *, policy: str, about: str) -> None:
+    def __init__(self, *, policy: str, about: str, on_delete: dict[str, str] | None = None) -> None:
         """`about` is the platform's name of the field that the table shows."""
-        self.world = World(random.Random(1), policy=policy, now=TEN - 600_000, timing=Timing())
+        started = TEN - 600_000
+        self.world = World(random.Random(1), policy=policy, on_delete=on_delete or {}, now=started, timing=Timing())
         self.about = about
         self.lines: list[Line] = []
         self.expected: End | None = None

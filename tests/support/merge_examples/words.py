@@ -32,7 +32,7 @@ def call_of(step: Step) -> str:
     """Which call a step of the writer is."""
     match step:
         case Send(values):
-            return f"write {values_of(values)}"
+            return f"write {values_of(values) or 'our external id'}"
         case Read():
             return "read"
         case Find():
