@@ -26,11 +26,12 @@ def open_logs(
 ) -> Iterator[structlog.stdlib.BoundLogger]:
     """Log to `stream` (standard output) while the block runs, and hand out the logger; every line names the `stage`.
 
-    What libraries log goes the same way, from warnings on. Afterwards logging is as it was.
+    What libraries log goes the same way, from warnings on; so does what our own modules log without it, with the
+    fields that they give as `extra`. Afterwards logging is as it was.
     """
     target = stream or sys.stdout
     handler = logging.StreamHandler(target)
-    handler.setFormatter(_formatter(settings.log_format, target))
+    handler.setFormatter(_formatter(settings.log_format, target, stage))
     root = logging.getLogger()
     kept_handlers, kept_level = root.handlers[:], root.level
     own = logging.getLogger("tandem")
@@ -106,6 +107,7 @@ def describe_exception(_logger: Any, _method: str, line: Line) -> Line:
     return line
 
 
+_ADD_EXTRA: Final = structlog.stdlib.ExtraAdder()
 _SHARED: Final = (
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -115,13 +117,22 @@ _SHARED: Final = (
 )
 
 
-def _formatter(form: LogFormat, stream: TextIO) -> ProcessorFormatter:
+def _formatter(form: LogFormat, stream: TextIO, stage: str) -> ProcessorFormatter:
+    def of_stage(_logger: Any, _method: str, line: Line) -> Line:
+        line["stage"] = stage
+        return line
+
     pretty = form is LogFormat.PRETTY or (form is LogFormat.AUTO and stream.isatty())
     render = structlog.dev.ConsoleRenderer(colors=stream.isatty()) if pretty else _as_json
     return ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_logger_name, *_SHARED],
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, of_stage, _add_own_extra, *_SHARED],
         processors=[ProcessorFormatter.remove_processors_meta, render],
     )
+
+
+def _add_own_extra(logger: Any, method: str, line: Line) -> Line:
+    """A processor: what one of our modules gave as `extra`; what libraries give is nobody's promise."""
+    return _ADD_EXTRA(logger, method, line) if line["_record"].name.startswith(_OURS) else line
 
 
 def _as_json(_logger: Any, _method: str, line: Line) -> str:

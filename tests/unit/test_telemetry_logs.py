@@ -12,7 +12,9 @@ from pydantic import ValidationError
 
 from adapters.telemetry.logs import open_logs, quiet_libraries, unit_of_work
 from adapters.telemetry.settings import LogFormat, LogLevel, TelemetrySettings
+from listener.changes.subscriber import log_gap
 from schemas.platform_event import PlatformEvent
+from schemas.stream import Gap
 from schemas.unavailable import Unavailable
 
 MARKER = "Ștefănescu-marker"
@@ -76,6 +78,21 @@ def test_levels_are_kept(log: Any, lines: Lines) -> None:
     logging.getLogger("some.library").warning("broker %s is away", 3)
     (line,) = lines.all()
     assert (line["event"], line["logger"], line["level"]) == ("broker 3 is away", "some.library", "warning")
+
+
+def test_what_a_module_of_ours_logs_keeps_its_fields(log: Any, lines: Lines) -> None:
+    """The listener logs by the standard library: `action` and the like are what alerts go by."""
+    log_gap(Gap("/data/ContactChangeEvent", "position_refused", 1, 2))
+    logging.getLogger("listener.changes.any").warning("refused", extra={"email": MARKER, "note": "ana@example.com"})
+    logging.getLogger("some.library").warning("away", extra={"note": MARKER})
+    gap, refused, away = lines.all()
+    assert {line["stage"] for line in lines.all()} == {"writer"}
+    assert (gap["level"], gap["action"], gap["channel"]) == ("critical", "gap", "/data/ContactChangeEvent")
+    assert (gap["since"], gap["until"]) == (1, 2)
+    assert refused["email"] == "[refused]"
+    assert "note" not in away
+    assert MARKER not in lines.getvalue()
+    assert "ana@example.com" not in lines.getvalue()
 
 
 async def test_context_belongs_to_its_unit_of_work(log: Any, lines: Lines) -> None:
