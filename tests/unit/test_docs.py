@@ -176,7 +176,7 @@ def test_every_merge_rule_has_its_tests_and_an_example(pages: dict[str, Page], r
 def test_the_examples_of_the_merge_are_what_the_rules_do_now(pages: dict[str, Page], root: Path) -> None:
     """And the lists of tests are those of today: `make pages` would change nothing."""
     text = pages[merge_page.PAGE].text
-    assert text.splitlines() == merge_page.with_examples(text, root).splitlines()
+    assert text.splitlines() == merge_page.with_examples(text, root).splitlines(), "make pages writes it anew"
 
 
 def test_topics_groups_and_headers(pages: dict[str, Page]) -> None:
