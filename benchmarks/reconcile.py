@@ -109,7 +109,7 @@ async def _tandem(kafka: str, mongodb: str, records: int) -> dict[str, Any]:
     kafka_settings = KafkaSettings(bootstrap_servers=kafka)
     name = _name()
     async with (
-        open_database(MongoSettings(uri=mongodb, database=name)) as database,
+        open_database(MongoSettings(uri=mongodb, database=name), retry_writes=False) as database,
         open_producer(kafka_settings) as producer,
     ):
         catalog = Catalog(preset("ticketing"))

@@ -1,4 +1,4 @@
-"""Opens the database with the guarantees that the promises need: majority writes, journalled, retried once."""
+"""Opens the database with the guarantees that the promises need: majority writes, journalled."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,17 +22,19 @@ class Refused(Exception):
 
 
 @asynccontextmanager
-async def open_database(settings: MongoSettings) -> AsyncIterator[Database]:
+async def open_database(settings: MongoSettings, *, retry_writes: bool = True) -> AsyncIterator[Database]:
     """The database, reached and logged in to; its connections are closed at the end.
 
-    Dates come back in UTC, with their zone.
+    Dates come back in UTC, with their zone. With `retry_writes` the driver repeats a write once that was not answered,
+    for which MongoDB keeps a record of each: a fourth of what an update costs it. Who repeats by itself, and whose
+    writes are guarded, does without.
 
     Raises:
         Unavailable: no server answered within `connect_seconds`, or TLS failed.
         Refused: the credentials are wrong, or may not use the database.
     """
     try:
-        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(**_options(settings))
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(**_options(settings), retryWrites=retry_writes)
     except (ConfigurationError, OSError) as error:
         # OSError: a certificate file that cannot be read as one.
         raise Unavailable(f"MongoDB: {error}") from None
@@ -72,7 +74,6 @@ def _options(settings: MongoSettings) -> dict[str, Any]:
         "appname": "tandem",
         "w": "majority",
         "journal": True,
-        "retryWrites": True,
         "retryReads": True,
         "tz_aware": True,
         "uuidRepresentation": "standard",

@@ -25,8 +25,13 @@ DOCUMENT_INDEXES = (
 INDEXES = {
     SYNC_LOGS: (
         IndexModel([("kind", ASCENDING), ("document", ASCENDING), ("at", DESCENDING)], name="document"),
-        IndexModel([("record", ASCENDING), ("at", DESCENDING)], name="record", sparse=True),
-        IndexModel([("type", ASCENDING), ("at", DESCENDING)], name="type"),
+        # Most rows are the plain ones of platform events, which have no record and are looked for by their document.
+        IndexModel(
+            [("record", ASCENDING), ("at", DESCENDING)],
+            name="of_record",
+            partialFilterExpression={"record": {"$gt": ""}},
+        ),
+        IndexModel([("type", ASCENDING), ("at", DESCENDING)], name="audit", partialFilterExpression={"type": "audit"}),
     ),
     PARKED: (
         IndexModel([("kind", ASCENDING), ("document", ASCENDING)], name="document"),

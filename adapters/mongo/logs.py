@@ -10,18 +10,25 @@ from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import PARKED, SYNC_LOGS
 from schemas.storage import Parked
+from schemas.unavailable import Unavailable
 
 _DUPLICATE_KEY = 11000
 
 
 async def _insert_new(database: Database, collection: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Insert rows; one whose `_id` is there already stays as it is. Those that were not there yet."""
+    """Insert rows; one whose `_id` is there already stays as it is. Those that were not there yet.
+
+    Raises:
+        Unavailable: as `answering`, or not confirmed by a majority.
+    """
     if not rows:
         return []
     with answering():
         try:
             await database[collection].insert_many(rows, ordered=False)
         except BulkWriteError as error:
+            if error.details.get("writeConcernErrors"):
+                raise Unavailable("MongoDB did not confirm a write by a majority") from error
             failures = error.details.get("writeErrors", [])
             if not failures or any(failure.get("code") != _DUPLICATE_KEY for failure in failures):
                 raise

@@ -117,14 +117,18 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(settings: MongoSettings, mapping: MappingSettings, frame: Frame) -> AsyncIterator[Store]:
+async def open_store(
+    settings: MongoSettings, mapping: MappingSettings, frame: Frame, *, retry_writes: bool = True
+) -> AsyncIterator[Store]:
     """The store for as long as the block runs; a mapping is seeded where there is none.
+
+    `retry_writes` as for `open_database`.
 
     Raises:
         Unavailable: MongoDB does not answer.
         InvalidMapping: the mapping to seed with cannot be used.
     """
-    async with open_database(settings) as database:
+    async with open_database(settings, retry_writes=retry_writes) as database:
         mappings = MongoMappings(database)
         in_force = MappingInForce(await mappings.seed(mapping.read()))
         await prepare(database, [kind.collection for kind in in_force.mapping.kinds.values()])

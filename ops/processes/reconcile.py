@@ -24,7 +24,11 @@ async def stage(frame: Frame) -> None:
         KafkaSettings, MongoSettings, RunnerSettings, MergeSettings, MappingSettings
     )
     await make_topics(kafka)
-    async with open_store(mongo, mapping, frame) as store, open_producer(kafka) as producer:
+    # A batch that was not answered is read and decided again: each update by its revision, each row by its id.
+    async with (
+        open_store(mongo, mapping, frame, retry_writes=False) as store,
+        open_producer(kafka) as producer,
+    ):
         frame.pings["kafka"] = producer.ping
         reconciler = Reconciler(
             catalog=store.mapping.current,
