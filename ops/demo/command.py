@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ from ops.demo.stage import set_stage
 from ops.mapping_source import MappingSettings
 from ops.settings import WrongSettings, read_settings
 from schemas.unavailable import Unavailable
-from simulator.servers.errors import ServerError
+from simulator.servers.errors import ServerError, refuse_windows
 
 FOLDER = Path(".tandem")
 
@@ -71,6 +72,7 @@ def _outcome(plan: Plan, console: Console) -> int:
 
 
 async def _run(plan: Plan, console: Console) -> int:
+    refuse_windows(sys.platform)
     _stop_on_sigterm()
     (settings,) = read_settings(MappingSettings, env_file=Path(os.devnull))  # .env is for the real thing
     mapping = settings.read()

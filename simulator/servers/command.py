@@ -8,13 +8,14 @@ import signal
 import sys
 from pathlib import Path
 
-from simulator.servers.errors import ServerError
+from simulator.servers.errors import ServerError, refuse_windows
 from simulator.servers.local import local_servers
 
 
 def run(*, directory: Path | None) -> None:
     """Start both, print one JSON line with the addresses, stay up until Ctrl-C or SIGTERM."""
     try:
+        refuse_windows(sys.platform)
         asyncio.run(_serve(directory))
     except ServerError as error:
         sys.exit(str(error))

@@ -5,10 +5,8 @@ Run as a program (`python -m simulator.servers.jars FOLDER`) to take them, so th
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import os
-import pwd
 import shutil
 import sys
 import tempfile
@@ -32,7 +30,12 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
     base = Path(environ.get("XDG_CACHE_HOME") or "")
     if base.is_absolute():
         return base / "tandem"
-    return Path(environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir) / ".cache" / "tandem"
+    home = environ.get("HOME")
+    if not home:
+        import pwd  # noqa: PLC0415 - not on Windows
+
+        home = pwd.getpwuid(os.getuid()).pw_dir
+    return Path(home) / ".cache" / "tandem"
 
 
 async def kafka_jars(cache: Path) -> Path:
@@ -79,6 +82,8 @@ def digest(folder: Path) -> str:
 @contextlib.contextmanager
 def only_one(lock: Path) -> Iterator[None]:
     """One process at a time; the lock ends with its holder, however that ends."""
+    import fcntl  # noqa: PLC0415 - not on Windows
+
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)

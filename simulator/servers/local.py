@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simulator.servers.errors import refuse_windows
 from simulator.servers.kafka import start_kafka
 from simulator.servers.mongod import start_mongod
 from simulator.servers.process import LocalServer
@@ -42,6 +44,8 @@ async def servers_or_start(
     given = {need: environ[SETTINGS[need]] for need in needs if environ.get(SETTINGS[need])}
     with _folder(directory) as folder:
         missing = [need for need in needs if need not in given]
+        if missing:
+            refuse_windows(sys.platform)
         started = await _start_all(
             [STARTERS[need](folder / need, environ, temporary=directory is None) for need in missing]
         )

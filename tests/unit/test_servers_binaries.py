@@ -3,12 +3,16 @@
 import asyncio
 import importlib.metadata
 import importlib.util
+import subprocess
+import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from simulator.servers.errors import NoBinaries, ServerError
+from ops.demo import command as demo
+from simulator.servers.errors import NoBinaries, ServerError, WrongPlatform
 from simulator.servers.jars import cache_folder, digest, fetch
 from simulator.servers.kafka import find_java, new_cluster_id, server_properties
 from simulator.servers.local import servers_or_start
@@ -64,6 +68,38 @@ def test_a_java_of_the_machine_serves_from_17(tmp_path: Path, told: str, good: b
     else:
         with pytest.raises(NoBinaries):
             find_java(environ)
+
+
+NOT_ON_WINDOWS = """
+import sys
+for module in ("fcntl", "pwd", "uvloop"):
+    sys.modules[module] = None
+import ops.demo.command, simulator.servers.command
+"""
+
+
+def test_windows_has_a_clear_line_and_no_import_error() -> None:
+    """Nothing that only other platforms have is imported before that line can be said."""
+    subprocess.run([sys.executable, "-P", "-c", NOT_ON_WINDOWS], check=True, timeout=60)
+
+
+async def test_what_is_named_is_used_on_windows_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what has to be started cannot be had there."""
+    monkeypatch.setattr("simulator.servers.local.sys", SimpleNamespace(platform="win32"))
+    given = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092"}
+    async with servers_or_start(given, needs=("kafka",)) as servers:
+        assert servers.kafka_bootstrap == "kafka:9092"
+    with pytest.raises(WrongPlatform, match="WSL"):
+        async with servers_or_start(given):
+            raise AssertionError("nothing is started")
+
+
+def test_the_demo_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where both servers are named: its processes are started and stopped by signals."""
+    monkeypatch.setattr("ops.demo.command.sys", SimpleNamespace(platform="win32"))
+    assert demo.run(plain=True) == demo.EXIT_FAILED
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "run it in WSL" in line
 
 
 async def test_servers_that_the_settings_name_are_used() -> None:
