@@ -14,15 +14,17 @@ from simulator.org.values import rest_renderer
 
 
 class Edit(BaseModel):
-    """One edit. The record is named by `id`, or by `key`: one field and its value."""
+    """One edit. The record, of a merge the master, is named by `id`, or by `key`: one field and its value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    action: Literal["create", "update", "delete", "undelete"] = "update"
+    action: Literal["create", "update", "delete", "undelete", "merge"] = "update"
     object: str = "Contact"
     id: str = ""
     key: dict[str, Any] = Field(default_factory=dict, max_length=1)
     fields: dict[str, Any] = Field(default_factory=dict)
+    losers: tuple[str, ...] = ()
+    """Of a merge: the ids of the one or two records that end with it."""
     expect: dict[str, Any] | None = None
     """Edit only if these fields hold these values now (JSON, as REST shows them)."""
 
@@ -30,6 +32,8 @@ class Edit(BaseModel):
     def _names_a_record(self) -> "Edit":
         if (self.action != "create") != bool(self.id or self.key):
             raise ValueError("an edit names a record by id or key, a create names none")
+        if (self.action == "merge") != bool(self.losers):
+            raise ValueError("a merge names its losers, and nothing else does")
         return self
 
 
@@ -88,6 +92,9 @@ def _make(org: Org, transaction: Transaction, edit: Edit) -> str:
         transaction.delete(definition, record_id)
     elif edit.action == "undelete":
         transaction.undelete(definition, record_id)
+    elif edit.action == "merge":
+        losers = [ids.normalise(loser) or loser for loser in edit.losers]
+        transaction.merge(definition, record_id, losers, transaction.read(definition, edit.fields))
     else:
         transaction.update(definition, record_id, transaction.read(definition, edit.fields))
     return record_id

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import orjson
 
-from simulator.org.objects import FieldDefinition, ObjectDefinition
+from simulator.org.objects import MASTER, FieldDefinition, ObjectDefinition
 from simulator.org.store import Row
 from simulator.org.values import Renderer, event_renderer
 from simulator.org.working_set import TouchedRecord
@@ -17,7 +17,7 @@ from simulator.org.working_set import TouchedRecord
 NoChangeEvent = Literal["none", "last_modified"]
 """What an update that changes no value brings: no event, or one with LastModifiedDate alone."""
 
-_NEVER_IN_EVENTS = frozenset({"Id", "IsDeleted", "SystemModstamp"})
+_NEVER_IN_EVENTS = frozenset({"Id", "IsDeleted", MASTER, "SystemModstamp"})
 
 
 @dataclass(frozen=True, slots=True)

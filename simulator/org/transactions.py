@@ -4,18 +4,21 @@ The order of a save: the caller's values, triggers, then required fields, each c
 row that is refused leaves the transaction as it was.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from simulator.org.bodies import Reader, Values
 from simulator.org.errors import SalesforceError
-from simulator.org.objects import FieldDefinition, FieldType, ObjectDefinition, Objects
+from simulator.org.objects import MASTER, FieldDefinition, FieldType, ObjectDefinition, Objects
 from simulator.org.store import Row, Store
 from simulator.org.tokens import User
 from simulator.org.triggers import Triggers
 from simulator.org.values import Stored
 from simulator.org.working_set import Operation, Source, TouchedRecord, WorkingSet
+
+_MOST_LOSERS = 2
+"""As in Salesforce's pages and its SOAP merge()."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +106,10 @@ class Transaction:
         Raises:
             SalesforceError: it is not there.
         """
-        self._mark(definition, record_id, self._alive(definition, record_id), "DELETE", 1)
+        self._mark(definition, record_id, self._alive(definition, record_id), "DELETE", {"IsDeleted": 1})
 
     def undelete(self, definition: ObjectDefinition, record_id: str) -> None:
-        """Take a record out of the recycle bin.
+        """Take a record out of the recycle bin. What a merge took from it, its children and its values, stays taken.
 
         Raises:
             SalesforceError: it is not in it, or another record has its unique value by now.
@@ -115,14 +118,42 @@ class Transaction:
         if row is None or not row["IsDeleted"]:
             raise SalesforceError("UNDELETE_FAILED", "Entity is not in the recycle bin", [])
         self._check_unique(definition, record_id, row)
-        self._mark(definition, record_id, row, "UNDELETE", 0)
+        alone: Values = {MASTER: None} if definition.mergeable else {}
+        self._mark(definition, record_id, row, "UNDELETE", {"IsDeleted": 0, **alone})
+
+    def merge(self, definition: ObjectDefinition, master_id: str, loser_ids: Sequence[str], values: Values) -> None:
+        """Merge up to two records into a third: it takes these values, theirs are lost with them, children move to it.
+
+        In the order of the Apex Developer Guide, "Triggers and Merge Statements": the losers are deleted, their
+        children move without triggers, the master is updated as ever.
+
+        Raises:
+            SalesforceError: it cannot be done. The transaction may be half done then, and must not be committed.
+        """
+        if not definition.mergeable:
+            raise SalesforceError("INVALID_TYPE", f"{definition.label} records cannot be merged")
+        if not 1 <= len(loser_ids) <= _MOST_LOSERS or len({master_id, *loser_ids}) != len(loser_ids) + 1:
+            raise SalesforceError("MERGE_FAILED", f"one or two other records are merged into a master: {loser_ids}", [])
+        self._alive(definition, master_id)
+        for loser_id in loser_ids:
+            loser = self._alive(definition, loser_id)
+            self._mark(definition, loser_id, loser, "DELETE", {"IsDeleted": 1, MASTER: master_id})
+        for child, field in self._rules.objects.references_to(definition.name):
+            for loser_id in loser_ids:
+                self._move_children(child, field, loser_id, master_id)
+        self.update(definition, master_id, values)
+
+    def _move_children(self, child: ObjectDefinition, field: FieldDefinition, parent_id: str, new_id: str) -> None:
+        for record_id in self.records.matches(child, field, parent_id):
+            before = self._alive(child, record_id)
+            own_parent = None if record_id == new_id else new_id
+            self._mark(child, record_id, before, "UPDATE", {field.name: own_parent})
 
     def _mark(
-        self, definition: ObjectDefinition, record_id: str, before: Row, operation: Operation, deleted: int
+        self, definition: ObjectDefinition, record_id: str, before: Row, operation: Operation, values: Values
     ) -> None:
-        row = {**before, "IsDeleted": deleted}
-        by: dict[str, Source] = {"IsDeleted": self.actor.source}
-        self.records.put(TouchedRecord(definition, record_id, operation, before, row, by))
+        by: dict[str, Source] = dict.fromkeys(values, self.actor.source)
+        self.records.put(TouchedRecord(definition, record_id, operation, before, {**before, **values}, by))
 
     def _alive(self, definition: ObjectDefinition, record_id: str) -> Row:
         row = self.records.row(definition, record_id)

@@ -84,6 +84,12 @@ class OrgClient:
         (result,) = await self.admin("POST", "/edits", {"id": record_id, "fields": fields})
         return dict(result)
 
+    async def merge(self, master: str, *losers: str, **fields: Any) -> dict[str, Any]:
+        """A user's merge of Contacts; its result."""
+        edit = {"action": "merge", "id": master, "losers": losers, "fields": fields}
+        (result,) = await self.admin("POST", "/edits", edit)
+        return dict(result)
+
     def events(self, after: int | None = None) -> list[dict[str, Any]]:
         """Payloads on the bus after a replay id."""
         return [change.payload for change in self.org.org.bus.after(after, None, 10_000)]

@@ -1,7 +1,11 @@
 """What every `consumers.ports.Records` does, fake or real: inherit, and give it as the fixture `records`.
 
+The fixture `people` does what only people in Salesforce do.
+
 The object is Contact with the text fields `Tandem_Customer_Id__c` (external id, unique) and `Tandem_Customer_Write__c`.
 """
+
+from typing import Protocol
 
 import pytest
 
@@ -23,6 +27,16 @@ async def made(records: Records, external_id: str, **values: object) -> str:
     [result] = await records.upsert("Contact", EXTERNAL_ID, [contact(external_id, **values)])
     assert result.succeeded, result
     return result.record_id
+
+
+class People(Protocol):
+    """Those who work in Salesforce itself, with Contacts."""
+
+    async def merge(self, master: str, *losers: str) -> None:
+        """Merge records into one, which takes none of the others' values."""
+
+    async def undelete(self, record_id: str) -> None:
+        """Take a record out of the recycle bin."""
 
 
 class RecordsBehaviour:
@@ -152,3 +166,28 @@ class RecordsBehaviour:
         assert await records.successors("Contact", [deleted, alive, NEVER_WAS, "nonsense"]) == {}
         assert await records.successors("Contact", []) == {}
         assert await records.successors("Campaign", [deleted]) == {}
+
+    async def test_what_was_merged_has_a_successor(self, records: Records, people: People) -> None:
+        """By 18-character id, also where it is deleted by now; the losers' values and ids are no longer found."""
+        master, first, second, other, last = [await made(records, f"cust-2{number}") for number in range(5)]
+        await people.merge(master, first, second)
+        wanted = [first[:15], second, master, NEVER_WAS]
+        assert await records.successors("Contact", wanted) == {first: master, second: master}
+        assert [result.failure for result in await records.delete("Contact", [first])] == [Failure.GONE]
+        assert await records.find("Contact", EXTERNAL_ID, ["cust-20", "cust-21"]) == {"cust-20": [master]}
+        await people.merge(other, master)
+        await people.merge(last, other)
+        ends = {first: last, second: last, master: last, other: last}
+        assert await records.successors("Contact", [first, second, master, other, last]) == ends
+        await records.delete("Contact", [last])
+        assert await records.successors("Contact", [first, last]) == {first: last}
+
+    async def test_what_was_undeleted_is_its_own_again(self, records: Records, people: People) -> None:
+        """And what was merged into it ends with it."""
+        first, second, third = [await made(records, f"cust-3{number}") for number in range(3)]
+        await people.merge(second, first)
+        await people.merge(third, second)
+        await people.undelete(second)
+        assert await records.successors("Contact", [first, second]) == {first: second}
+        assert set((await records.read("Contact", [second, third], [])).rows) == {second, third}
+        assert await records.find("Contact", EXTERNAL_ID, ["cust-31"]) == {"cust-31": [second]}

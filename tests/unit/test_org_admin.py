@@ -39,6 +39,8 @@ async def test_records_are_paged_by_id() -> None:
         ("POST", "/edits", {"edits": []}, 400),
         ("POST", "/edits", {"action": "create", "id": "003"}, 400),
         ("POST", "/edits", {"fields": {}}, 400),
+        ("POST", "/edits", {"action": "merge", "id": "003"}, 400),
+        ("POST", "/edits", {"action": "delete", "id": "003", "losers": ["003"]}, 400),
         ("POST", "/gaps", {"type": "UPDATE", "record_ids": ["x"]}, 400),
         ("POST", "/tokens/revoke", {"token": 5}, 400),
     ],
@@ -91,7 +93,7 @@ async def test_objects_describe_themselves() -> None:
     """What a client needs before it maps: required, writable, unique, lengths, picklists, references."""
     async with org_client() as client:
         _, told = await client.call("GET", "/sobjects")
-        assert {one["name"] for one in told["sobjects"]} == {"Account", "Contact", "User"}
+        assert {one["name"] for one in told["sobjects"]} == {"Account", "Contact", "Lead", "User"}
         assert told["maxBatchSize"] == 200
         _, told = await client.call("GET", "/sobjects/contact")
         assert told["objectDescribe"]["keyPrefix"] == "003"

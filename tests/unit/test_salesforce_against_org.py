@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.org import OrgClient, org_client
-from support.records_behaviour import EXTERNAL_ID, RecordsBehaviour, contact, made
+from support.records_behaviour import EXTERNAL_ID, People, RecordsBehaviour, contact, made
 
 from adapters.salesforce.describe_check import check_kind
 from adapters.salesforce.opening import Salesforce, open_salesforce
@@ -51,12 +51,31 @@ async def planted(org: OrgClient, **fault: Any) -> AsyncIterator[None]:
     await org.admin("DELETE", "/faults")
 
 
+class PeopleOfTheOrg:
+    """What people do in the simulated org."""
+
+    def __init__(self, org: OrgClient) -> None:
+        self._org = org
+
+    async def merge(self, master: str, *losers: str) -> None:
+        result = await self._org.merge(master, *losers)
+        assert result["success"], result
+
+    async def undelete(self, record_id: str) -> None:
+        [result] = await self._org.admin("POST", "/edits", {"action": "undelete", "id": record_id})
+        assert result["success"], result
+
+
 class TestSalesforceRecords(RecordsBehaviour):
     """The adapter does what the fake does."""
 
     @pytest.fixture
     def records(self, salesforce: Salesforce) -> Records:
         return salesforce.records
+
+    @pytest.fixture
+    def people(self, org: OrgClient) -> People:
+        return PeopleOfTheOrg(org)
 
 
 def test_the_login_is_what_the_subscriber_needs(salesforce: Salesforce) -> None:
@@ -105,6 +124,35 @@ async def test_an_org_in_trouble_blames_no_row(
         results = await salesforce.records.upsert("Contact", EXTERNAL_ID, [contact("cust-3"), contact("cust-4")])
     assert [(result.failure, result.org_wide) for result in results] == [(failure, True)] * 2
     assert code in ("", results[0].code)
+
+
+async def test_a_deletion_in_trouble_is_told_as_it_was(org: OrgClient, salesforce: Salesforce) -> None:
+    """A lock passes unnoticed; a lost reply is unknown though the record is gone, and a second try finds it so."""
+    first, second = await made(salesforce.records, "gone-1"), await made(salesforce.records, "gone-2")
+    async with planted(org, kind="lock_row", count=1):
+        assert [result.succeeded for result in await salesforce.records.delete("Contact", [first])] == [True]
+    async with planted(org, kind="reply_lost", count=1):
+        [result] = await salesforce.records.delete("Contact", [second])
+    assert (result.failure, result.org_wide) == (Failure.UNKNOWN, True)
+    [again] = await salesforce.records.delete("Contact", [second])
+    assert (again.failure, again.code) == (Failure.GONE, "ENTITY_IS_DELETED")
+    deletions = [event for event in org.events() if event["ChangeEventHeader"]["changeType"] == "DELETE"]
+    assert [event["ChangeEventHeader"]["changeOrigin"].partition(";")[2] for event in deletions] == [
+        "client=Tandem"
+    ] * 2
+
+
+async def test_long_lists_of_merged_records_are_all_followed(org: OrgClient, salesforce: Salesforce) -> None:
+    """However the queries are cut."""
+    rows = [contact(f"merged-{number:04}") for number in range(1_000)]
+    ids: list[str] = []
+    for start in range(0, len(rows), 200):
+        results = await salesforce.records.upsert("Contact", EXTERNAL_ID, rows[start : start + 200])
+        ids += [result.record_id for result in results]
+    edits = [{"action": "merge", "id": ids[place], "losers": [ids[place + 1]]} for place in range(0, 1_000, 2)]
+    assert all(result["success"] for result in await org.admin("POST", "/edits", edits))
+    expected = {ids[place + 1]: ids[place] for place in range(0, 1_000, 2)}
+    assert await salesforce.records.successors("Contact", ids) == expected
 
 
 async def test_a_lock_passes_with_quick_repeats(org: OrgClient, salesforce: Salesforce) -> None:

@@ -2,20 +2,36 @@
 
 import pytest
 from support.fake_salesforce import FakeRecords
-from support.records_behaviour import RecordsBehaviour
+from support.records_behaviour import People, RecordsBehaviour
 
-from consumers.ports import Records
 from schemas.change import Change, ChangeType
 from schemas.records import Failure, RecordUpdate
 from schemas.unavailable import Unavailable
+
+
+class PeopleOfTheFake:
+    """What people do in the fake."""
+
+    def __init__(self, fake: FakeRecords) -> None:
+        self._fake = fake
+
+    async def merge(self, master: str, *losers: str) -> None:
+        self._fake.merge("Contact", master, losers)
+
+    async def undelete(self, record_id: str) -> None:
+        self._fake.undelete("Contact", record_id)
 
 
 class TestFakeRecords(RecordsBehaviour):
     """The fake does what the adapter does."""
 
     @pytest.fixture
-    def records(self) -> Records:
+    def records(self) -> FakeRecords:
         return FakeRecords()
+
+    @pytest.fixture
+    def people(self, records: FakeRecords) -> People:
+        return PeopleOfTheFake(records)
 
 
 def contact(name: str = "Popescu", external_id: str = "c-1", **values: object) -> RecordUpdate:

@@ -97,7 +97,10 @@ _NEVER_EMPTY = frozenset(
     {"Id", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp", "OwnerId"}
 )
 
-_INDEXED = frozenset({"SystemModstamp", "AccountId", "ReportsToId"})
+MASTER = "MasterRecordId"
+"""Of a record that a merge has deleted: the record that was kept. Only what can be merged has this field."""
+
+_INDEXED = frozenset({"SystemModstamp", "AccountId", "ParentId", "ReportsToId"})
 
 AUDIT_FIELDS = ("CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp")
 
@@ -154,6 +157,11 @@ class ObjectDefinition(BaseModel):
     def by_name(self) -> dict[str, FieldDefinition]:
         """Fields by their exact name."""
         return {one.name: one for one in self.fields}
+
+    @property
+    def mergeable(self) -> bool:
+        """Whether records can be merged."""
+        return MASTER in self.by_name
 
     @cached_property
     def columns(self) -> tuple[FieldDefinition, ...]:
@@ -222,6 +230,13 @@ class Objects:
     def of_id(self, record_id: str) -> ObjectDefinition | None:
         """The object whose records' ids begin as this one does."""
         return self._by_prefix.get(record_id[:3])
+
+    def references_to(self, name: str) -> Iterator[tuple[ObjectDefinition, FieldDefinition]]:
+        """The lookups by which records of any object are children of this object's."""
+        for definition in self:
+            for field in definition.fields:
+                if field.to == name and field.name != MASTER:
+                    yield definition, field
 
     def __getitem__(self, name: str) -> ObjectDefinition:
         return self._by_name[name]
