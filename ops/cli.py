@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from consumers.rules.state import Side
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -119,6 +121,47 @@ def show(
     exit code is 1 if neither a document nor a record was found.
     """
     raise typer.Exit(importlib.import_module("ops.show").run(kind, id, rows=rows))
+
+
+review = typer.Typer(no_args_is_help=True, help="See and settle the conflicts that wait for a person.")
+app.add_typer(review, name="review")
+
+
+@review.command(name="list")
+def list_reviews(
+    kind: Annotated[str, typer.Option(help="Of this kind only, such as customer.")] = "",
+    field: Annotated[str, typer.Option(metavar="PATH", help="On this platform path only, such as phone.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many to show.")] = 50,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")] = False,
+) -> None:
+    """List the conflicts that wait for a person, the oldest first, and how many there are. Prints personal data.
+
+    Needs MONGODB_URI. These are conflicts on fields with the policy `review`: nothing is written to Salesforce until
+    somebody chooses.
+    """
+    raise typer.Exit(importlib.import_module("ops.review_command").run_list(kind, field, limit, as_json=as_json))
+
+
+@review.command()
+def choose(
+    kind: Annotated[str, typer.Argument(help="A kind of the mapping, such as customer.")],
+    id: Annotated[str, typer.Argument(help="The platform's id, such as cust-42.")],  # noqa: A002 - shown in the usage
+    path: Annotated[str, typer.Argument(help="The platform's path of the field, such as phone.")],
+    side: Annotated[Side, typer.Argument(help="Whose value both sides shall have.")],
+    why: Annotated[str, typer.Option(help="Why, kept in the audit with your login name.")] = "",
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+) -> None:
+    """Settle a conflict that waits: both sides get the value of the side you name. Prints personal data.
+
+    Needs MONGODB_URI, and MERGE_* as the processes have it. Both values are shown, and you are asked to confirm. The
+    value that lost stays in the audit. A running `tandem write` takes the value to Salesforce within seconds. The exit
+    code is 1 if nothing was changed: you said no, no such question is open, or it is now about other values than those
+    that were shown.
+    """
+    run = importlib.import_module("ops.review_command").run_choose
+    raise typer.Exit(run(kind, id, path, side, why=why, sure=yes))
 
 
 mapping = typer.Typer(no_args_is_help=True, help="See and change the mapping. docs/mapping.md says how to write it.")

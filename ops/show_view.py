@@ -18,6 +18,9 @@ from schemas.transforms import compile_field
 Row = Mapping[str, Any]
 
 NOTHING: Final = "-"
+_CONTROLS: Final = {
+    code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"
+}
 _ARROWS: Final = {Direction.PUSH: "→", Direction.PULL: "←", Direction.BOTH: "↔"}
 
 
@@ -198,10 +201,10 @@ def value_at(document: Row, path: str) -> Any:
 
 
 def text(value: Any) -> str:
-    """A value in one line: text as it is, anything else as JSON."""
+    """A value: text as it is, anything else as JSON. What would steer the terminal is shown as a sign instead."""
     if value is None:
         return NOTHING
-    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    return value.translate(_CONTROLS) if isinstance(value, str) else orjson.dumps(value, default=str).decode()
 
 
 def moment(at: Any) -> str:

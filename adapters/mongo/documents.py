@@ -1,6 +1,6 @@
 """The documents of every kind: read in one query, written in one guarded bulk write."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 from bson import encode
@@ -111,6 +111,30 @@ class MongoDocuments:
         """How many documents have a `_sync.due_at`, whenever it is."""
         with answering():
             return await self._database[collection].count_documents({"_sync.due_at": {"$exists": True}}, hint="due")
+
+    async def in_review(self, collection: str, field: str = "") -> AsyncIterator[Document]:
+        """Documents with a conflict that waits for a person, in no order; with one in this Salesforce field, if given.
+
+        Without their writes and audit rows: a queue may be long.
+        """
+        asked = {"_sync.reviews": field or {"$exists": True}}
+        cursor = self._database[collection].find(asked, {"_sync.writes": 0, "_sync.audit": 0})
+        while True:
+            with answering():
+                found = await anext(cursor, None)
+            if found is None:
+                return
+            yield found
+
+    async def count_reviews(self, collection: str) -> int:
+        """How many fields wait for a person."""
+        counted: list[Document] = [
+            {"$match": {"_sync.reviews": {"$exists": True}}},
+            {"$group": {"_id": None, "fields": {"$sum": {"$size": "$_sync.reviews"}}}},
+        ]
+        with answering():
+            found = await (await self._database[collection].aggregate(counted, hint="reviews")).to_list()
+        return int(found[0]["fields"]) if found else 0
 
     async def postpone(self, collection: str, due: Mapping[str, int], until: int) -> None:
         """Move `_sync.due_at` to `until` where it is still the value given for the id."""

@@ -130,6 +130,10 @@ class Metrics:
         """Documents of a kind that wait for the writer, whenever their time is."""
         self._due.labels(kind).set(documents)
 
+    def reviews_seen(self, kind: str, fields: int) -> None:
+        """Fields of a kind in which a conflict waits for a person."""
+        self._reviews.labels(kind).set(fields)
+
     # What there is: one group for each stage.
 
     def _declare_webhook(self) -> None:
@@ -196,6 +200,9 @@ class Metrics:
         )
         self._due = self._new(
             Gauge, "due_documents", "Documents that Salesforce is to be asked about, now or at their time.", "kind"
+        )
+        self._reviews = self._new(
+            Gauge, "open_reviews", "Fields in which a conflict waits for a person to choose.", "kind"
         )
 
     def _new(self, metric: type[_Plain], name: str, text: str, *labels: str) -> _Plain:

@@ -71,11 +71,18 @@ def choose(state: DocumentState, field: FieldState, rule: FieldRule, side: Side,
 def open_reviews(state: DocumentState, kind: Kind) -> Iterator[OpenReview]:
     """What a person is asked to choose in this document."""
     for rule in kind.may_hold:
-        field = state.fields.get(rule.name)
-        if field is None or field.review is None or field.source is None:
-            continue
-        values = {field.source: field.value, field.review.side: field.review.value}
-        yield OpenReview(rule, values[Side.PLATFORM], values[Side.SALESFORCE], field.source, field.review.since)
+        found = open_review(state, rule)
+        if found is not None:
+            yield found
+
+
+def open_review(state: DocumentState, rule: FieldRule) -> OpenReview | None:
+    """What a person is asked to choose in this field; None where nothing is."""
+    field = state.fields.get(rule.name)
+    if field is None or field.review is None or field.source is None:
+        return None
+    values = {field.source: field.value, field.review.side: field.review.value}
+    return OpenReview(rule, values[Side.PLATFORM], values[Side.SALESFORCE], field.source, field.review.since)
 
 
 def held_back(field: FieldState, rule: FieldRule, expected: Any) -> bool:

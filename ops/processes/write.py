@@ -143,6 +143,7 @@ async def _tell_due(store: Store, frame: Frame) -> None:
         for kind in store.mapping.current().kinds.values():
             try:
                 frame.metrics.due_seen(kind.name, await store.documents.count_due(kind.collection))
+                frame.metrics.reviews_seen(kind.name, await store.documents.count_reviews(kind.collection))
             except Unavailable as error:
                 frame.log.warning("due_not_seen", reason=str(error))
         await asyncio.sleep(DUE_SECONDS)
