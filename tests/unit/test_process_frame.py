@@ -203,7 +203,7 @@ def test_only_what_a_policy_settled_counts_as_a_conflict() -> None:
 
 
 async def test_rows_are_counted_by_their_own_outcome() -> None:
-    """One call, two ends."""
+    """One call, two ends; what was deleted is not what was written."""
 
     class Records:
         """Writes the first row and refuses the second."""
@@ -213,15 +213,17 @@ async def test_rows_are_counted_by_their_own_outcome() -> None:
         async def update(self, *_: object) -> list[RowResult]:
             return [RowResult(record_id="003A"), RowResult(failure=Failure.REJECTED, code="STRING_TOO_LONG")]
 
-        upsert = update
+        upsert = delete = update
 
     frame = new_frame()
     counted = CountedRecords(Records(), frame.metrics.rows_written)  # type: ignore[arg-type]
     await counted.update("Contact", [])
     await counted.upsert("Contact", "Id__c", [])
+    await counted.delete("Contact", [])
     page = frame.metrics.render().decode()
     assert 'tandem_salesforce_rows_total{outcome="written",sobject="Contact"} 2.0' in page
-    assert 'tandem_salesforce_rows_total{outcome="rejected",sobject="Contact"} 2.0' in page
+    assert 'tandem_salesforce_rows_total{outcome="deleted",sobject="Contact"} 1.0' in page
+    assert 'tandem_salesforce_rows_total{outcome="rejected",sobject="Contact"} 3.0' in page
 
 
 async def test_batches_are_timed() -> None:
