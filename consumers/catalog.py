@@ -19,7 +19,7 @@ class Catalog:
 
     def __init__(self, mapping: Mapping) -> None:
         self.version = mapping.version
-        self.kinds = {name: compile_kind(name, kind) for name, kind in mapping.kinds.items()}
+        self.kinds = {name: compile_kind(name, mapping) for name in mapping.kinds}
         self._events = {
             event_type: EventType(self.kinds[name], asserts)
             for name, kind in mapping.kinds.items()

@@ -132,6 +132,9 @@ class Mapping(_Strict):
 
     format: Literal[1] = 1
     version: int = Field(default=0, ge=0)
+    since: dict[KindName, dict[SalesforceName, int]] = Field(default_factory=dict)
+    """By kind and Salesforce field: the version that first mapped it to its path; given by the store too. A field that
+    is not named has been there from the first."""
     kinds: dict[KindName, KindMapping] = Field(min_length=1)
 
     def kind_of_event(self, event_type: str) -> tuple[str, KindMapping, Asserts] | None:

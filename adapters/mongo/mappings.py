@@ -11,7 +11,8 @@ from pymongo.errors import DuplicateKeyError
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from schemas.mapping import Mapping
-from schemas.mapping_reading import check_mapping, read_mapping
+from schemas.mapping_reading import InvalidMapping, check_mapping, read_mapping
+from schemas.mapping_versions import impossible, since
 
 COLLECTION = "salesforce_field_mappings"
 
@@ -54,10 +55,11 @@ class MongoMappings:
             VersionConflict: the current version is another one.
         """
         check_mapping(mapping)
-        current = await self._current_version()
+        before = await self.current()
+        current = before.version if before is not None else 0
         if current != expected_version:
             raise VersionConflict(expected_version, current)
-        published = mapping.model_copy(update={"version": expected_version + 1})
+        published = next_version(before, mapping)
         row = {
             "_id": published.version,
             "version": published.version,
@@ -108,6 +110,21 @@ class MongoMappings:
         with answering():
             found = await self._versions.find_one({}, {"_id": 1}, sort=[("_id", DESCENDING)])
         return int(found["_id"]) if found else 0
+
+
+def next_version(before: Mapping | None, mapping: Mapping) -> Mapping:
+    """`mapping` as the version after `before`.
+
+    Raises:
+        InvalidMapping: documents that are there cannot follow.
+    """
+    if before is None:
+        return mapping.model_copy(update={"version": 1, "since": {}})
+    problems = impossible(before, mapping)
+    if problems:
+        raise InvalidMapping(problems)
+    version = before.version + 1
+    return mapping.model_copy(update={"version": version, "since": since(before, mapping, version)})
 
 
 def _mapping(row: dict[str, Any] | None) -> Mapping | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from consumers.catalog import Catalog
 from consumers.ports import Document
@@ -11,8 +12,9 @@ from consumers.rules.kinds import Kind
 from consumers.rules.platform import assert_platform
 from consumers.rules.salesforce import apply_change
 from consumers.rules.state import DocumentState
-from consumers.rules.stored import load, narrow
+from consumers.rules.stored import load, narrow, value_at
 from consumers.rules.timing import Timing
+from consumers.rules.versions import bring_up
 from consumers.rules.writes import due_at, forget_old_writes
 from schemas.change import Change
 from schemas.outcome import Outcome, Result
@@ -91,7 +93,10 @@ class Batch:
         key = (kind.name, document_id)
         touched = self.documents.get(key)
         if touched is None:
-            touched = self.documents[key] = Touched(load(document, document_id, kind), kind)
+            state = load(document, document_id, kind)
+            if document is not None and state.mapping != kind.version:
+                bring_up(state, kind, self._occasion(mapping_name(kind)), partial(value_at, document))
+            touched = self.documents[key] = Touched(state, kind)
         return touched
 
     def _platform(self, index: int, fact: PlatformFact) -> Result:
@@ -146,6 +151,11 @@ def document_write(
     later = None if due is None else max(due, now + ring_again) if due <= now else due
     changes, gone = narrow(state, kind, now=now, due_at=later, decision=decision)
     return DocumentWrite(id=state.id, revision=state.revision, decision=decision, set=changes, unset=gone)
+
+
+def mapping_name(kind: Kind) -> str:
+    """Names a version of the mapping in audit rows."""
+    return f"mapping:{kind.version}"
 
 
 def commit_name(change: Change) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.mapping import Direction, FieldMapping, KindMapping, OnDelete, Policy, Unlinked
+from schemas.mapping import Direction, FieldMapping, Mapping, OnDelete, Policy, Unlinked
 from schemas.transforms import CompiledField, InvalidValue, compile_field
 
 
@@ -20,6 +20,8 @@ class FieldRule:
     pushes: bool
     pulls: bool
     values: CompiledField
+    since: int
+    """The version of the mapping that first mapped the field to its path."""
     fills_only: bool = False
     """A value in Salesforce is never overwritten."""
 
@@ -49,6 +51,8 @@ class Kind:
     """One kind of the mapping."""
 
     name: str
+    version: int
+    """Of the mapping."""
     collection: str
     sobject: str
     external_id: str
@@ -68,26 +72,28 @@ class Kind:
         return ("Id", "SystemModstamp", self.external_id, self.token, *self.by_name)
 
 
-def compile_kind(name: str, mapping: KindMapping) -> Kind:
-    """The kind as the rules use it."""
-    rules = tuple(_field_rule(field) for field in mapping.fields)
+def compile_kind(name: str, mapping: Mapping) -> Kind:
+    """A kind of the mapping as the rules use it."""
+    kind, since = mapping.kinds[name], mapping.since.get(name, {})
+    rules = tuple(_field_rule(field, since.get(field.salesforce, 0)) for field in kind.fields)
     return Kind(
         name=name,
-        collection=mapping.collection,
-        sobject=mapping.sobject,
-        external_id=mapping.external_id,
-        token=mapping.token,
+        version=mapping.version,
+        collection=kind.collection,
+        sobject=kind.sobject,
+        external_id=kind.external_id,
+        token=kind.token,
         fields=rules,
         by_name={rule.name: rule for rule in rules},
         by_path={rule.dotted: rule for rule in rules},
-        on_delete=mapping.on_delete,
-        on_unlinked=mapping.on_unlinked,
+        on_delete=kind.on_delete,
+        on_unlinked=kind.on_unlinked,
         within=_within(rules),
         may_hold=tuple(rule for rule in rules if rule.fills_only or Policy.REVIEW in (rule.policy, rule.first)),
     )
 
 
-def _field_rule(field: FieldMapping) -> FieldRule:
+def _field_rule(field: FieldMapping, since: int) -> FieldRule:
     return FieldRule(
         path=tuple(field.platform.split(".")),
         dotted=field.platform,
@@ -97,6 +103,7 @@ def _field_rule(field: FieldMapping) -> FieldRule:
         pushes=field.direction in (Direction.PUSH, Direction.BOTH),
         pulls=field.direction in (Direction.PULL, Direction.BOTH),
         values=compile_field(field),
+        since=since,
         fills_only=field.policy is Policy.FILL_ONLY,
     )
 

@@ -1,4 +1,4 @@
-"""Rules 1, 8 to 12, 21, 25: what a change event of the linked record says."""
+"""Rules 1, 8 to 12, 25: what a change event of the linked record says."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -83,7 +83,8 @@ def ordinary(
                 _buried(state, field, rule, value, position, occasion)
             _take_over(state, field, rule, value, position, at=occasion.shown_at)
         else:
-            settle_conflict(state, field, rule, value, position, by=f"13.{rule.policy}", occasion=occasion)
+            by = f"18.{rule.first}" if before is None else f"13.{rule.policy}"
+            settle_conflict(state, field, rule, value, position, by=by, occasion=occasion)
     elif field.source is Side.PLATFORM:
         review.drop(state, field, rule, occasion)
     settle(state, field, rule)

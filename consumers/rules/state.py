@@ -219,6 +219,8 @@ class DocumentState:
     kind: str
     id: str
     revision: int | None = None
+    mapping: int = 0
+    """The version of the mapping by which it was last decided (rule 29)."""
     fields: Fields = field(default_factory=Fields)
     """By Salesforce field name."""
     existence: Existence | None = None

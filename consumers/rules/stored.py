@@ -123,6 +123,7 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
     state.row_mark = sync.get("row", 0)
     state.writes = [_load_write(stored) for stored in sync.get("writes", ())]
     state.last_number = sync.get("number", 0)
+    state.mapping = sync.get("mapping", 0)
     state.read_reason = sync.get("read", "")
     if refusal := sync.get("refusal"):
         state.refusal = Refusal(
@@ -194,6 +195,7 @@ def _sync(state: DocumentState, kind: Kind, due_at: int | None, decision: str) -
     stored: dict[str, Any] = {
         "decisions": " ".join((decision, *state.decisions[: DECISIONS_KEPT - 1])),
         "number": state.last_number,
+        "mapping": kind.version,
     }
     if state.existence is not None:
         known = state.existence

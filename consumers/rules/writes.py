@@ -140,6 +140,8 @@ def _next_step(
     if overdue is not None and now >= overdue + timing.event_within:
         return Read("rule 14: the event of a write has not come")
     values = sendable(state, kind)
+    if any(_unknown(state, name) for name in values):
+        return Read("rule 18: nothing is known of a field")
     if values or _claims(state, link):
         return Send(values)
     return Until(overdue + timing.event_within) if overdue is not None else Nothing()
@@ -168,6 +170,11 @@ def _may_yet_be_made(state: DocumentState, kind: Kind, timing: Timing, *, now: i
         )
         for write in state.writes
     )
+
+
+def _unknown(state: DocumentState, name: str) -> bool:
+    field = state.fields.get(name)
+    return field is None or field.salesforce is None
 
 
 def _claims(state: DocumentState, link: Link) -> bool:

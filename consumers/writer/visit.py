@@ -3,16 +3,19 @@
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from consumers.ports import Documents, DocumentsRefused, SyncLog, Unavailable
-from consumers.reconciler.batch import document_write
+from consumers.ports import Document, Documents, DocumentsRefused, SyncLog, Unavailable
+from consumers.reconciler.batch import document_write, mapping_name
 from consumers.reconciler.reconciler import DOCUMENT_REFUSED
+from consumers.rules.audit import Occasion
 from consumers.rules.kinds import Kind
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.state import DocumentState
-from consumers.rules.stored import load
+from consumers.rules.stored import load, value_at
 from consumers.rules.timing import Timing
+from consumers.rules.versions import bring_up
 from consumers.rules.writes import due_at, forget_old_writes, wait
 from schemas.outcome import Outcome, Result
 
@@ -92,9 +95,17 @@ class Desk:
                 if document is None:
                     visit.found, visit.result = None, NO_DOCUMENT
                 else:
-                    visit.found = load(document, visit.id, kind)
+                    visit.found = self._decided(kind, visit.id, document)
                     there.append(visit)
         return there
+
+    def _decided(self, kind: Kind, document_id: str, document: Document) -> DocumentState:
+        state = load(document, document_id, kind)
+        if state.mapping != kind.version:
+            now = self.now()
+            occasion = Occasion(mapping_name(kind), now, now + self.timing.visible_after)
+            bring_up(state, kind, occasion, partial(value_at, document))
+        return state
 
     async def save(self, visits: Sequence[Visit]) -> set[str]:
         """Store what was decided, guarded; the ids of documents that another took meanwhile, which keep theirs."""

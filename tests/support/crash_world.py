@@ -48,7 +48,7 @@ TRIGGERS = (
     TriggerRule(object="Contact", action="refuse", field="Title", matches="Forbidden"),
 )
 REST_SECONDS = 60.0
-KIND = compile_kind("customer", preset("ticketing").kinds["customer"])
+KIND = compile_kind("customer", preset("ticketing"))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import copy
 import random
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from consumers.catalog import Catalog
@@ -14,8 +15,9 @@ from consumers.rules.retry import RetryPolicy
 from consumers.rules.rows import Row, apply_row
 from consumers.rules.salesforce import apply_change
 from consumers.rules.state import DocumentState
-from consumers.rules.stored import dump, load
+from consumers.rules.stored import dump, load, value_at
 from consumers.rules.timing import Timing
+from consumers.rules.versions import bring_up
 from consumers.rules.writes import (
     Delete,
     Find,
@@ -34,6 +36,7 @@ from consumers.rules.writes import (
 )
 from schemas.change import Change, ChangeType
 from schemas.mapping import Mapping
+from schemas.mapping_versions import since
 from schemas.outcome import Result
 from schemas.position import CommitPosition
 from schemas.records import Failure, RowResult
@@ -64,6 +67,22 @@ def mapping(policy: str = "salesforce_wins", on_delete: dict[str, str] | None = 
             }
         }
     )
+
+
+def changed(before: Mapping, salesforce: str, **settings: Any) -> Mapping:
+    """The next version: one field with other settings, `platform=""` takes it out; an unknown field is put in."""
+    raw = before.model_dump(mode="json")
+    fields = raw["kinds"]["customer"]["fields"]
+    field = next((field for field in fields if field["salesforce"] == salesforce), None)
+    if field is None:
+        fields.append({"salesforce": salesforce, **settings})
+    elif settings.get("platform") == "":
+        fields.remove(field)
+    else:
+        field.update(settings)
+    after = Mapping.model_validate(raw)
+    version = before.version + 1
+    return after.model_copy(update={"version": version, "since": since(before, after, version)})
 
 
 @dataclass
@@ -124,6 +143,16 @@ class World:
 
     def occasion(self, event: str) -> Occasion:
         return Occasion(event, self.now, self.now + self.timing.visible_after)
+
+    def publish(self, after: Mapping) -> bool:
+        """Another version of the mapping is in force, and the document is decided by it; whether it was."""
+        self.catalog = Catalog(after)
+        self.kind = self.catalog.kinds["customer"]
+        state = self.load()
+        occasion = self.occasion(f"mapping:{after.version}")
+        done = bring_up(state, self.kind, occasion, partial(value_at, self.stored or {}))
+        self.save(state)
+        return done
 
     # -- people ------------------------------------------------------------------------------------------------
 

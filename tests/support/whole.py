@@ -95,7 +95,7 @@ class Whole(Stages):
 
     def __post_init__(self) -> None:
         self.mapping = preset("ticketing")
-        self.kind = compile_kind("customer", self.mapping.kinds["customer"])
+        self.kind = compile_kind("customer", self.mapping)
         self.org_witness = OrgWitness(self.http, self.org.base_url)
         self.mongo_witness = MongoWitness(self.database)
         self._names = itertools.count(1)

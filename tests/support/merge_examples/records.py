@@ -17,6 +17,14 @@ def rule_18() -> Story:
     )
 
 
+def rule_19_first() -> Story:
+    """The person was in Salesforce before: the record is linked, and nothing is written before it was read whole."""
+    story = unknown({"Phone": "555 0199"})
+    story.at(5).posts("555 0142", named=False)
+    story.at(6).writes()
+    return story.ends(document="555 0142", salesforce="555 0199", next_call="read, from 10:00:09", outcomes="applied")
+
+
 def rule_19() -> Story:
     """A change is heard while the new record is read: that answer does not count, and it is read again."""
     story = unknown({"Phone": "555 0199"})
@@ -89,4 +97,14 @@ def rule_26() -> Story:
         salesforce="+1 555 0142",
         outcomes="applied, applied",
         audit=(("26", "salesforce", "555 0142"),),
+    )
+
+
+def rule_29() -> Story:
+    """The phone was only filled so far. A new version lets the platform's value through, which had been held back."""
+    story = agreed(policy="fill_only")
+    story.at(5).posts("555 0142")
+    story.at(60).mapping_is_published("Phone", "the policy of the phone is `latest_wins` now", policy="latest_wins")
+    return story.ends(
+        document="555 0142", salesforce="555 0100", next_call="write Phone = `555 0142`", outcomes="applied"
     )

@@ -8,6 +8,7 @@ from consumers.rules.state import Side
 from consumers.rules.writes import Delete, Find, Follow, Nothing, Read, forget_old_writes
 from support.merge_examples.tale import FIELDS, Tale
 from support.merge_examples.words import SIDES, call_of, clock, value_of, values_of
+from support.merge_world import changed, mapping
 
 FIRST: Final = "555 0100"
 """The phone that both sides agree on at the start."""
@@ -94,6 +95,13 @@ class Story(Tale):
         assert choose(state, state.fields[rule.name], rule, side, occasion, "a person chose"), "nothing to choose"
         world.save(state)
         self.tell(f"A person chooses {SIDES[side]}'s value")
+
+    def mapping_is_published(self, field: str, told: str, **settings: Any) -> None:
+        """Another version of the mapping, in which one Salesforce field has other settings."""
+        world = self.world
+        before = mapping(world.policy, world.on_delete)
+        assert world.publish(changed(before, field, **settings)), "the document was not decided again"
+        self.tell(f"A mapping is published: {told}")
 
     # -- the change stream -------------------------------------------------------------------------------------
 

@@ -1,0 +1,119 @@
+"""Rule 29: a document under a new version of the mapping is decided again from its registers, never by replaying."""
+
+from collections.abc import Callable
+from typing import Any
+
+from consumers.rules import audit, conflict
+from consumers.rules.agreement import settle
+from consumers.rules.audit import Occasion
+from consumers.rules.kinds import FieldRule, Kind
+from consumers.rules.review import choose
+from consumers.rules.state import DocumentState, FieldState, SalesforceRegister, Side
+from schemas.mapping import Policy
+from schemas.unavailable import Unavailable
+
+NEWLY_MAPPED = "rule 29: a field is newly mapped"
+
+Shown = Callable[[FieldRule], Any]
+"""What the document shows at a field's path, whoever put it there."""
+
+
+class DecidedByNewerMapping(Unavailable):
+    """The document is a version ahead: this process has still to take the version up, a moment from now."""
+
+
+def bring_up(state: DocumentState, kind: Kind, occasion: Occasion, shown: Shown) -> bool:
+    """Decide the document again if it was last decided by an older version; whether it was.
+
+    Raises:
+        DecidedByNewerMapping: it was last decided by a newer one. To go on would forget fields that are mapped by now.
+    """
+    if state.mapping == kind.version or state.revision is None:
+        return False
+    if state.mapping > kind.version:
+        raise DecidedByNewerMapping(
+            f"a {kind.name} was decided by version {state.mapping} of the mapping, and this process has {kind.version}"
+        )
+    for rule in kind.fields:
+        if rule.since > state.mapping:
+            _newly_mapped(state, rule, occasion, shown)
+        elif (field := state.fields.get(rule.name)) is not None:
+            _mapped_anew(state, field, rule, occasion)
+    state.mapping = kind.version
+    return True
+
+
+def _newly_mapped(state: DocumentState, rule: FieldRule, occasion: Occasion, shown: Shown) -> None:
+    """Rule 18: nothing is known of Salesforce's value, so the record is read; what is shown is the platform's own.
+
+    What an older version knew of the Salesforce field was of another path, or is long out of date.
+    """
+    state.fields.get(rule.name)  # taken from among those that stay as they are stored
+    field = state.fields[rule.name] = FieldState()
+    value = shown(rule)
+    if rule.pushes and rule.key(value) is not None:
+        field.show(value, Side.PLATFORM, made_at=0, at=occasion.now, revision=state.next_revision)
+    if state.record is not None:
+        state.read_reason = NEWLY_MAPPED
+
+
+def _mapped_anew(state: DocumentState, field: FieldState, rule: FieldRule, occasion: Occasion) -> None:
+    """A field that both versions map: what the new one leaves to no side, or to another, is decided."""
+    if field.review is not None and Policy.REVIEW not in (rule.policy, rule.first):
+        _settle_review(state, field, rule, occasion)
+    held = field.salesforce
+    if held is not None and rule.pulls and not rule.same(held.value, field.value):
+        if field.source is None:
+            if rule.key(held.value) is not None:
+                _show_salesforces(state, field, rule, held, occasion)
+        elif not rule.pushes or field.overruled:
+            _give_way(state, field, rule, held, occasion)
+    settle(state, field, rule)
+
+
+def _settle_review(state: DocumentState, field: FieldState, rule: FieldRule, occasion: Occasion) -> None:
+    """Nobody is asked any more: the policy that the field has now picks."""
+    waiting = field.review
+    if waiting is None:
+        return
+    times = {field.source: field.made_at, waiting.side: waiting.made_at}
+    theirs = waiting.value if waiting.side is Side.SALESFORCE else field.value
+    winner = conflict.winner(
+        rule.policy,
+        platform_at=times[Side.PLATFORM],
+        salesforce_at=times[Side.SALESFORCE],
+        salesforce_empty=rule.key(theirs) is None,
+    )
+    choose(state, field, rule, winner or Side.SALESFORCE, occasion, f"the policy is {rule.policy} now")
+
+
+def _give_way(
+    state: DocumentState, field: FieldState, rule: FieldRule, held: SalesforceRegister, occasion: Occasion
+) -> None:
+    """The field belongs to Salesforce now, or it may at last give back what its automation made of it."""
+    state.audit.append(
+        audit.row(
+            state,
+            rule,
+            field,
+            platform=(field.value, field.made_at),
+            salesforce=(held.value, held.position.timestamp),
+            winner=Side.SALESFORCE,
+            by="29",
+            note="the mapping has changed",
+            occasion=occasion,
+        )
+    )
+    _show_salesforces(state, field, rule, held, occasion)
+
+
+def _show_salesforces(
+    state: DocumentState, field: FieldState, rule: FieldRule, held: SalesforceRegister, occasion: Occasion
+) -> None:
+    field.show(
+        rule.values.pull(held.value),
+        Side.SALESFORCE,
+        made_at=held.position.timestamp,
+        at=occasion.shown_at,
+        revision=state.next_revision,
+    )
