@@ -238,6 +238,7 @@ class World:
         """The platform deletes the thing."""
         self.serial += 1
         self.posts.append(Post(Assertion(f"e{self.serial}", self._occurs_at(), {}, deletes=True)))
+        self.now += 1  # as after any post: an edit of the very time of a deletion is before or after it by arrival
 
     def _whole(self, looked_at: Shown, *, own: bool) -> dict[str, Any]:
         fields = {path: looked_at.values[name] for path, name in PATHS.items() if name in looked_at.values}
