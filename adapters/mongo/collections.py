@@ -16,6 +16,7 @@ _NAMESPACE_EXISTS = 48
 
 DOCUMENT_INDEXES = (
     IndexModel([("_sync.link.id", ASCENDING)], name="link", sparse=True),
+    IndexModel([("_sync.link.former", ASCENDING)], name="former", sparse=True),
     IndexModel([("_sync.due_at", ASCENDING)], name="due", sparse=True),
     IndexModel([("_sync.audit._id", ASCENDING)], name="undrained_audit", sparse=True),
     IndexModel([("_sync.reviews", ASCENDING)], name="reviews", sparse=True),

@@ -43,12 +43,22 @@ class MongoDocuments:
         return {document["_id"]: document for document in found}
 
     async def read_linked(self, collection: str, record_ids: Sequence[str]) -> dict[str, list[Document]]:
-        """The documents linked to these Salesforce records, by record id, in one query."""
+        """The documents linked to these Salesforce records, by record id, in one query.
+
+        A second one asks for the former ids of merged records, where some were not found.
+        """
+        linked: dict[str, list[Document]] = {}
         with answering():
             found = await self._database[collection].find({"_sync.link.id": {"$in": list(record_ids)}}).to_list()
-        linked: dict[str, list[Document]] = {}
-        for document in found:
-            linked.setdefault(document["_sync"]["link"]["id"], []).append(document)
+            for document in found:
+                linked.setdefault(document["_sync"]["link"]["id"], []).append(document)
+            missing = [record_id for record_id in record_ids if record_id not in linked]
+            if missing:
+                former = {"_sync.link.former": {"$in": missing}}
+                found = await self._database[collection].find(former).to_list()
+                for document in found:
+                    for record_id in set(document["_sync"]["link"]["former"]).intersection(missing):
+                        linked.setdefault(record_id, []).append(document)
         return linked
 
     async def write(self, collection: str, writes: Sequence[DocumentWrite]) -> set[str]:

@@ -16,7 +16,8 @@ from consumers.rules.stored import load, narrow, value_at
 from consumers.rules.timing import Timing
 from consumers.rules.versions import bring_up
 from consumers.rules.writes import due_at, forget_old_writes
-from schemas.change import Change
+from schemas.change import Change, ChangeType
+from schemas.mapping import Unlinked
 from schemas.outcome import Outcome, Result
 from schemas.storage import DocumentWrite
 
@@ -51,6 +52,8 @@ class Batch:
     linked: dict[tuple[str, str], list[tuple[str, str]]] = field(default_factory=dict)
     """Documents by sObject kind and record id."""
     results: dict[int, Result] = field(default_factory=dict)
+    unlinked: set[tuple[str, str]] = field(default_factory=set)
+    """Kind and record id of the records that belong to no document and are to be looked at."""
 
     def add(self, kind: Kind, documents: Mapping[str, Document]) -> None:
         """Take in documents that were read."""
@@ -117,8 +120,22 @@ class Batch:
                 self._note(touched, index, result)
                 results.append(result)
         if not results:
-            return Result(Outcome.IGNORED, "rule 19: the record is not linked")
+            return self._unlinked(fact)
         return next((result for result in results if result.outcome is Outcome.APPLIED), results[0])
+
+    def _unlinked(self, fact: ChangeFact) -> Result:
+        """A record that belongs to no document: the writer looks whether it should, where the mapping wants that."""
+        change = fact.change
+        wanting = [
+            kind
+            for kind in fact.kinds
+            # What names a write of ours is linked as soon as that write is answered.
+            if kind.on_unlinked is not Unlinked.IGNORE and not change.fields.get(kind.token)
+        ]
+        if not wanting or change.type in (ChangeType.DELETE, ChangeType.GAP_DELETE):
+            return Result(Outcome.IGNORED, "rule 19: the record is not linked")
+        self.unlinked |= {(kind.name, change.record_id) for kind in wanting}
+        return Result(Outcome.APPLIED, "on_unlinked: the writer looks at the record")
 
     def _note(self, touched: Touched, index: int, result: Result) -> None:
         touched.facts.append(index)

@@ -80,6 +80,7 @@ class Reconciler:
         """The end of each fact by its place, and those whose document the store will not write."""
         results: dict[int, Result] = {}
         partings: list[Parting] = []
+        unlinked: set[tuple[str, str]] = set()
         due: dict[tuple[str, str], tuple[Kind, DocumentState]] = {}
         for _round in range(ROUNDS):
             if not facts:
@@ -87,6 +88,7 @@ class Reconciler:
             batch = Batch(catalog, self._timing, self._now(), decisions())
             await self._read(batch, facts)
             batch.decide(facts)
+            unlinked |= batch.unlinked
             lost, refused = await self._write(batch)
             await self._drain(batch, lost | refused.keys())
             again = {place for key in lost for place in batch.documents[key].facts}
@@ -109,7 +111,9 @@ class Reconciler:
             facts = [(place, fact) for place, fact in facts if place in again]
         if facts:
             raise Unavailable("the same documents are being written by others without end")
-        await self._doorbells.ring([doorbell(kind, state) for kind, state in due.values()])
+        await self._doorbells.ring(
+            [doorbell(kind, state) for kind, state in due.values()] + [stray(*named) for named in sorted(unlinked)]
+        )
         return results | {parting.place: Result(Outcome.PARKED, DOCUMENT_REFUSED) for parting in partings}, partings
 
     async def _read(self, batch: Batch, facts: list[tuple[int, Fact]]) -> None:
@@ -201,6 +205,11 @@ def doorbell(kind: Kind, state: DocumentState) -> tuple[bytes, bytes]:
     record_id = state.link.record_id if state.link else ""
     key = topics.record_key(record_id) if record_id else topics.document_key(kind.name, state.id)
     return key, ring_for(kind.name, state.id, record_id)
+
+
+def stray(kind: str, record_id: str) -> tuple[bytes, bytes]:
+    """Key and value of the doorbell for a record that belongs to no document."""
+    return topics.record_key(record_id), ring_for(kind, "", record_id)
 
 
 def parked_record(

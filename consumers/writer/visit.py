@@ -95,13 +95,22 @@ class Desk:
                 if document is None:
                     visit.found, visit.result = None, NO_DOCUMENT
                 else:
-                    visit.found = self._decided(kind, visit.id, document)
+                    visit.found = self.decided(kind, visit.id, document)
                     there.append(visit)
         return there
 
-    def _decided(self, kind: Kind, document_id: str, document: Document) -> DocumentState:
+    async def read(self, kind: Kind, ids: Sequence[str]) -> dict[str, Document]:
+        """The documents that exist, by id."""
+        return await self._documents.read(kind.collection, ids)
+
+    def decided(self, kind: Kind, document_id: str, document: Document | None) -> DocumentState:
+        """The state of a document, or of one that is not there yet, under the mapping in force.
+
+        Raises:
+            DecidedByNewerMapping: this process has still to take the mapping up.
+        """
         state = load(document, document_id, kind)
-        if state.mapping != kind.version:
+        if document is not None and state.mapping != kind.version:
             now = self.now()
             occasion = Occasion(mapping_name(kind), now, now + self.timing.visible_after)
             bring_up(state, kind, occasion, partial(value_at, document))

@@ -10,6 +10,7 @@ from typing import Any
 from consumers.catalog import Catalog
 from consumers.ports import Documents, Parked, ParkedRecords, Record, Records, SyncLog
 from consumers.reconciler.reconciler import DOCUMENT_REFUSED, parked_record
+from consumers.rules.kinds import Kind
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.timing import Timing
 from consumers.rules.writes import (
@@ -25,6 +26,7 @@ from consumers.rules.writes import (
     give_up_unanswered,
     next_step,
 )
+from consumers.writer.adopt import Adopter
 from consumers.writer.delete import Deleter
 from consumers.writer.find import Finder
 from consumers.writer.follow import Follower
@@ -35,6 +37,8 @@ from schemas.codec import Undecodable, decode
 from schemas.doorbell import Doorbell
 from schemas.outcome import Outcome, Result
 
+Strays = dict[str, tuple[Kind, dict[str, list[int]]]]
+"""By kind: records without a document, and the places of the doorbells that name them."""
 ROUNDS = 4
 """Steps taken for one document in one batch (find, send, read, send); what is left has its `due_at`."""
 
@@ -70,14 +74,16 @@ class Writer:
         self._reader = Reader(self._desk, records)
         self._deleter = Deleter(self._desk, records)
         self._follower = Follower(self._desk, records)
+        self._adopter = Adopter(self._desk, records)
 
     async def handle(self, records: Sequence[Record]) -> list[Result]:
         """One end for each doorbell, in order.
 
         Raises:
-            Unavailable: MongoDB did not answer. Salesforce being away raises nothing: its documents are deferred.
+            Unavailable: MongoDB did not answer. Salesforce being away raises it only for records without a document:
+                documents are deferred, and those have none that could say when to look again.
         """
-        visits, parked = self._visits(records)
+        visits, strays, parked = self._visits(records)
         await self._parked.park(list(parked.values()))
         moving = visits
         for _round in range(ROUNDS):
@@ -89,6 +95,7 @@ class Writer:
         results = {place: Result(Outcome.PARKED, row.reason) for place, row in parked.items()}
         for visit in visits:
             results |= dict.fromkeys(visit.bells, visit.result)
+        results |= await self._adopt(strays)
         return [results[place] for place in range(len(records))]
 
     async def _step(self, visits: Sequence[Visit]) -> list[Visit]:
@@ -124,10 +131,19 @@ class Writer:
                 stale.append(visit)
         await self._desk.save(stale)
 
-    def _visits(self, records: Sequence[Record]) -> tuple[list[Visit], dict[int, Parked]]:
-        """Documents to look at, each once, and the doorbells that name none."""
+    async def _adopt(self, strays: Strays) -> dict[int, Result]:
+        """The ends of doorbells for records without a document."""
+        results: dict[int, Result] = {}
+        for kind, places in strays.values():
+            ends = await self._adopter.adopt(kind, list(places))
+            results |= {place: ends[record_id] for record_id, bells in places.items() for place in bells}
+        return results
+
+    def _visits(self, records: Sequence[Record]) -> tuple[list[Visit], Strays, dict[int, Parked]]:
+        """Documents to look at, each once; records without one, by kind; and the doorbells that name neither."""
         kinds = self._catalog().kinds
         visits: dict[tuple[str, str], Visit] = {}
+        strays: Strays = {}
         parked: dict[int, Parked] = {}
         for place, record in enumerate(records):
             try:
@@ -140,8 +156,11 @@ class Writer:
                 detail = f"no kind {bell.kind} in the mapping"
                 parked[place] = parked_record(record, "unknown_kind", detail, self._desk.now())
                 continue
+            if not bell.id:
+                strays.setdefault(bell.kind, (kind, {}))[1].setdefault(bell.record_id, []).append(place)
+                continue
             visits.setdefault((bell.kind, bell.id), Visit(kind, bell.id)).bells.append(place)
-        return list(visits.values()), parked
+        return list(visits.values()), strays, parked
 
     async def _park_refused(self, visits: Iterable[Visit], records: Sequence[Record]) -> None:
         """Refused by Salesforce for good, or by the store, which will not write what was decided."""

@@ -1,7 +1,7 @@
 """Documents, logs, parked records and doorbells in memory; one behaviour suite runs on these and on MongoDB."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,8 +46,8 @@ class FakeDocuments:
     async def read_linked(self, collection: str, record_ids: Sequence[str]) -> dict[str, list[Document]]:
         linked: dict[str, list[Document]] = {}
         for document in self._at(collection).values():
-            record_id = document.get("_sync", {}).get("link", {}).get("id")
-            if record_id in record_ids:
+            link = document.get("_sync", {}).get("link", {})
+            for record_id in {link.get("id"), *link.get("former", ())}.intersection(record_ids):
                 linked.setdefault(record_id, []).append(copy.deepcopy(document))
         return linked
 
@@ -78,6 +78,12 @@ class FakeDocuments:
             if document.get("_sync", {}).get("due_at", now + 1) <= now
         ]
         return sorted(found, key=lambda document: document["_sync"]["due_at"])[:limit]
+
+    async def in_review(self, collection: str, field: str = "") -> AsyncIterator[Document]:
+        for document in list(self._at(collection).values()):
+            names = document.get("_sync", {}).get("reviews", [])
+            if field in names or (names and not field):
+                yield copy.deepcopy(document)
 
     async def postpone(self, collection: str, due: Mapping[str, int], until: int) -> None:
         for key, was in due.items():

@@ -18,6 +18,7 @@ from schemas import cloudevents, topics
 from schemas.change import Change
 from schemas.codec import encode
 from schemas.log_record import Record
+from schemas.mapping import Mapping
 from schemas.outcome import Result
 from schemas.presets import preset
 from support.fake_documents import FakeDoorbells, FakeLog, FakeParked
@@ -51,6 +52,12 @@ class Stage:
             log=self.log,
             now=lambda: self.now,
         )
+
+    def map(self, **settings: Any) -> None:
+        """The customer of the preset, with other settings of its kind."""
+        raw = preset("ticketing").model_dump(mode="json")
+        raw["kinds"]["customer"] |= settings
+        self.catalog = Catalog(Mapping.model_validate(raw))
 
     def new_reconciler(self, on_conflict: Callable[[dict[str, Any]], None] = lambda _row: None) -> Reconciler:
         return Reconciler(

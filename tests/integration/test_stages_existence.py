@@ -1,0 +1,185 @@
+"""Records that are deleted, merged or met without a document: on documents in memory and on the real MongoDB."""
+
+from typing import Any
+
+import pytest
+from pymongo.asynchronous.database import AsyncDatabase
+from support.fake_documents import FakeDocuments
+from support.sync_stage import Stage
+
+from adapters.mongo.collections import prepare
+from adapters.mongo.documents import MongoDocuments
+from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
+from schemas.outcome import Outcome
+from schemas.records import Failure
+from schemas.unavailable import Unavailable
+
+ADA = {"last_name": "Lovelace", "email": "ada@example.org", "phone": "+40712345678"}
+EXTERNAL_ID = "Tandem_Customer_Id__c"
+TOKEN = "Tandem_Customer_Write__c"
+
+
+@pytest.fixture(params=["memory", pytest.param("mongodb", marks=pytest.mark.integration)])
+async def stage(request: pytest.FixtureRequest, database: AsyncDatabase[dict[str, Any]]) -> Stage:
+    """The same stage on either store, with a customer that both sides agree on."""
+    made = Stage(FakeDocuments())
+    if request.param == "mongodb":
+        await prepare(database, ["customers"])
+        made = Stage(MongoDocuments(database), MongoSyncLog(database), MongoParkedRecords(database))
+    await made.post(ADA, type_="customer.created")
+    await made.settle()
+    return made
+
+
+async def record_id(stage: Stage, id_: str = "cust-1") -> str:
+    """The record of a document."""
+    return str((await stage.document(id_))["_sync"]["link"]["id"])
+
+
+async def test_the_records_deletion_follows_the_platforms(stage: Stage) -> None:
+    """One call for all of them, and its events are no user's deletion."""
+    stage.map(on_delete={"platform": "delete", "salesforce": "recreate"})
+    await stage.post({}, type_="customer.deleted")
+    await stage.settle()
+    assert stage.salesforce.rows["Contact"] == {}
+    assert (await stage.document())["salesforce"]["syncStatus"] == "deleted"
+    assert [call.operation for call in stage.salesforce.calls].count("delete") == 1
+    await stage.post({"phone": "+40712000111"}, changed=["phone"])
+    await stage.settle()
+    assert stage.contact()["Phone"] == "+40712000111"
+
+
+@pytest.mark.parametrize("failure", [Failure.NOT_RUN, Failure.UNKNOWN])
+async def test_a_deletion_without_an_answer_is_asked_for_again(stage: Stage, failure: Failure) -> None:
+    """It may be asked for any number of times."""
+    stage.map(on_delete={"platform": "delete"})
+    stage.salesforce.fail_next_call(failure, "TIMEOUT", lands="at_once" if failure is Failure.UNKNOWN else "never")
+    await stage.post({}, type_="customer.deleted")
+    await stage.settle()
+    assert stage.salesforce.rows["Contact"] == {}
+    assert (await stage.document())["salesforce"]["syncStatus"] == "deleted"
+
+
+async def test_a_deletion_that_salesforce_refuses_waits_for_a_person(stage: Stage) -> None:
+    """The doorbell is parked with Salesforce's code, and the call is not repeated."""
+    stage.map(on_delete={"platform": "delete"})
+    stage.salesforce.fail_rows(lambda _update: True, Failure.REJECTED, "DELETE_FAILED")
+    await stage.post({}, type_="customer.deleted")
+    await stage.settle()
+    assert len(stage.salesforce.rows["Contact"]) == 1
+    assert (await stage.document())["_sync"]["refusal"]["code"] == "DELETE_FAILED"
+    assert [call.operation for call in stage.salesforce.calls].count("delete") == 1
+
+
+async def test_a_deleted_record_is_made_again_where_the_mapping_says_so(stage: Stage) -> None:
+    """Of what the document shows, under the same external id."""
+    stage.map(on_delete={"salesforce": "recreate"})
+    before = await record_id(stage)
+    stage.salesforce.remove("Contact", before)
+    await stage.settle()
+    contact = stage.contact()
+    assert (contact["LastName"], contact["Phone"], contact[EXTERNAL_ID]) == ("Lovelace", "+40712345678", "cust-1")
+    assert await record_id(stage) == contact["Id"] != before
+
+
+async def test_a_merged_record_leads_to_its_master(stage: Stage) -> None:
+    """The master's values are taken over, and it gets our external id and token."""
+    before = await record_id(stage)
+    master = stage.salesforce.create("Contact", {"LastName": "Lovelace", "Phone": "+40712000999"})
+    stage.salesforce.merge("Contact", master, [before])
+    await stage.settle()
+    document, contact = await stage.document(), stage.contact()
+    assert document["_sync"]["link"]["id"] == master
+    assert document["_sync"]["link"]["former"] == [before]
+    assert document["phone"] == contact["Phone"] == "+40712000999"
+    assert (contact[EXTERNAL_ID], contact[TOKEN].partition(":")[0]) == ("cust-1", "cust-1")
+
+
+async def test_a_merge_into_anothers_record_is_parked_with_both_named(stage: Stage) -> None:
+    """Which of two customers stays is nothing that a program may guess."""
+    await stage.post({"last_name": "Byron", "email": "b@example.org"}, id_="cust-2", type_="customer.created")
+    await stage.settle()
+    master = await record_id(stage, "cust-2")
+    stage.salesforce.merge("Contact", master, [await record_id(stage)])
+    await stage.settle()
+    document = await stage.document()
+    assert document["_sync"]["link"]["gone"]
+    assert document["_sync"]["refusal"]["code"] == "MERGED_INTO_ANOTHERS_RECORD"
+    assert "cust-2" in document["_sync"]["refusal"]["message"]
+    assert await record_id(stage, "cust-2") == master
+
+
+async def test_a_record_without_a_document_is_ignored_by_default(stage: Stage) -> None:
+    """A Contact that sales keep for themselves stays theirs."""
+    stage.salesforce.create("Contact", {"LastName": "Byron"})
+    (result,) = await stage.hear()
+    assert (result.outcome, result.reason) == (Outcome.IGNORED, "rule 19: the record is not linked")
+
+
+async def test_create_makes_a_document_of_a_record_and_gives_it_its_id(stage: Stage) -> None:
+    """A Contact made by sales becomes a customer; later edits travel both ways."""
+    stage.map(on_unlinked="create")
+    made = stage.salesforce.create("Contact", {"LastName": "Byron", "Phone": "+40712000222"})
+    await stage.settle()
+    document = await stage.document(made)
+    assert (document["last_name"], document["phone"]) == ("Byron", "+40712000222")
+    assert stage.salesforce.rows["Contact"][made][EXTERNAL_ID] == made
+    await stage.post({"phone": "+40712000333"}, id_=made, changed=["phone"])
+    stage.salesforce.edit("Contact", made, {"LastName": "Gordon"})
+    await stage.settle()
+    assert stage.salesforce.rows["Contact"][made]["Phone"] == "+40712000333"
+    assert (await stage.document(made))["last_name"] == "Gordon"
+    assert (await stage.document(made))["salesforce"]["syncStatus"] == "synced"
+
+
+async def test_create_heard_twice_makes_one_document(stage: Stage) -> None:
+    """Two doorbells, two writers, or the same change again: there is one document."""
+    stage.map(on_unlinked="create")
+    made = stage.salesforce.create("Contact", {"LastName": "Byron"})
+    stage.salesforce.edit("Contact", made, {"LastName": "Gordon"})
+    await stage.hear()
+    rung = [*stage.doorbells.rung]
+    await stage.answer_doorbells()
+    stage.doorbells.rung += rung
+    (again,) = {result.reason for result in await stage.answer_doorbells()}
+    assert again == "on_unlinked: the record is linked meanwhile"
+    await stage.settle()
+    assert (await stage.document(made))["last_name"] == "Gordon"
+
+
+async def test_our_own_first_write_is_no_record_without_a_document(stage: Stage) -> None:
+    """Its event may come before its answer was stored: it names our token."""
+    stage.map(on_unlinked="create")
+    await stage.post({"last_name": "Byron"}, id_="cust-2", type_="customer.created")
+    await stage.settle()
+    assert len(stage.salesforce.rows["Contact"]) == 2
+    for row in stage.salesforce.rows["Contact"]:
+        assert row not in await stage.documents.read("customers", [row])
+
+
+async def test_match_links_a_record_to_the_document_whose_id_it_holds(stage: Stage) -> None:
+    """And leaves alone what names none, or one that has its record."""
+    stage.map(on_unlinked="match", on_delete={"salesforce": "unlink"})
+    stage.salesforce.remove("Contact", await record_id(stage))
+    await stage.settle()
+    loaded = stage.salesforce.create("Contact", {"LastName": "Lovelace", EXTERNAL_ID: "cust-1"})
+    stranger = stage.salesforce.create("Contact", {"LastName": "Byron", EXTERNAL_ID: "cust-9"})
+    nameless = stage.salesforce.create("Contact", {"LastName": "Shelley"})
+    await stage.settle()
+    assert await record_id(stage) == loaded
+    assert await stage.documents.read("customers", [stranger, nameless, "cust-9"]) == {}
+
+
+async def test_a_record_that_cannot_be_looked_at_is_looked_at_again(stage: Stage) -> None:
+    """There is no document to say when: the doorbell itself stays."""
+    stage.map(on_unlinked="create")
+    made = stage.salesforce.create("Contact", {"LastName": "Byron"})
+    await stage.hear()
+    rung = [*stage.doorbells.rung]
+    stage.salesforce.away = True
+    with pytest.raises(Unavailable):
+        await stage.answer_doorbells()
+    stage.salesforce.away = False
+    stage.doorbells.rung += rung
+    await stage.settle()
+    assert (await stage.document(made))["last_name"] == "Byron"
