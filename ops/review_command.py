@@ -63,7 +63,10 @@ def run_choose(kind_name: str, document_id: str, path: str, side: Side, *, why: 
             console.print(Text(line))
         if not sure and not typer.confirm(prompt(side)):
             raise CannotChoose("nothing was changed")
-        chosen = _with_reviews(lambda reviews: reviews.choose(question, side, who=operator_name(), why=why))
+        try:
+            chosen = _with_reviews(lambda reviews: reviews.choose(question, side, who=operator_name(), why=why))
+        except Unavailable as error:
+            raise CannotChoose(f"{error}. Choose again: if no question is open then, this choice was stored") from error
         console.print(Text(outcome(chosen)))
 
     return _exit_code(choose)

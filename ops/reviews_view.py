@@ -1,5 +1,6 @@
 """What `tandem review` shows, from values. No I/O."""
 
+from shlex import quote
 from typing import Any, Final
 
 import orjson
@@ -33,18 +34,22 @@ def counted(queue: Queue) -> str:
 
 def _table(queue: Queue, now: int) -> Table:
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("kind, id and path", "the platform's", "Salesforce's", "shown"):
+    for column in ("kind, id, path", "the platform's", "Salesforce's"):
         shown.add_column(column, overflow="fold")
     shown.add_column("waits for, record", no_wrap=True)
     for question in queue.questions:
         shown.add_row(
             Text(f"{question.kind} {question.id}\n{question.path}"),
-            Text(said(question.platform)),
-            Text(said(question.salesforce)),
-            Text(str(question.shown)),
+            *(Text(_marked(question, side)) for side in Side),
             Text(f"{age(now - question.since)}\n{question.record}"),
         )
     return shown
+
+
+def _marked(question: Question, side: Side) -> str:
+    """A mark instead of a column, so that a terminal of 80 has room for the values."""
+    value = said(question.value(side))
+    return f"{value}\n(in the document)" if side is question.shown else value
 
 
 def lines_of_json(queue: Queue) -> str:
@@ -76,7 +81,7 @@ def question_lines(question: Question, now: int) -> list[str]:
     for side in Side:
         shown = "   (the document shows it)" if side is question.shown else ""
         lines.append(f"  {side:<10}  {said(question.value(side))}{shown}")
-    lines.append(f"  waits for {age(now - question.since)}, since {moment(question.since)}")
+    lines.append(f"  waits for {age(now - question.since)}, since {moment(question.since)} UTC")
     return lines
 
 
@@ -92,7 +97,7 @@ def outcome(chosen: Chosen) -> str:
     if not chosen.differs:
         return f"{done}. Salesforce holds it already: nothing is written."
     if chosen.due is None:
-        show = f"tandem show {chosen.question.kind} {chosen.question.id}"
+        show = f"tandem show {chosen.question.kind} {quote(chosen.question.id)}"
         return f"{done}. It is not written to Salesforce as things stand; `{show}` says why."
     if chosen.due > chosen.at:
         return f"{done}. It is written to Salesforce after {moment(chosen.due)} UTC, when what comes before it is done."

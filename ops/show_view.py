@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Any, Final
 
 import orjson
@@ -10,9 +11,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from consumers.rules.audit import NOBODY
 from consumers.rules.registers import load_field
-from consumers.rules.state import FieldState, PlatformRegister, SalesforceRegister
-from schemas.mapping import Direction, KindMapping
+from consumers.rules.state import FieldState, PlatformRegister, SalesforceRegister, Side
+from schemas.mapping import Direction, FieldMapping, KindMapping
 from schemas.transforms import compile_field
 
 Row = Mapping[str, Any]
@@ -77,8 +79,33 @@ def heading(findings: Findings) -> list[str]:
             lines.append(f"refused {moment(refusal['at'])}: {refusal['code']}: {refusal['message']}")
         if retry := sync.get("retry"):
             lines.append(f"try {retry['tries']} failed ({retry['code']}); next {moment(retry['at'])}")
+        lines += _waiting(findings)
     lines.append(_record_line(findings))
     return lines
+
+
+def _waiting(findings: Findings) -> list[str]:
+    """The fields in which a conflict waits for a person, with both values and the command that settles it."""
+    lines: list[str] = []
+    for mapped in findings.kind.fields:
+        field = _registers(findings, mapped)
+        if field.review is None or field.source is None:
+            continue
+        values = {field.source: field.value, field.review.side: field.review.value}
+        both = ", ".join(f"{side} {text(values[side])}" for side in Side)
+        since = moment(field.review.since)
+        lines += [
+            f"{mapped.platform} waits for a person since {since}: {both}; the document shows what {field.source} has",
+            f"  tandem review choose {findings.kind_name} {quote(findings.id)} {mapped.platform} platform|salesforce",
+        ]
+    return lines
+
+
+def _registers(findings: Findings, mapped: FieldMapping) -> FieldState:
+    """The field as it is stored; empty where nothing is."""
+    document = findings.document or {}
+    stored = document.get("_sync", {}).get("fields", {}).get(mapped.salesforce)
+    return FieldState() if stored is None else load_field(stored, value_at(document, mapped.platform))
 
 
 def _record_line(findings: Findings) -> str:
@@ -112,7 +139,6 @@ def field_rows(findings: Findings) -> list[tuple[str, ...]]:
     Five columns, so that they can be read on a terminal of 80.
     """
     document, record = findings.document or {}, findings.record
-    fields = document.get("_sync", {}).get("fields", {})
     undrained = document.get("_sync", {}).get("audit", [])
     audits: dict[str, Row] = {}
     for row in sorted([*findings.log, *undrained], key=lambda row: row.get("at", 0)):
@@ -123,8 +149,7 @@ def field_rows(findings: Findings) -> list[tuple[str, ...]]:
         key = compile_field(mapped).key
         ours = value_at(document, mapped.platform)
         theirs = None if record is None else record.get(mapped.salesforce)
-        stored = fields.get(mapped.salesforce)
-        registers = FieldState() if stored is None else load_field(stored, ours)
+        registers = _registers(findings, mapped)
         rows.append(
             (
                 f"{mapped.platform} {_ARROWS[mapped.direction]} {mapped.salesforce}",
@@ -161,6 +186,8 @@ def _salesforce_said(register: SalesforceRegister | None) -> str:
 def _audit(row: Row | None) -> str:
     if row is None:
         return ""
+    if row.get("winner") == NOBODY:
+        return f"{moment(row.get('at'))}: a person is asked by {row.get('rule')}"
     loser = row.get("loser", "")
     lost = (row.get(loser) or {}).get("value")
     note = f", {row['note']}" if row.get("note") else ""

@@ -103,6 +103,24 @@ def test_what_is_not_there_is_said() -> None:
     assert field_rows(found(record=None))[0][2:4] == ("", "-")
 
 
+def test_a_conflict_that_waits_shows_both_values_and_the_command() -> None:
+    """Ready to be copied; the last conflict is told as a question, not as somebody's loss."""
+    city = f'{{"now":["salesforce",1,2,3],"review":["platform","Arad",{NOON},{NOON}]}}'
+    asked = {**DOCUMENT["_sync"]["audit"][0], "winner": "nobody", "loser": "nobody", "rule": "13.review"}
+    document = {**DOCUMENT, "_sync": {"fields": {"MailingCity": city}, "audit": [asked]}}
+    lines = heading(found(document=document, id="cust 42"))
+    noon = "2026-11-22 12:00:00.000"
+    told = f"address.city waits for a person since {noon}: platform Arad, salesforce Iasi; the document shows what "
+    at = lines.index(f"{told}salesforce has")
+    assert lines[at + 1] == "  tandem review choose customer 'cust 42' address.city platform|salesforce"
+    assert field_rows(found(document=document))[1][4] == f"{noon}: a person is asked by 13.review"
+
+
+def test_a_value_does_not_steer_the_terminal() -> None:
+    """Anybody can type an escape sequence into a form; lines and tabs stay."""
+    assert text("a\x1b[2Jb\x07\x9bc\n\td") == "a\ufffd[2Jb\ufffd\ufffdc\n\td"
+
+
 def test_of_what_is_on_neither_side_no_fields_are_shown() -> None:
     """The heading has said it all."""
     output = io.StringIO()
