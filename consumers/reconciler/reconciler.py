@@ -1,9 +1,10 @@
-"""The reconciler: read, decide, write under guard, log, ring. In that order, any instant is a good one to die."""
+"""The reconciler: read, decide, write under guard, log and ring. In that order, any instant is a good one to die."""
 
+import asyncio
 import itertools
 import secrets
-from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence, Set
+from dataclasses import dataclass, field
 from typing import Any
 
 from consumers.catalog import Catalog
@@ -31,6 +32,19 @@ class Parting:
     kind: str
     document_id: str
     why: str
+
+
+@dataclass(slots=True)
+class Decided:
+    """What became of facts whose documents are written."""
+
+    results: dict[int, Result] = field(default_factory=dict)
+    """By the facts' places in the batch."""
+    partings: list[Parting] = field(default_factory=list)
+    due: dict[tuple[str, str], tuple[Kind, DocumentState]] = field(default_factory=dict)
+    """Documents that the writer should look at now."""
+    unlinked: set[tuple[str, str]] = field(default_factory=set)
+    """Kind and record id of the records that belong to no document and are to be looked at."""
 
 
 class Reconciler:
@@ -68,53 +82,54 @@ class Reconciler:
         incoming = [read(record, catalog) for record in records]
         results = await self._park(records, incoming)
         facts = [(place, fact) for place, fact in enumerate(incoming) if isinstance(fact, (PlatformFact, ChangeFact))]
-        decided, refused = await self._decide(catalog, facts)
-        results |= decided
-        await self._park_refused(records, refused)
-        await self._log.append(
-            [_log_row(records[place], incoming[place], result, self._now()) for place, result in results.items()]
-        )
+        decided = await self._decide(catalog, facts)
+        results |= decided.results
+        await self._park_refused(records, decided.partings)
+        now = self._now()
+        rows = [_log_row(records[place], incoming[place], result, now) for place, result in results.items()]
+        bells = [doorbell(kind, state) for kind, state in decided.due.values()]
+        bells += [stray(*named) for named in sorted(decided.unlinked)]
+        await _both(self._log.append(rows), self._doorbells.ring(bells))
         return [results[place] for place in range(len(records))]
 
-    async def _decide(self, catalog: Catalog, facts: list[tuple[int, Fact]]) -> tuple[dict[int, Result], list[Parting]]:
-        """The end of each fact by its place, and those whose document the store will not write."""
-        results: dict[int, Result] = {}
-        partings: list[Parting] = []
-        unlinked: set[tuple[str, str]] = set()
-        due: dict[tuple[str, str], tuple[Kind, DocumentState]] = {}
+    async def _decide(self, catalog: Catalog, facts: list[tuple[int, Fact]]) -> Decided:
+        """Decide and write until each fact is taken in, or its document will not be written."""
+        end = Decided()
         for _round in range(ROUNDS):
             if not facts:
                 break
             batch = Batch(catalog, self._timing, self._now(), decisions())
             await self._read(batch, facts)
             batch.decide(facts)
-            unlinked |= batch.unlinked
+            end.unlinked |= batch.unlinked
             lost, refused = await self._write(batch)
             await self._drain(batch, lost | refused.keys())
             again = {place for key in lost for place in batch.documents[key].facts}
             left = {place: key for key in refused for place in batch.documents[key].facts if place not in again}
-            due |= {
+            end.due |= {
                 (kind.name, state.id): (kind, state)
                 for kind, state in batch.due()
                 if (kind.name, state.id) not in refused
             }
-            results |= {place: result for place, result in batch.results.items() if place not in again | left.keys()}
+            end.results |= {
+                place: result for place, result in batch.results.items() if place not in again | left.keys()
+            }
             if len(facts) == 1:
-                partings += [Parting(place, *key, refused[key]) for place, key in left.items()]
+                end.partings += [Parting(place, *key, refused[key]) for place, key in left.items()]
+                end.results |= {place: Result(Outcome.PARKED, DOCUMENT_REFUSED) for place in left}
             else:
                 # One fact may be to blame for what befell all that spoke of its document.
                 for place, fact in facts:
                     if place in left:
-                        alone, parted = await self._decide(catalog, [(place, fact)])
-                        results |= alone
-                        partings += parted
+                        alone = await self._decide(catalog, [(place, fact)])
+                        end.results |= alone.results
+                        end.partings += alone.partings
+                        end.due |= alone.due
+                        end.unlinked |= alone.unlinked
             facts = [(place, fact) for place, fact in facts if place in again]
         if facts:
             raise Unavailable("the same documents are being written by others without end")
-        await self._doorbells.ring(
-            [doorbell(kind, state) for kind, state in due.values()] + [stray(*named) for named in sorted(unlinked)]
-        )
-        return results | {parting.place: Result(Outcome.PARKED, DOCUMENT_REFUSED) for parting in partings}, partings
+        return end
 
     async def _read(self, batch: Batch, facts: list[tuple[int, Fact]]) -> None:
         ids: dict[str, tuple[Kind, set[str]]] = {}
@@ -191,6 +206,13 @@ class Reconciler:
                 for parting in partings
             ]
         )
+
+
+async def _both(one: Awaitable[object], other: Awaitable[object]) -> None:
+    """Await both at once; what either raises is raised when both have ended."""
+    for outcome in await asyncio.gather(one, other, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 def decisions() -> Callable[[], str]:

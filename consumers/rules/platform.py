@@ -42,11 +42,12 @@ def assert_platform(state: DocumentState, assertion: Assertion, kind: Kind, occa
     if existence is not None:
         return existence
     ends = {Outcome.APPLIED: 0, Outcome.STALE: 0, Outcome.DUPLICATE: 0}
+    rules, changed, is_set = kind.by_path, assertion.changed, state.fields.is_set
     for path, value in assertion.fields.items():
-        rule = kind.by_path.get(path)
+        rule = rules.get(path)
         if rule is None:
             continue
-        if assertion.changed is not None and path not in assertion.changed and state.fields.is_set(rule.name):
+        if changed is not None and path not in changed and is_set(rule.name):
             continue
         field = state.field(rule.name)
         ends[_assert_field(state, field, rule, value, assertion, occasion)] += 1

@@ -166,7 +166,7 @@ def narrow(
     for name, value in sync.items():
         if name == "due_at" or value != stored.get(name, _MISSING):
             changes[f"_sync.{name}"] = value
-    gone = [f"_sync.fields.{name}" for name in known.keys() - kind.by_name.keys()]
+    gone = [f"_sync.fields.{name}" for name in known if name not in kind.by_name]
     gone += [f"_sync.{name}" for name in stored.keys() - sync.keys() if name != "fields"]
     return changes, gone
 
