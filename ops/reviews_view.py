@@ -93,11 +93,12 @@ def prompt(side: Side) -> str:
 
 def outcome(chosen: Chosen) -> str:
     """What was done, and when Salesforce will hold it."""
-    done = f"{chosen.question.path} of {chosen.question.kind} {chosen.question.id}: what {NAMES[chosen.side]} had holds"
+    asked = chosen.question
+    done = f"{asked.path} of {asked.kind} {asked.id} is settled: {NAMES[chosen.side]}'s value stands"
     if not chosen.differs:
         return f"{done}. Salesforce holds it already: nothing is written."
     if chosen.due is None:
-        show = f"tandem show {chosen.question.kind} {quote(chosen.question.id)}"
+        show = f"tandem show {asked.kind} {quote(asked.id)}"
         return f"{done}. It is not written to Salesforce as things stand; `{show}` says why."
     if chosen.due > chosen.at:
         return f"{done}. It is written to Salesforce after {moment(chosen.due)} UTC, when what comes before it is done."

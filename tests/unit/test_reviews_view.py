@@ -105,7 +105,7 @@ def test_a_question_as_it_is_asked() -> None:
 def test_when_salesforce_will_hold_it_is_told(differs: bool, due: int | None, told: str) -> None:
     """Of each case what the person may expect."""
     said = outcome(Chosen(QUESTION, Side.PLATFORM, differs, due, NOON))
-    assert said.startswith("phone of customer cust-42: what the platform had holds. ")
+    assert said.startswith("phone of customer cust-42 is settled: the platform's value stands. ")
     assert told in said
 
 
