@@ -287,10 +287,10 @@ def _within_row_mark(state: DocumentState, change: Change, kind: Kind, write: Wr
         rule = kind.by_name.get(name)
         if rule is None:
             continue
-        burying = _buried_by(state, change, name)
-        if burying is None:
+        burying = _buried_by(state, change, rule)
+        if burying is None or rule.same(value, burying.values[name]):
             _shown_by_row(state, rule, value, change.position, occasion)
-        elif not rule.same(value, burying.values[name]):
+        else:
             _bring_to_light(state, rule, value, change, burying, occasion)
 
 
@@ -306,24 +306,31 @@ def _agreed_before_row(state: DocumentState, change: Change, kind: Kind, write: 
             field.agreed = min(field.agreed, change.position)
 
 
-def _buried_by(state: DocumentState, change: Change, name: str) -> Write | None:
+def _buried_by(state: DocumentState, change: Change, rule: FieldRule) -> Write | None:
     """A write that a row showed in this field, that was committed after this change, and before which no row was read.
 
     Its event has still to come, and events come in the order of commits. A first write made the record: nothing lay
     under it, and its event may have been passed over because there was no link yet.
     """
+    held = state.field(rule.name).salesforce
     return next(
         (
             one
             for one in state.writes
-            if one.state is WriteState.LANDED
+            if (one.state is WriteState.LANDED or _explains(one, rule, held))
             and not one.heard
             and not one.first
-            and name in one.values
+            and rule.name in one.values
             and change.position.timestamp > one.covered
         ),
         None,
     )
+
+
+def _explains(write: Write, rule: FieldRule, held: SalesforceRegister | None) -> bool:
+    """Whether a late request may have brought what the row showed, under the token of another."""
+    late = write.state in (WriteState.UNKNOWN, WriteState.ACKNOWLEDGED) and rule.name in write.values
+    return late and held is not None and rule.same(held.value, write.values[rule.name])
 
 
 def _bring_to_light(

@@ -769,8 +769,8 @@ MUTATIONS: Final = (
         "25",
         "of several writes the row only shows the last",
         "salesforce",
-        "            for one in state.writes\n            if one.state is WriteState.LANDED\n",
-        "            for one in state.writes[-1:]\n            if one.state is WriteState.LANDED\n",
+        "            for one in state.writes\n            if (one.state is WriteState.LANDED or",
+        "            for one in state.writes[-1:]\n            if (one.state is WriteState.LANDED or",
         Example("rule_25_every_write_that_the_row_showed_may_have_buried_an_edit"),
     ),
     Mutation(
@@ -845,6 +845,14 @@ MUTATIONS: Final = (
         " and field.made_at <= position.timestamp and position < held.position:",
         " and field.made_at <= position.timestamp:",
         Example("rule_25_an_event_within_the_row_mark_does_not_replace_a_value_already_heard"),
+    ),
+    Mutation(
+        "25",
+        "what a late request buried under the token of another is lost",
+        "salesforce",
+        "            if (one.state is WriteState.LANDED or _explains(one, rule, held))\n",
+        "            if one.state is WriteState.LANDED\n",
+        Example("rule_25_an_edit_that_a_late_request_buried_under_anothers_token_is_brought_to_light"),
     ),
     Mutation(
         "25",

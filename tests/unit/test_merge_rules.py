@@ -1137,3 +1137,20 @@ def test_rule_25_an_event_within_the_row_mark_does_not_replace_a_value_already_h
     world.deliver_change()
     assert field(world).value == "s1"
     assert not world.audit
+
+
+def test_rule_25_an_edit_that_a_late_request_buried_under_anothers_token_is_brought_to_light() -> None:
+    """The row shows the value of both, and the token of a third: the first is heard of, so the other lies there."""
+    world = linked_world("platform_wins")
+    post(world, "p1", at=world.now)
+    world.write("late")
+    world.now += TIMING.event_within
+    assert world.write() == "ok"
+    world.salesforce_edits("Phone", "s1")
+    world.land_late()
+    totals(world, 5)
+    assert world.write() == "ok"
+    read_whole(world)
+    for _ in world.stream:
+        world.deliver_change()
+    assert field(world).value == "s1"
