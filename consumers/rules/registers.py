@@ -15,6 +15,7 @@ from schemas.position import CommitPosition
 
 SET = '{"now":'
 """How the text of a field begins that has a current value, and no other."""
+_HELD = '"s":['
 # Looking a member up is far cheaper than calling the enum.
 _SIDES = {str(side): side for side in Side}
 
@@ -69,7 +70,8 @@ def surely_agree(text: str, value: Any) -> bool:
     if not text.startswith(SET):
         return False
     # Of `now`, whose first member is a word of ours, this bracket is the end.
-    return text.startswith(f'"s":[{_text(value)},', text.index("]") + 2)
+    behind = text.index("]") + 2
+    return text.startswith(_HELD, behind) and text.startswith(f"{_text(value)},", behind + len(_HELD))
 
 
 def _text(value: Any) -> str:
