@@ -92,7 +92,6 @@ class Reviews:
     ) -> None:
         self._documents = documents
         self._catalog = catalog
-        self._now = now
         # Nobody rings here: what is due at once is due in the document at once, and the sweep's next round rings.
         self._timing = replace(timing or Timing(), ring_again=0)
         self._desk = Desk(
@@ -163,8 +162,8 @@ class Reviews:
                 )
             occasion = Occasion(event, now, now + self._timing.visible_after)
             review.choose(state, state.field(rule.name), rule, side, occasion, note)
-            due = due_at(state, kind, self._timing, now=now)
-            chosen[:] = [Chosen(asked, side, rule.name in due_values(state, kind), due, now)]
+            due = due_at(state, kind, self._timing, now=now) if rule.pushes else None
+            chosen[:] = [Chosen(asked, side, _differs(state, kind, rule), due, now)]
 
         visit = Visit(kind, asked.id)
         await self._desk.settle([visit], decide)
@@ -209,6 +208,13 @@ def _open(state: DocumentState, kind: Kind, rule: FieldRule) -> OpenReview:
     others = [other.rule.dotted for other in review.open_reviews(state, kind)]
     elsewhere = f"; in this document one is open on: {', '.join(others)}" if others else ""
     raise CannotChoose(f"no question is open on {rule.dotted} of {kind.name} {state.id}{elsewhere}")
+
+
+def _differs(state: DocumentState, kind: Kind, rule: FieldRule) -> bool:
+    if rule.pushes:
+        return rule.name in due_values(state, kind)
+    field = state.field(rule.name)
+    return not rule.same(field.value, field.salesforce.value if field.salesforce is not None else None)
 
 
 def _same_values(found: OpenReview, asked: Question) -> bool:

@@ -12,12 +12,12 @@ AGREED = {"last_name": "Lovelace", "phone": "+40700000000", "title": "Countess",
 PATHS = {"Phone": "phone", "Title": "title"}
 
 
-def reviewing_mapping() -> Mapping:
+def reviewing_mapping(direction: str = "both") -> Mapping:
     """The preset, where a person chooses phone and title."""
     raw = preset("ticketing").model_dump(mode="json")
     for field in raw["kinds"]["customer"]["fields"]:
         if field["salesforce"] in PATHS:
-            field["policy"] = "review"
+            field.update(policy="review", direction=direction)
     return Mapping.model_validate(raw)
 
 

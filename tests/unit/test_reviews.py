@@ -98,6 +98,17 @@ async def test_a_choice_reaches_both_sides(stage: Stage, reviews: Reviews, shown
     assert (await stage.document())["phone"] == record_of(stage)["Phone"] == question.value(side)
 
 
+async def test_a_field_that_is_never_written_is_not_said_to_be(stage: Stage, reviews: Reviews) -> None:
+    """Its direction is `pull`: the document shows the platform's value, and Salesforce keeps its own."""
+    await disagree(stage)
+    question = await reviews.question("customer", "cust-1", "phone")
+    stage.catalog = Catalog(reviewing_mapping("pull"))
+    chosen = await reviews.choose(question, Side.PLATFORM, who="ana")
+    assert (chosen.differs, chosen.due) == (True, None)
+    await stage.settle()
+    assert ((await stage.document())["phone"], record_of(stage)["Phone"]) == ("p-cust-1", "s-cust-1")
+
+
 async def test_the_second_choice_finds_nothing_open(stage: Stage, reviews: Reviews) -> None:
     """Two people settle the same question: the second is told, and changes nothing."""
     await disagree(stage)
