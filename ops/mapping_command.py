@@ -1,17 +1,30 @@
-"""`tandem mapping`: the mapping in force as YAML, and a new version from YAML."""
+"""`tandem mapping`: the mapping in force as YAML, and new versions: as a plan, published, applied, rolled back.
+
+Nothing that it prints is personal data, but for the ids of documents where they are asked for.
+"""
 
 import asyncio
-import getpass
 import sys
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from adapters.mongo.client import Refused, open_database
-from adapters.mongo.mappings import MongoMappings, VersionConflict
-from adapters.mongo.settings import MongoSettings
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from adapters.mongo.client import Refused
+from adapters.mongo.mappings import VersionConflict
 from adapters.telemetry.logs import quiet_libraries
-from ops.mapping_source import MappingSettings
-from ops.settings import WrongSettings, read_settings
+from ops import mapping_change
+from ops.mapping_change import CannotChange, Change, History, Wanted
+from ops.mapping_walk import Passed
+from ops.operator_name import operator_name
+from ops.settings import WrongSettings
 from schemas.mapping import Mapping
 from schemas.mapping_reading import InvalidMapping
 from schemas.mapping_yaml import dump_mapping, load_mapping
@@ -19,58 +32,193 @@ from schemas.unavailable import Unavailable
 
 EXIT_FAILED: Final = 1
 EXIT_WRONG_SETTINGS: Final = 2
+GO_ON: Final = "`tandem mapping apply` goes on"
+
+Answer = TypeVar("Answer")
 
 
 def run_export(version: int | None) -> int:
     """Print a version, by default the one in force, as YAML; the exit code."""
-    try:
-        with quiet_libraries():
-            mapping = asyncio.run(_stored(version))
-    except WrongSettings as wrong:
-        return _complain(str(wrong), EXIT_WRONG_SETTINGS)
-    except (Unavailable, Refused, InvalidMapping) as error:
-        return _complain(str(error))
-    if mapping is None:
-        return _complain(f"there is no version {version}")
-    sys.stdout.write(dump_mapping(mapping))
-    return 0
+
+    def work() -> None:
+        mapping = _ask(mapping_change.stored(version))
+        if mapping is None:
+            raise CannotChange(f"there is no version {version}")
+        sys.stdout.write(dump_mapping(mapping))
+
+    return _exit_code(work)
 
 
-def run_publish(file: Path, note: str) -> int:
-    """Make the file the next version; the exit code."""
+def run_plan(file: Path, names: int) -> int:
+    """Show what the file would do as the next version; the exit code."""
+
+    def work() -> None:
+        _say(_plan_lines(_ask(mapping_change.plan_change(mapping_change.of_file(_read(file)), names, _bar))))
+
+    return _exit_code(work)
+
+
+def run_publish(file: Path, note: str, *, sure: bool) -> int:
+    """Make the file the next version, as a plan first, and apply it; the exit code."""
+
+    def work() -> None:
+        _refuse_nobody_to_ask(sure=sure)
+        _publish(mapping_change.of_file(_read(file)), note, sure=sure)
+
+    return _exit_code(work)
+
+
+def run_rollback(version: int, note: str, *, sure: bool) -> int:
+    """Make an older version the next one, as a plan first, and apply it; the exit code."""
+
+    def work() -> None:
+        _refuse_nobody_to_ask(sure=sure)
+        _publish(mapping_change.of_version(version), note or f"back to version {version}", sure=sure)
+
+    return _exit_code(work)
+
+
+def run_apply() -> int:
+    """Go on with an application that was interrupted; the exit code."""
+    return _exit_code(_apply)
+
+
+def run_versions() -> int:
+    """Show all versions; the exit code."""
+
+    def work() -> None:
+        found = _ask(mapping_change.history())
+        if not found.publications:
+            raise CannotChange("no mapping is published yet")
+        Console().print(_table(found))
+
+    return _exit_code(work)
+
+
+def _publish(wanted: Wanted, note: str, *, sure: bool) -> None:
+    """Between the question and the answer no connection is open: a person may take an hour."""
+    change = _ask(mapping_change.plan_change(wanted, 0, _bar))
+    _say(_plan_lines(change))
+    if change.before is not None and not change.differences:
+        return
+    if not sure and not _confirmed(f"Publish version {change.after.version}, and apply it?"):
+        raise CannotChange("nothing was changed")
     try:
-        mapping = load_mapping(file.read_text(encoding="utf-8"))
-        with quiet_libraries():
-            published = asyncio.run(_publish(mapping, note))
-    except WrongSettings as wrong:
-        return _complain(str(wrong), EXIT_WRONG_SETTINGS)
-    except VersionConflict as conflict:
-        return _complain(f"{conflict}; export version {conflict.current} and make your changes there")
+        published = _ask(mapping_change.publish(change, by=operator_name(), note=note))
+    except (Unavailable, KeyboardInterrupt) as error:
+        told = str(error) or "interrupted"
+        raise CannotChange(f"{told}; whether it is published `tandem mapping versions` tells") from error
+    _say([f"version {published.version} is published; running processes take it up in a few seconds"])
+    _apply()
+
+
+def _apply() -> None:
+    try:
+        ended = _ask(mapping_change.apply_current(_bar, _tell))
+    except KeyboardInterrupt:
+        raise CannotChange(f"interrupted; the version stays in force, what is decided stays decided; {GO_ON}") from None
+    except Unavailable as error:
+        raise CannotChange(f"{error}; {GO_ON}") from error
+    applied = ended.applied
+    if not applied.decided and not applied.refused and not ended.left:
+        _say([f"nothing to do: no document was decided by an older version than {ended.version}"])
+        return
+    done = f"{applied.decided:,} document{' was' if applied.decided == 1 else 's were'} decided again"
+    then = "a running `tandem write` takes what is due to Salesforce"
+    _say([f"{done} by version {ended.version}; {then}"])
+    for name, why in applied.refused.items():
+        _tell(f"{name}: MongoDB will not store it: {why}")
+    if applied.refused:
+        raise CannotChange(f"{len(applied.refused)} could not be stored; put them right, then {GO_ON}")
+    if ended.left:
+        raise CannotChange(f"{ended.left} have come from a process that has not taken the version up; {GO_ON}")
+
+
+def _refuse_nobody_to_ask(*, sure: bool) -> None:
+    if not sure and not sys.stdin.isatty():
+        raise CannotChange(
+            "standard input is no terminal, so nobody can be asked: `--yes` publishes without a question"
+        )
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question)
+    except typer.Abort:
+        return False
+
+
+def _read(file: Path) -> Mapping:
+    try:
+        return load_mapping(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        return _complain(f"{file}: cannot be read: {type(error).__name__}")
-    except (Unavailable, Refused, InvalidMapping) as error:
-        return _complain(str(error))
-    sys.stdout.write(f"version {published.version} is published; running processes take it up in a few seconds\n")
+        raise CannotChange(f"{file}: cannot be read: {type(error).__name__}") from error
+
+
+def _plan_lines(change: Change) -> Iterator[str]:
+    if change.before is None:
+        yield "nothing is published yet: this is version 1, and there is no document to decide again"
+        return
+    if not change.differences:
+        yield f"nothing differs from version {change.before.version}, which is in force"
+        return
+    yield f"version {change.after.version}, after version {change.before.version}:"
+    yield from (f"  {line}" for line in change.differences)
+    yield ""
+    yield from change.plan.lines()
+
+
+def _table(found: History) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column, justify in (("version", "right"), ("published (UTC)", "left"), ("by", "left"), ("note", "left")):
+        table.add_column(column, justify="right" if justify == "right" else "left", overflow="fold")
+    table.add_column("still to be decided", justify="right")
+    for place, published in enumerate(found.publications):
+        older = f"{found.older:,}" if place == 0 else ""
+        table.add_row(
+            str(published.version), f"{published.at:%Y-%m-%d %H:%M}", Text(published.by), Text(published.note), older
+        )
+    return table
+
+
+@contextmanager
+def _bar(doing: str, total: int) -> Iterator[Passed]:
+    """A progress bar on a terminal; elsewhere nothing."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+        task = shown.add_task(doing, total=total or None)
+        yield lambda count: shown.advance(task, count)
+
+
+def _ask(work: Coroutine[Any, Any, Answer]) -> Answer:
+    with quiet_libraries():
+        return asyncio.run(work)
+
+
+def _exit_code(work: Callable[[], None]) -> int:
+    try:
+        work()
+    except WrongSettings as wrong:
+        _tell(str(wrong))
+        return EXIT_WRONG_SETTINGS
+    except VersionConflict as conflict:
+        _tell(f"{conflict}; export version {conflict.current} and make your changes there")
+        return EXIT_FAILED
+    except (CannotChange, Unavailable, Refused, InvalidMapping) as error:
+        _tell(str(error))
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        _tell("interrupted; nothing was changed")
+        return EXIT_FAILED
     return 0
 
 
-async def _stored(version: int | None) -> Mapping | None:
-    """A version; before the first one is published, what would be."""
-    mongo, seed = read_settings(MongoSettings, MappingSettings)
-    async with open_database(mongo) as database:
-        mappings = MongoMappings(database)
-        if version is not None:
-            return await mappings.get(version)
-        return await mappings.current() or seed.read()
+def _say(lines: Iterable[str]) -> None:
+    console = Console(soft_wrap=True)
+    for line in lines:
+        console.print(Text(line))
 
 
-async def _publish(mapping: Mapping, note: str) -> Mapping:
-    (mongo,) = read_settings(MongoSettings)
-    async with open_database(mongo) as database:
-        # The file says which version it was made from, so nobody undoes what somebody else published meanwhile.
-        return await MongoMappings(database).publish(mapping, mapping.version, by=getpass.getuser(), note=note)
-
-
-def _complain(text: str, code: int = EXIT_FAILED) -> int:
-    sys.stderr.write(f"{text}\n")
-    return code
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +27,16 @@ class VersionConflict(Exception):
         self.current = current
 
 
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A version without what it says: when and by whom it was published, and why."""
+
+    version: int
+    at: datetime
+    by: str
+    note: str
+
+
 class MongoMappings:
     """Published mappings, one document a version: `{_id, version, mapping, published_at, published_by, note}`.
 
@@ -46,6 +57,12 @@ class MongoMappings:
         with answering():
             found = await self._versions.find_one({"_id": version})
         return _mapping(found)
+
+    async def publications(self) -> list[Publication]:
+        """All versions, the newest first."""
+        with answering():
+            rows = await self._versions.find({}, {"mapping": 0}, sort=[("_id", DESCENDING)]).to_list()
+        return [Publication(row["_id"], row["published_at"], row["published_by"], row["note"]) for row in rows]
 
     async def publish(self, mapping: Mapping, expected_version: int, *, by: str, note: str = "") -> Mapping:
         """Make `mapping` the version after `expected_version` (0: the first), and return it with its version.

@@ -1,6 +1,7 @@
 """`tandem mapping` on the real MongoDB: export, edit, publish."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ async def published(text: str, tmp_path: Path) -> int:
     """The exit code for this text."""
     file = tmp_path / "mapping.yaml"
     file.write_text(text, encoding="utf-8")
-    return await asyncio.to_thread(mapping_command.run_publish, file, "a reason")
+    return await asyncio.to_thread(partial(mapping_command.run_publish, file, "a reason", sure=True))
 
 
 async def test_export_edit_publish(database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +73,7 @@ async def test_faults_are_told_with_their_lines(tmp_path: Path, capsys: pytest.C
     assert await published(text, tmp_path) == 1
     told = capsys.readouterr().err
     assert told.startswith("line 17: kinds.customer.fields[4].salesforce:")
-    assert await asyncio.to_thread(mapping_command.run_publish, tmp_path / "missing.yaml", "") == 1
+    assert await asyncio.to_thread(partial(mapping_command.run_publish, tmp_path / "missing.yaml", "", sure=True)) == 1
     assert "missing.yaml: cannot be read: FileNotFoundError" in capsys.readouterr().err
     assert await asyncio.to_thread(mapping_command.run_export, 5) == 1
     assert "there is no version 5" in capsys.readouterr().err

@@ -25,7 +25,8 @@ def test_the_pages_made_from_the_code_are_not_stale(name: str) -> None:
 def test_the_commands_are_those_of_the_design() -> None:
     """These, in this order."""
     single = ["webhook", "subscribe", "reconcile", "write", "all", "demo", "check", "show"]
-    assert list(commands()) == [*single, "review list", "review choose", "mapping export", "mapping publish"]
+    mapping = [f"mapping {name}" for name in ("export", "plan", "publish", "apply", "rollback", "versions")]
+    assert list(commands()) == [*single, "review list", "review choose", *mapping]
 
 
 @pytest.mark.parametrize("process", [*OF_PROCESS, "all"])

@@ -1,0 +1,141 @@
+"""Rule 29 for all documents: decided again in memory for a plan, or in the store to apply a version."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from adapters.mongo.documents import MongoDocuments
+from adapters.mongo.logs import MongoSyncLog
+from adapters.mongo.versions import Document, MongoVersions
+from consumers.catalog import Catalog
+from consumers.reconciler.batch import mapping_name
+from consumers.rules.audit import Occasion
+from consumers.rules.kinds import Kind
+from consumers.rules.plan import effects
+from consumers.rules.retry import RetryPolicy
+from consumers.rules.stored import load, value_at
+from consumers.rules.timing import Timing
+from consumers.rules.versions import bring_up
+from consumers.writer.visit import TRIES_TO_SAVE, Desk, Visit
+from ops.mapping_plan import Plan
+from schemas.unavailable import Unavailable
+
+Passed = Callable[[int], None]
+"""Told how many documents more are behind us."""
+
+
+async def make_plan(
+    versions: MongoVersions,
+    before: Catalog,
+    after: Catalog,
+    timing: Timing,
+    *,
+    now: Callable[[], int],
+    names: int = 0,
+    passed: Passed = lambda _count: None,
+) -> Plan:
+    """What `after` would do where `before` is in force; nothing is changed.
+
+    Raises:
+        Unavailable: MongoDB does not answer.
+    """
+    plan = Plan(after.kinds, names)
+    for kind in after.kinds.values():
+        known = before.kinds.get(kind.name)
+        async for page in versions.older(kind.collection, kind.version):
+            at = now()
+            for document in page.documents:
+                found = effects(document, known, kind, timing, in_force=before.version, now=at)
+                plan.add(kind.name, document["_id"], found)
+            passed(page.passed)
+    return plan
+
+
+@dataclass(slots=True)
+class Applied:
+    """What was done: how many documents were decided again, and those that the store will not write, with its reason.
+
+    Documents that a running process decided meanwhile are in neither.
+    """
+
+    decided: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+class Application:
+    """Decides all documents of an older version again, page by page, each in a guarded update.
+
+    May end at any instant, be begun again, run beside running processes and beside itself: what is decided is done, and
+    what another has taken meanwhile is looked at again.
+    """
+
+    def __init__(
+        self,
+        *,
+        versions: MongoVersions,
+        documents: MongoDocuments,
+        log: MongoSyncLog,
+        catalog: Catalog,
+        timing: Timing,
+        now: Callable[[], int],
+    ) -> None:
+        self._versions = versions
+        self._catalog = catalog
+        # Nobody rings here: what is due at once is due in the document at once, and the sweep's next round rings.
+        self._timing = replace(timing, ring_again=0)
+        self._now = now
+        self._desk = Desk(
+            documents=documents,
+            log=log,
+            now=now,
+            timing=self._timing,
+            retry=RetryPolicy(),
+            on_conflict=lambda _row: None,
+        )
+
+    async def waiting(self) -> int:
+        """How many documents have still to be decided.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        return sum(
+            [await self._versions.count_older(kind.collection, kind.version) for kind in self._catalog.kinds.values()]
+        )
+
+    async def run(self, passed: Passed = lambda _count: None) -> Applied:
+        """Go through them all once.
+
+        Raises:
+            Unavailable: MongoDB does not answer, or others change the same documents without end. What was decided
+                stays; run again.
+        """
+        applied = Applied()
+        for kind in self._catalog.kinds.values():
+            async for page in self._versions.older(kind.collection, kind.version):
+                await self._decide(kind, page.documents, applied)
+                passed(page.passed)
+        return applied
+
+    async def _decide(self, kind: Kind, documents: list[Document], applied: Applied) -> None:
+        for _try in range(TRIES_TO_SAVE):
+            visits = self._decided(kind, documents)
+            lost = await self._desk.save(visits) if visits else set()
+            refused = {f"{kind.name} {visit.id}": visit.refused for visit in visits if visit.refused}
+            applied.decided += len(visits) - len(lost)
+            applied.refused |= refused
+            again = [visit.id for visit in visits if visit.id in lost and not visit.refused]
+            if not again:
+                return
+            documents = await self._versions.still_older(kind.collection, kind.version, again)
+        raise Unavailable("the same documents are being written by others without end")
+
+    def _decided(self, kind: Kind, documents: Sequence[Document]) -> list[Visit]:
+        now = self._now()
+        occasion = Occasion(mapping_name(kind), now, now + self._timing.visible_after)
+        visits: list[Visit] = []
+        for document in documents:
+            state = load(document, document["_id"], kind)
+            if bring_up(state, kind, occasion, partial(value_at, document)):
+                visits.append(Visit(kind, state.id, found=state))
+        return visits
