@@ -9,8 +9,9 @@ from consumers.rules.agreement import settle
 from consumers.rules.audit import Occasion
 from consumers.rules.existence import mark_gone
 from consumers.rules.kinds import FieldRule, Kind, number_of
-from consumers.rules.salesforce import ordinary, overruled, settle_conflict
+from consumers.rules.salesforce import ordinary
 from consumers.rules.state import DocumentState, FieldState, SalesforceRegister, Side, Write, WriteState
+from consumers.rules.verdicts import overruled, settle_conflict
 from schemas.outcome import Outcome, Result
 from schemas.position import CommitPosition
 

@@ -234,7 +234,7 @@ MUTATIONS: Final = (
     Mutation(
         "10",
         "a trigger's value is not taken over",
-        "salesforce",
+        "verdicts",
         "    if not as_taken or rule.same(value, field.value):\n        return",
         "    return",
         Schedule(["post 3rd", "write ok", "sales Phone and Title"]),
@@ -242,7 +242,7 @@ MUTATIONS: Final = (
     Mutation(
         "10",
         "a trigger's value is taken over though the value moved on",
-        "salesforce",
+        "verdicts",
         "    as_taken = field.shown_revision <= write.revision\n    state.audit",
         "    as_taken = True\n    state.audit",
         Example("rule_10_a_value_that_has_moved_on_is_due_anyway"),
@@ -250,7 +250,7 @@ MUTATIONS: Final = (
     Mutation(
         "10",
         "a push-only field is written again and again",
-        "salesforce",
+        "verdicts",
         "    else:\n        field.overruled = True",
         "    else:\n        pass",
         Schedule(["edit total named"], Setting(trigger="insists on a pushed field")),
@@ -325,9 +325,9 @@ MUTATIONS: Final = (
     Mutation(
         "13",
         "Salesforce wins every conflict",
-        "salesforce",
-        "    if side is Side.SALESFORCE:\n        _take_over",
-        "    if True:\n        _take_over",
+        "verdicts",
+        "    if side is Side.SALESFORCE:\n        take_over",
+        "    if True:\n        take_over",
         Schedule(["post 2nd", "write ok", "edit phone whole", "sales Phone"], Setting(policy="platform_wins")),
     ),
     Mutation(
@@ -350,7 +350,7 @@ MUTATIONS: Final = (
         "13",
         "an edit of a push-only field is an ordinary change",
         "salesforce",
-        "    if not rule.pulls:\n        _overwritten(state, field, rule, value, position, occasion)\n    elif",
+        "    if not rule.pulls:\n        overwritten(state, field, rule, value, position, occasion)\n    elif",
         "    if",
         Schedule(["post and keep", "write ok", "edit total named"], last="whole phone"),
     ),
@@ -738,7 +738,7 @@ MUTATIONS: Final = (
     Mutation(
         "25",
         "what our write buried is lost",
-        "salesforce",
+        "buried",
         "            and not one.heard\n",
         "            and False\n",
         Schedule(
@@ -760,7 +760,7 @@ MUTATIONS: Final = (
     Mutation(
         "25",
         "a write whose event was heard is taken to lie over what came after it",
-        "salesforce",
+        "buried",
         "            and not one.heard\n",
         "",
         Example("rule_25_a_write_that_was_heard_of_buries_nothing_after_it"),
@@ -768,7 +768,7 @@ MUTATIONS: Final = (
     Mutation(
         "25",
         "of several writes the row only shows the last",
-        "salesforce",
+        "buried",
         "            for one in state.writes\n            if (one.state is WriteState.LANDED or",
         "            for one in state.writes[-1:]\n            if (one.state is WriteState.LANDED or",
         Example("rule_25_every_write_that_the_row_showed_may_have_buried_an_edit"),
@@ -776,7 +776,7 @@ MUTATIONS: Final = (
     Mutation(
         "25",
         "an earlier row is not taken into account",
-        "salesforce",
+        "buried",
         "            and change.position.timestamp > one.covered\n",
         "",
         Schedule(
@@ -825,7 +825,7 @@ MUTATIONS: Final = (
     Mutation(
         "25",
         "what was buried comes back over a later edit",
-        "salesforce",
+        "buried",
         "    later_stands = not _is_ours(state, rule, field.salesforce.value)\n",
         "    later_stands = False\n",
         Example("rule_25_an_edit_that_our_write_buried_never_comes_back_over_a_later_one"),
@@ -833,7 +833,7 @@ MUTATIONS: Final = (
     Mutation(
         "25",
         "what was brought to light stays over the edits after it",
-        "salesforce",
+        "buried",
         " and field.made_at <= position.timestamp and position < held.position:",
         " and False:",
         Example("rule_25_what_was_brought_to_light_gives_way_though_it_has_been_put_back"),
@@ -841,7 +841,7 @@ MUTATIONS: Final = (
     Mutation(
         "25",
         "what a row has shown flickers back to what was before",
-        "salesforce",
+        "buried",
         " and field.made_at <= position.timestamp and position < held.position:",
         " and field.made_at <= position.timestamp:",
         Example("rule_25_an_event_within_the_row_mark_does_not_replace_a_value_already_heard"),
@@ -849,7 +849,7 @@ MUTATIONS: Final = (
     Mutation(
         "25",
         "what a late request buried under the token of another is lost",
-        "salesforce",
+        "buried",
         "            if (one.state is WriteState.LANDED or _explains(one, rule, held))\n",
         "            if one.state is WriteState.LANDED\n",
         Example("rule_25_an_edit_that_a_late_request_buried_under_anothers_token_is_brought_to_light"),
@@ -857,7 +857,7 @@ MUTATIONS: Final = (
     Mutation(
         "25",
         "an edit on the current value is a conflict where an older request buried it",
-        "salesforce",
+        "buried",
         "            field.agreed = min(field.agreed, change.position)",
         "            pass",
         Example("rule_25_an_edit_buried_after_our_write_had_been_seen_wins_outright"),
@@ -865,7 +865,7 @@ MUTATIONS: Final = (
     Mutation(
         "13",
         "an edit that was buried ends what automation insists on in a push-only field",
-        "salesforce",
+        "verdicts",
         "    if held is not None and rule.same(value, held.value):\n        # Only",
         "    if True:\n        # Only",
         Example("rule_13_what_our_write_buried_says_nothing_of_what_stands_in_a_push_only_field"),
@@ -873,7 +873,7 @@ MUTATIONS: Final = (
     Mutation(
         "13",
         "an edit that a row took for automation is let be for ever",
-        "salesforce",
+        "buried",
         "        if field.overruled and rule.same(value, held.value):",
         "        if False:",
         Example("rule_13_what_our_write_buried_says_nothing_of_what_stands_in_a_push_only_field"),
