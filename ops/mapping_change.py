@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
 
 from adapters.mongo.client import open_database
 from adapters.mongo.documents import MongoDocuments
@@ -19,14 +18,11 @@ from consumers.settings import MergeSettings
 from ops.mapping_plan import Plan
 from ops.mapping_source import MappingSettings
 from ops.mapping_walk import Application, Applied, Passed, make_plan
-from ops.processes.parts import MAPPING_LOOK_SECONDS, wall_ms
+from ops.processes.parts import wall_ms
 from ops.settings import read_settings
 from schemas.mapping import Mapping
 from schemas.mapping_reading import check_mapping
 from schemas.mapping_versions import differences
-
-TAKEN_UP_SECONDS: Final = MAPPING_LOOK_SECONDS + 1
-"""By then running processes decide by a version; one that has not taken it up waits at each document that has been."""
 
 Bar = Callable[[str, int], AbstractContextManager[Passed]]
 """Shows how far it is: what is being done, and with how many documents."""
@@ -167,11 +163,11 @@ class Ended:
     left: int
 
 
-async def apply_current(bar: Bar, say: Callable[[str], None], *, taken_up: float = TAKEN_UP_SECONDS) -> Ended:
+async def apply_current(bar: Bar, say: Callable[[str], None], *, taken_up: float) -> Ended:
     """Decide all documents again that an older version than the one in force has decided last.
 
-    Waits until running processes have taken the version up: what one of them has in hand while another decides its
-    documents by a newer version it has to look at again.
+    Waits until `taken_up` seconds after its publication, when running processes have taken the version up: one that has
+    not must wait at each document that has been decided by it.
 
     Raises:
         CannotChange: nothing is published yet.

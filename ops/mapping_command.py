@@ -24,6 +24,7 @@ from ops import mapping_change
 from ops.mapping_change import CannotChange, Change, History, Wanted
 from ops.mapping_walk import Passed
 from ops.operator_name import operator_name
+from ops.processes.parts import MAPPING_LOOK_SECONDS
 from ops.settings import WrongSettings
 from schemas.mapping import Mapping
 from schemas.mapping_reading import InvalidMapping
@@ -32,6 +33,8 @@ from schemas.unavailable import Unavailable
 
 EXIT_FAILED: Final = 1
 EXIT_WRONG_SETTINGS: Final = 2
+TAKEN_UP_SECONDS: Final = MAPPING_LOOK_SECONDS + 1
+"""By then running processes decide by a version; one that has not taken it up waits at each document that has been."""
 GO_ON: Final = "`tandem mapping apply` goes on"
 
 Answer = TypeVar("Answer")
@@ -114,7 +117,7 @@ def _publish(wanted: Wanted, note: str, *, sure: bool) -> None:
 
 def _apply() -> None:
     try:
-        ended = _ask(mapping_change.apply_current(_bar, _tell))
+        ended = _ask(mapping_change.apply_current(_bar, _tell, taken_up=TAKEN_UP_SECONDS))
     except KeyboardInterrupt:
         raise CannotChange(f"interrupted; the version stays in force, what is decided stays decided; {GO_ON}") from None
     except Unavailable as error:

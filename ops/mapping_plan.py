@@ -68,7 +68,8 @@ class Plan:
 
     def lines(self) -> Iterator[str]:
         """The plan as a person reads it: no personal data but the ids."""
-        wide = max((len(effect.value) for effect in Effect), default=0)
+        told = [effect for kind in self.kinds.values() for effect, _on in kind.tallies]
+        wide = max((len(effect.value) for effect in told), default=0)
         for name, kind in self.kinds.items():
             yield f"{name}: {kind.looked_at:,} document{'' if kind.looked_at == 1 else 's'} looked at"
             order = {effect: place for place, effect in enumerate(Effect)}

@@ -64,8 +64,9 @@ def effects(
         return []
     known = load(document, document_id, before) if before is not None else None
     was = _standing(known, before) if known is not None and before is not None else _Standing()
-    found = _of_document(was, _standing(state, after), behind=decided_by < in_force)
-    found += _of_writes(was, _standing(state, after), after, decided_by)
+    will_be = _standing(state, after)
+    found = _of_document(was, will_be, behind=decided_by < in_force)
+    found += _of_writes(was, will_be, after, decided_by)
     for rule in after.fields:
         field = state.fields.get(rule.name)
         if field is not None and field.source is Side.SALESFORCE and not rule.same(field.value, shown(rule)):
