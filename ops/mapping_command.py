@@ -5,24 +5,20 @@ Nothing that it prints is personal data, but for the ids of documents where they
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from adapters.mongo.client import Refused
 from adapters.mongo.mappings import VersionConflict
 from adapters.telemetry.logs import quiet_libraries
 from ops import mapping_change
-from ops.mapping_change import CannotChange, Change, History, Wanted
-from ops.mapping_walk import Passed
+from ops.mapping_change import CannotChange, Wanted
+from ops.mapping_view import plan_lines, progress_bar, versions_table
 from ops.operator_name import operator_name
 from ops.processes.parts import MAPPING_LOOK_SECONDS
 from ops.settings import WrongSettings
@@ -56,7 +52,7 @@ def run_plan(file: Path, names: int) -> int:
     """Show what the file would do as the next version; the exit code."""
 
     def work() -> None:
-        _say(_plan_lines(_ask(mapping_change.plan_change(mapping_change.of_file(_read(file)), names, _bar))))
+        _say(plan_lines(_ask(mapping_change.plan_change(mapping_change.of_file(_read(file)), names, progress_bar))))
 
     return _exit_code(work)
 
@@ -93,15 +89,15 @@ def run_versions() -> int:
         found = _ask(mapping_change.history())
         if not found.publications:
             raise CannotChange("no mapping is published yet")
-        Console().print(_table(found))
+        Console().print(versions_table(found))
 
     return _exit_code(work)
 
 
 def _publish(wanted: Wanted, note: str, *, sure: bool) -> None:
     """Between the question and the answer no connection is open: a person may take an hour."""
-    change = _ask(mapping_change.plan_change(wanted, 0, _bar))
-    _say(_plan_lines(change))
+    change = _ask(mapping_change.plan_change(wanted, 0, progress_bar))
+    _say(plan_lines(change))
     if change.before is not None and not change.differences:
         return
     if not sure and not _confirmed(f"Publish version {change.after.version}, and apply it?"):
@@ -117,7 +113,7 @@ def _publish(wanted: Wanted, note: str, *, sure: bool) -> None:
 
 def _apply() -> None:
     try:
-        ended = _ask(mapping_change.apply_current(_bar, _tell, taken_up=TAKEN_UP_SECONDS))
+        ended = _ask(mapping_change.apply_current(progress_bar, _tell, taken_up=TAKEN_UP_SECONDS))
     except KeyboardInterrupt:
         raise CannotChange(f"interrupted; the version stays in force, what is decided stays decided; {GO_ON}") from None
     except Unavailable as error:
@@ -156,42 +152,6 @@ def _read(file: Path) -> Mapping:
         return load_mapping(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise CannotChange(f"{file}: cannot be read: {type(error).__name__}") from error
-
-
-def _plan_lines(change: Change) -> Iterator[str]:
-    if change.before is None:
-        yield "nothing is published yet: this is version 1, and there is no document to decide again"
-        return
-    if not change.differences:
-        yield f"nothing differs from version {change.before.version}, which is in force"
-        return
-    yield f"version {change.after.version}, after version {change.before.version}:"
-    yield from (f"  {line}" for line in change.differences)
-    yield ""
-    yield from change.plan.lines()
-
-
-def _table(found: History) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column, justify in (("version", "right"), ("published (UTC)", "left"), ("by", "left"), ("note", "left")):
-        table.add_column(column, justify="right" if justify == "right" else "left", overflow="fold")
-    table.add_column("still to be decided", justify="right")
-    for place, published in enumerate(found.publications):
-        older = f"{found.older:,}" if place == 0 else ""
-        table.add_row(
-            str(published.version), f"{published.at:%Y-%m-%d %H:%M}", Text(published.by), Text(published.note), older
-        )
-    return table
-
-
-@contextmanager
-def _bar(doing: str, total: int) -> Iterator[Passed]:
-    """A progress bar on a terminal; elsewhere nothing."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
-        task = shown.add_task(doing, total=total or None)
-        yield lambda count: shown.advance(task, count)
 
 
 def _ask(work: Coroutine[Any, Any, Answer]) -> Answer:

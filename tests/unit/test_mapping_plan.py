@@ -2,6 +2,8 @@
 
 import copy
 import random
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +14,14 @@ from consumers.rules.kinds import Kind
 from consumers.rules.plan import Effect, Effects, effects
 from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.writes import due_values
+from ops.mapping_change import Change
 from ops.mapping_plan import Plan
+from ops.mapping_view import plan_lines
 from schemas.mapping import Mapping
+from schemas.mapping_versions import differences
+from schemas.mapping_yaml import load_mapping
+
+PAGE = (Path(__file__).parents[2] / "docs" / "mapping.md").read_text(encoding="utf-8")
 
 
 def linked(policy: str = "salesforce_wins", on_delete: dict[str, str] | None = None) -> World:
@@ -242,3 +250,30 @@ def test_the_plan_names_no_document_unless_asked() -> None:
     plan.add("customer", "c-2", [(Effect.TAKEN_OVER, "Phone")])
     assert "c-2" not in "".join(plan.lines())
     assert plan.kinds["customer"].count(Effect.TAKEN_OVER, "Phone") == 1
+
+
+def test_the_plan_shown_in_the_documentation_is_how_it_looks() -> None:
+    """The page's mapping, changed as the page says, in the page's words; and each line is explained there."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    after = load_mapping(example + "      - {platform: nickname, salesforce: Nickname__c}\n")
+    before = load_mapping(example.replace("policy: latest_wins, first", "policy: review, first"))
+    plan = Plan(["customer"])
+    befalls: list[tuple[int, Effects]] = [
+        (29, [(Effect.WRITTEN, "Phone"), (Effect.SETTLED, "Phone"), (Effect.READ, "")]),
+        (12, [(Effect.TAKEN_OVER, "Phone"), (Effect.SETTLED, "Phone"), (Effect.READ, "")]),
+        (7_020, [(Effect.READ, ""), (Effect.WRITTEN_AFTER_READ, "Nickname__c")]),
+        (18_440 - 7_061, [(Effect.READ, "")]),
+        (20_000 - 18_440, []),
+    ]
+    for count, found in befalls:
+        for number in range(count):
+            plan.add("customer", f"c-{number}", found)
+    change = Change(
+        before.model_copy(update={"version": 3}),
+        after.model_copy(update={"version": 4}),
+        differences(before, after),
+        plan,
+    )
+    (shown,) = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
+    assert shown.splitlines() == list(plan_lines(change))
+    assert [effect for effect in Effect if f"| {effect.value} |" not in PAGE] == []
