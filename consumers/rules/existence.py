@@ -41,7 +41,7 @@ def mark_gone(state: DocumentState, link: Link) -> None:
         link.deleted_for = 0
 
 
-def moved(state: DocumentState, record_id: str, *, now: int, claimed: bool = True) -> None:
+def moved(state: DocumentState, record_id: str, *, now: int, claimed: bool = True, anew: bool = False) -> None:
     """Rule 23: the thing is another record now. Its registers stay; the new id is read whole before it is written to.
 
     The same record again has come back unheard.
@@ -54,7 +54,7 @@ def moved(state: DocumentState, record_id: str, *, now: int, claimed: bool = Tru
             state.read_reason = "the record was undeleted"
         return
     former = () if before is None else (*before.former, before.record_id)[-FORMER_IDS_KEPT:]
-    state.link = Link(record_id=record_id, linked_at=now, claimed=claimed, former=former)
+    state.link = Link(record_id=record_id, linked_at=now, claimed=claimed, anew=anew, former=former)
 
 
 def stays_gone(state: DocumentState) -> None:

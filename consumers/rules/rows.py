@@ -57,6 +57,9 @@ def apply_row(state: DocumentState, row: Row, kind: Kind, occasion: Occasion) ->
         field = state.field(rule.name)
         if write is not None:
             _written(state, field, rule, value, write, position, occasion)
+        elif link.anew and first_contact and rule.pushes and rule.key(value) is None:
+            # Nobody has cleared it: the record is made of what the document shows, and that is due.
+            field.salesforce = SalesforceRegister(value, position)
         elif field.salesforce is None:
             _first_contact(state, field, rule, value, position, occasion)
         else:

@@ -31,8 +31,9 @@ def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occ
     write = _ours(state, change, kind)
     if write is not None:
         write.heard = True
-    if not link.read:
-        # Every register is still empty: the whole read that follows holds these values too (rules 18 and 19).
+    if not link.read and change.record_id == link.record_id:
+        # The whole read that follows holds these values too (rules 18 and 19). What a former id has still to tell, it
+        # does not: that was before, and our writes may have buried it.
         return Result(Outcome.APPLIED, "rule 19: the record is read whole first")
     untold: dict[str, Any] = {}
     if write is not None:

@@ -178,6 +178,8 @@ class Link:
     """The platform's deletion for which we deleted it: when that was heard to have happened (rule 22)."""
     claimed: bool = True
     """The record holds our external id. One that we met by its change may not (rule 22, `on_unlinked`)."""
+    anew: bool = False
+    """A new record in the place of one that was deleted: what it does not hold, nobody has cleared (rule 22)."""
     former: tuple[str, ...] = ()
     """The ids the record had before (rule 23)."""
 

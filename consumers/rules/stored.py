@@ -275,6 +275,7 @@ def _load_link(stored: Mapping[str, Any]) -> Link:
         searched=stored.get("searched", False),
         deleted_for=stored.get("deleted_for", 0),
         claimed=stored.get("claimed", True),
+        anew=stored.get("anew", False),
         former=tuple(stored.get("former", ())),
     )
 
@@ -287,6 +288,8 @@ def _dump_link(link: Link) -> dict[str, Any]:
         stored["deleted_for"] = link.deleted_for
     if not link.claimed:
         stored["claimed"] = False
+    if link.anew:
+        stored["anew"] = True
     if link.former:
         stored["former"] = list(link.former)
     return stored

@@ -37,6 +37,8 @@ def settle_conflict(
         salesforce_at=position.timestamp,
         salesforce_empty=rule.key(value) is None,
     )
+    if side is None and field.source is Side.SALESFORCE:
+        side = Side.SALESFORCE  # of two values of its own nobody need choose: the later one stands
     state.audit.append(
         audit.row(
             state,
@@ -48,6 +50,7 @@ def settle_conflict(
             by=by,
             note=note,
             occasion=occasion,
+            author=field.source if side is Side.SALESFORCE else None,
         )
     )
     if side is Side.SALESFORCE:

@@ -276,7 +276,7 @@ def defer(
 def linked(state: DocumentState, record_id: str, *, now: int) -> None:
     """Rule 19: store the link; a whole read follows before anything is written."""
     if state.record is None:
-        moved(state, record_id, now=now)
+        moved(state, record_id, now=now, anew=state.link is not None)
     state.retry = None
 
 

@@ -129,12 +129,30 @@ class Ledger:
             for other in edits
         )
 
+    def judge_filled(self, name: str, held: Any) -> None:
+        """Where a field is only filled, what Salesforce's people last put there stands, or what triggers made of it."""
+        theirs = [edit for edit in self.of(name) if edit.author == "salesforce"]
+        if not theirs or any(edit.untold or edit.void for edit in theirs):
+            return
+        last = max(theirs, key=lambda edit: (edit.order, edit.number))
+        made_of_it = {
+            edit.value for edit in self.of(name) if edit.author == "trigger" and last.number in edit.might_have
+        }
+        if last.value is None or held in {last.value, *made_of_it}:
+            return
+        # Two may have filled an empty field at once. Theirs is put back, unless the platform has gone on from it.
+        at_once = [edit for edit in self.of(name) if edit.side == "platform" and edit.value == held]
+        knowing = any(last.number in edit.might_have for edit in at_once)
+        gone_on = any(last.number in edit.might_have for edit in self.of(name) if edit.side == "platform")
+        if knowing or not gone_on:
+            raise Violation(f"{name}: {last.value!r} of Salesforce's was written over with {held!r}")
+
     def judge_losers(self, name: str, kept: Container[Any], audit: Iterable[Mapping[str, Any]]) -> None:
         """Every losing edit not superseded by one whose author could have seen it is named as a loser in the audit.
 
         `kept` are the values that the sides hold: two where a side may keep one of its own.
         """
-        named = {(row["lost"]["side"], row["lost"]["value"]) for row in audit if row["field"] == name}
+        named = {(row["lost"]["side"], row["lost"]["value"]) for row in audit if row["field"] == name and row["lost"]}
         edits = self.of(name)
         for edit in edits:
             if edit.void or edit.untold or edit.value in kept or (edit.side, edit.value) in named:

@@ -10,6 +10,7 @@ from support.oracle import NOBODY, Ledger
 
 RECORD: Final = "003000000000001AAA"
 TOKEN: Final = "Token__c"
+EXTERNAL_ID: Final = "Ext__c"
 Trigger = Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
 """(values being set, record before) → what the trigger sets over them."""
 
@@ -56,8 +57,12 @@ class Org:
     made_by: dict[str, int] = field(default_factory=dict)
     """By field: the edit whose value the record holds."""
     bin: dict[str, Any] | None = None
+    record_id: str = RECORD
+    masters: dict[str, str] = field(default_factory=dict)
+    """By the id of a record that was merged: the id of the one that took its place."""
     modified: int = 0
     commits: int = 0
+    records: int = 1
     stream: list[Change] = field(default_factory=list)
     fired: dict[str, int] = field(default_factory=dict)
     """By field: the trigger's edit that the record holds."""
@@ -73,18 +78,57 @@ class Org:
                 made[name] = self.ledger.add("salesforce", name, value, order=self.commits + 1, saw=[seen])
         self._commit(values, made, now)
 
-    def write(self, values: Mapping[str, Any], carries: Mapping[str, int], now: int, *, upsert: bool) -> str:
-        """A write of ours lands; `carries` names the edits whose values it brings. The record's id, empty without."""
-        if self.record is None and (self.bin is not None or not upsert):
-            return ""
-        self._commit(values, carries, now)
-        return RECORD
+    def write(
+        self,
+        values: Mapping[str, Any],
+        carries: Mapping[str, int],
+        now: int,
+        *,
+        upsert: bool,
+        record_id: str = RECORD,
+        anew: bool = False,
+    ) -> str:
+        """A write of ours lands; `carries` names the edits whose values it brings. The record's id, empty without.
 
-    def delete(self, now: int) -> None:
-        """A user deletes the record."""
+        `anew`: it may make another record in the place of one that was deleted.
+        """
+        if not upsert and (self.record is None or record_id != self.record_id):
+            return ""
+        if self.record is None and self.bin is not None:
+            if not anew:
+                return ""
+            self.bin, self.made_by, self.fired = None, {}, {}
+            self.record_id = self._new_id()
+        self._commit(values, carries, now)
+        return self.record_id
+
+    def delete(self, now: int, *, for_good: bool = False) -> None:
+        """Somebody deletes the record. `for_good`: what was said in it went with it, if another one takes its place."""
         if self.record is not None:
             self.bin, self.record = self.record, None
             self._tell(ChangeType.DELETE, {}, now)
+            for edit in self.ledger.edits:
+                edit.void = edit.void or (for_good and edit.side == "salesforce")
+
+    def merge(self, values: Mapping[str, Any], now: int) -> None:
+        """A user merges the record into another, and chooses these values; the others are taken over from it."""
+        if self.record is None:
+            return
+        record, loser = self.record, self.record_id
+        self._tell(ChangeType.DELETE, {}, now)
+        self.masters[loser] = self.record_id = self._new_id()
+        self.record = {name: value for name, value in record.items() if name not in (TOKEN, EXTERNAL_ID)}
+        for name, value in values.items():
+            seen = self.made_by.get(name, NOBODY)
+            self.made_by[name] = self.ledger.add("salesforce", name, value, order=self.commits + 1, saw=[seen])
+            if name in self.fired:
+                self.ledger.edits[self.fired.pop(name)].void = True
+            self.record[name] = value
+        self._tell(ChangeType.UPDATE, {name: value for name, value in self.record.items() if value is not None}, now)
+
+    def _new_id(self) -> str:
+        self.records += 1
+        return f"003000000000{self.records:03}AAA"
 
     def undelete(self, now: int) -> None:
         """A user takes it out of the recycle bin."""
@@ -123,7 +167,7 @@ class Org:
         self.stream.append(
             Change.model_construct(
                 entity="Contact",
-                record_id=RECORD,
+                record_id=self.record_id,
                 type=kind,
                 position=CommitPosition(self.modified, self.commits, 1),
                 transaction_key=f"t{self.commits}",

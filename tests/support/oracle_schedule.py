@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
+from consumers.rules.state import Side
 from support.oracle import Violation
 from support.oracle_org import TRIGGERS
 from support.oracle_world import OWNERS, PATHS, PUSHED, TIMING, TWO_WAY, Setting, World
@@ -48,7 +49,7 @@ def _sales_clears(world: World) -> None:
 
 def _sales_delete(world: World) -> None:
     if world.load().link is not None:
-        world.org.delete(world.now)
+        world.org.delete(world.now, for_good=world.setting.on_delete[0] == "recreate")
 
 
 def _write(fate: str) -> Action:
@@ -93,6 +94,10 @@ ACTIONS: Final[dict[str, Action]] = {
     "read": lambda world: world.ask_for_row(),
     "rest": lambda world: settle(world),  # noqa: PLW0108 - it is defined below
     "delete record": _sales_delete,
+    "choose platform": lambda world: world.choose(Side.PLATFORM),
+    "choose salesforce": lambda world: world.choose(Side.SALESFORCE),
+    "merge": lambda world: world.merge(),
+    "merge, Phone chosen": lambda world: world.merge("Phone"),
     "undelete record": lambda world: world.org.undelete(world.now),
     "platform deletes": lambda world: world.platform_delete(),
     "post, meanwhile change": lambda world: world.deliver_post(meanwhile=world.deliver_change),
@@ -111,10 +116,20 @@ _OFTEN: Final = {
     "wait 1500": 3, "wait 2500": 5, "wait 6000": 3, "edit phone named": 6, "edit phone whole": 4, "writer A": 6,
     "writer B": 4, "land": 3, "write late": 3, "write unanswered": 3, "post 2nd": 4, "edit title named": 3,
 }  # fmt: skip
-_SELDOM: Final = {"delete record", "undelete record", "platform deletes", "wait 200000", "wait 25000", "gap"}
+_SELDOM: Final = {
+    "merge",
+    "merge, Phone chosen",
+    "delete record",
+    "undelete record",
+    "platform deletes",
+    "wait 200000",
+    "wait 25000",
+    "gap",
+}
 _WEIGHTS: Final = tuple(_OFTEN.get(name, 0.4 if name in _SELDOM else 1) for name in ACTIONS)
 VOCABULARY: Final = tuple(ACTIONS)
-POLICIES: Final = ("salesforce_wins", "platform_wins", "latest_wins")
+POLICIES: Final = ("salesforce_wins", "platform_wins", "latest_wins", "review", "fill_only")
+DELETIONS: Final = (("unlink", "unlink"), ("recreate", "unlink"), ("unlink", "delete"), ("recreate", "delete"))
 
 
 def setting_of(rng: random.Random) -> Setting:
@@ -126,6 +141,7 @@ def setting_of(rng: random.Random) -> Setting:
         platform_skew=rng.choice((0, 0, 300, -1500)),
         salesforce_skew=rng.choice((0, 0, 700, -1500)),
         exists=rng.random() < 0.15,
+        on_delete=rng.choice(DELETIONS),
     )
 
 
@@ -145,6 +161,9 @@ def run(setting: Setting, steps: Sequence[str], last: str | None = "named phone"
     world.platform_edit("phone", whole=True)
     for step in steps:
         ACTIONS[step](world)
+    settle(world)
+    judge(world)
+    world.choose((Side.PLATFORM, Side.SALESFORCE)[len(steps) % 2])
     settle(world)
     judge(world)
     if last is not None:
@@ -198,10 +217,22 @@ def judge(world: World) -> None:
     rows = world.audit.values()
     for path, name in PATHS.items():
         shown = document.get(path)
-        if path != PUSHED and shown != record.get(name):
+        field = state.fields.get(name)
+        waiting = field.review if field is not None else None
+        held = waiting is not None or (field is not None and _is_held(world, path, field.source, record.get(name)))
+        if path != PUSHED and shown != record.get(name) and not held:
             raise Violation(f"{path}: the document shows {shown!r}, the record holds {record.get(name)!r}")
-        world.ledger.judge_survivor(name, shown, OWNERS.get(path))
-        world.ledger.judge_losers(name, {shown, record.get(name)}, rows)
+        if waiting is None:
+            world.ledger.judge_survivor(name, shown, OWNERS.get(path))
+        kept = {shown, record.get(name)} | ({waiting.value} if waiting is not None else set())
+        world.ledger.judge_losers(name, kept, rows)
+        if world.kind.by_name[name].fills_only:
+            world.ledger.judge_filled(name, record.get(name))
+
+
+def _is_held(world: World, path: str, source: Side | None, held: Any) -> bool:
+    """`fill_only` keeps the platform's value out of a field that Salesforce has filled."""
+    return world.kind.by_path[path].fills_only and source is Side.PLATFORM and held is not None
 
 
 def edit_in_the_quiet(world: World, how: str, path: str) -> None:

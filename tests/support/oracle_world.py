@@ -6,21 +6,21 @@ from functools import lru_cache
 from typing import Any, Final
 
 from consumers.catalog import Catalog
-from consumers.rules import existence, platform, rows, salesforce, stored, writes
+from consumers.rules import existence, platform, review, rows, salesforce, stored, writes
 from consumers.rules.audit import Occasion
 from consumers.rules.kinds import Kind, token_of
 from consumers.rules.platform import Assertion
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.rows import Row
-from consumers.rules.state import DocumentState
+from consumers.rules.state import DocumentState, Side
 from consumers.rules.timing import Timing
-from consumers.rules.writes import Find, Follow, Read, Send, Until
+from consumers.rules.writes import Delete, Find, Follow, Read, Send, Until
 from schemas.change import ChangeType
 from schemas.mapping import Mapping
 from schemas.outcome import Outcome, Result
 from schemas.records import Failure, RowResult
 from support.oracle import NOBODY, Ledger
-from support.oracle_org import RECORD, TRIGGERS, Org
+from support.oracle_org import EXTERNAL_ID, RECORD, TRIGGERS, Org
 
 TIMING: Final = Timing(
     visible_after=2_000, answer_within=20_000, event_within=8_000, look_again=120_000, quiet_before_read=2_200
@@ -47,12 +47,14 @@ class Setting:
     trigger: str = "none"
     platform_skew: int = 0
     salesforce_skew: int = 0
+    on_delete: tuple[str, str] = ("unlink", "unlink")
+    """What follows a deletion: by Salesforce, by the platform."""
     exists: bool = False
     """The record is there before the platform says anything, and the document's first write finds it."""
 
 
 @lru_cache
-def compiled(policy: str, other_policy: str) -> Kind:
+def compiled(policy: str, other_policy: str, on_delete: tuple[str, str]) -> Kind:
     """A kind with two two-way fields, a pushed one and a pulled one."""
     fields = [
         {"platform": "phone", "salesforce": "Phone", "policy": policy},
@@ -66,6 +68,7 @@ def compiled(policy: str, other_policy: str) -> Kind:
         "external_id": "Ext__c",
         "token": "Token__c",
         "events": {"customer.updated": "values", "customer.deleted": "deleted"},
+        "on_delete": {"salesforce": on_delete[0], "platform": on_delete[1]},
         "fields": fields,
     }
     return Catalog(Mapping.model_validate({"kinds": {"customer": kind}})).kinds["customer"]
@@ -104,6 +107,7 @@ class Visit:
     number: int = 0
     result: RowResult | None = None
     began_at: int = 0
+    record_id: str = RECORD
     row: Row | None = None
 
 
@@ -112,7 +116,8 @@ class World:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.kind = compiled(setting.policy, setting.other_policy)
+        self.kind = compiled(setting.policy, setting.other_policy, setting.on_delete)
+        self.anew = "recreate" in setting.on_delete or "delete" in setting.on_delete
         self.ledger = Ledger()
         self.org = Org(self.ledger, TRIGGERS[setting.trigger], setting.salesforce_skew)
         self.now = START
@@ -121,7 +126,7 @@ class World:
         self.posts: list[Post] = []
         self.past_posts: list[Post] = []
         self.heard = 0
-        self.in_flight: list[tuple[dict[str, Any], dict[str, int], bool, int]] = []
+        self.in_flight: list[Visit] = []
         self.visits: list[Visit | None] = [None, None]
         self.audit: dict[str, dict[str, Any]] = {}
         self.calls = 0
@@ -132,7 +137,7 @@ class World:
         self.platform_edits: dict[str, int] = {}
         """By Salesforce name: the platform's last own edit that has not been heard."""
         if setting.exists:
-            self.org.record = {"Ext__c": "c-1"}
+            self.org.record = {EXTERNAL_ID: "c-1"}
             self.org.edit({"Phone": self.new_value(), "Tier__c": self.new_value()}, self.now - 60_000)
 
     # -- the document ------------------------------------------------------------------------------------------
@@ -389,7 +394,7 @@ class World:
             if visit is not None and visit.phase in ("stored", "called") and until > visit.began_at + LONGEST_CALL:
                 self.step(process)
                 self.step(process)
-        while self.in_flight and until > self.in_flight[0][3] + LONGEST_CALL:
+        while self.in_flight and until > self.in_flight[0].began_at + LONGEST_CALL:
             self.land()
         self.now = until
 
@@ -404,11 +409,15 @@ class World:
         elif visit.phase == "stored":
             self._call(visit, fate)
             self.visits[process] = None if visit.phase == "done" else visit
+        elif visit.phase == "deleting":
+            self._delete(visit, fate)
+            self.visits[process] = None if visit.phase == "done" else visit
         elif visit.phase == "called":
             self._answer(visit)
             self.visits[process] = None
         elif visit.phase == "begun":
-            values = None if self.org.record is None else {**dict.fromkeys(self.kind.by_name), **self.org.record}
+            there = self.org.record if visit.record_id == self.org.record_id else None
+            values = None if there is None else {**dict.fromkeys(self.kind.by_name), **there}
             server_time = (visit.began_at + self.setting.salesforce_skew) // 1000 * 1000
             visit.row = Row(visit.began_at, server_time, values, self.org.modified // 1000 * 1000)
             visit.phase = "read"
@@ -445,17 +454,24 @@ class World:
         step = writes.next_step(state, self.kind, TIMING, now=self.now)
         if isinstance(step, Find):
             if self.org.record is not None:
-                writes.linked(state, RECORD, now=self.now)
+                writes.linked(state, self.org.record_id, now=self.now)
                 return Visit("done") if self.save(state) else None
             step = writes.after_find(state, self.kind, TIMING, now=self.now)
             if isinstance(step, Until):
                 writes.wait(state, "LOOK_AGAIN", until=step.at)
                 self.save(state)
+        record_id = RECORD if state.link is None else state.link.record_id
         if isinstance(step, Follow):
-            existence.stays_gone(state)
+            successor = self.org.masters.get(record_id)
+            if successor is None:
+                existence.stays_gone(state)
+            else:
+                existence.moved(state, successor, now=self.now, claimed=False)
             return Visit("done") if self.save(state) else None
+        if isinstance(step, Delete):
+            return Visit("deleting", record_id=record_id)
         if isinstance(step, Read):
-            return Visit("begun", began_at=self.now)
+            return Visit("begun", began_at=self.now, record_id=record_id)
         if not isinstance(step, Send):
             if state.stored_due_at != writes.due_at(state, self.kind, TIMING, now=self.now):
                 self.save(state)
@@ -464,13 +480,32 @@ class World:
         if meanwhile is not None:
             meanwhile()
         carries = {name: self.history[-1].made_by.get(name, NOBODY) for name in step.values}
-        first = state.link is None
+        first = state.record is None
+        claims = state.record is not None and not state.record.claimed
         if not self.save(state):
             return Visit("done")
         values = {**step.values, self.kind.token: token_of("c-1", write.number)}
-        if first:
-            values["Ext__c"] = "c-1"
-        return Visit("stored", values, carries, first, write.number, began_at=self.now)
+        if first or claims:
+            values[EXTERNAL_ID] = "c-1"
+        return Visit("stored", values, carries, first, write.number, began_at=self.now, record_id=record_id)
+
+    def _delete(self, visit: Visit, fate: str) -> None:
+        """The record is deleted by us; an answer that is lost is asked for again."""
+        visit.phase = "done"
+        found = self.org.record is not None and visit.record_id == self.org.record_id
+        if found and fate not in ("lost", "late", "not_run"):
+            self.org.delete(self.now, for_good=True)
+        if fate in ("lost", "late", "unanswered", "killed_after"):
+            return
+        refused = RowResult(failure=Failure.NOT_RUN, code="UNABLE_TO_LOCK_ROW")
+        gone = RowResult(failure=Failure.GONE, code="ENTITY_IS_DELETED")
+        result = refused if fate == "not_run" else RowResult() if found else gone
+
+        def decide(state: DocumentState) -> bool:
+            existence.deletion_answered(state, result, RETRY, now=self.now)
+            return True
+
+        self.update(decide)
 
     def _call(self, visit: Visit, fate: str) -> None:
         self.calls += 1
@@ -479,15 +514,15 @@ class World:
             case "lost":
                 visit.result = RowResult(failure=Failure.UNKNOWN, code="TIMEOUT")
             case "late":
-                self.in_flight.append((visit.values, visit.carries, visit.first, visit.began_at))
+                self.in_flight.append(visit)
                 visit.result = RowResult(failure=Failure.UNKNOWN, code="TIMEOUT")
             case "unanswered":
-                self.org.write(visit.values, visit.carries, self.now, upsert=visit.first)
+                self._land(visit)
                 visit.result = RowResult(failure=Failure.UNKNOWN, code="TIMEOUT")
             case "not_run":
                 visit.result = RowResult(failure=Failure.NOT_RUN, code="UNABLE_TO_LOCK_ROW")
             case _:
-                record_id = self.org.write(visit.values, visit.carries, self.now, upsert=visit.first)
+                record_id = self._land(visit)
                 if record_id:
                     visit.result = RowResult(record_id=record_id, created=visit.first)
                 else:
@@ -526,5 +561,39 @@ class World:
     def land(self) -> None:
         """The oldest call that nobody waits for any more lands."""
         if self.in_flight:
-            values, carries, first, _taken_at = self.in_flight.pop(0)
-            self.org.write(values, carries, self.now, upsert=first)
+            self._land(self.in_flight.pop(0))
+
+    def _land(self, visit: Visit) -> str:
+        return self.org.write(
+            visit.values, visit.carries, self.now, upsert=visit.first, record_id=visit.record_id, anew=self.anew
+        )
+
+    # -- people who decide ----------------------------------------------------------------------------------
+
+    def choose(self, side: Side) -> None:
+        """Somebody settles every conflict that waits under `review`, for this side."""
+
+        def decide(state: DocumentState) -> bool:
+            chosen = False
+            for question in list(review.open_reviews(state, self.kind)):
+                rule, values = question.rule, {Side.PLATFORM: question.platform, Side.SALESFORCE: question.salesforce}
+                saw = [self.ledger.with_value(rule.name, value, str(whose)) for whose, value in values.items()]
+                order = self.ledger.edits[saw[list(values).index(side)]].order
+                self.ledger.add(str(side), rule.name, values[side], order=order, saw=saw)  # type: ignore[arg-type]
+                occasion = self.occasion(f"choice:{len(self.ledger.edits)}")
+                chosen |= review.choose(state, state.field(rule.name), rule, side, occasion, "chosen")
+            return chosen
+
+        if self.document is not None:
+            self.update(decide)
+
+    def merge(self, *names: str) -> None:
+        """Somebody in Salesforce merges the record into another.
+
+        Not while it may be made a second time, nor before it was read: the token goes with the record, and that alone
+        tells what a first contact is about.
+        """
+        link = self.load().link
+        made = any(visit.first for visit in (*self.in_flight, *self.visits) if visit is not None)
+        if link is not None and link.record_id == self.org.record_id and link.read and not link.gone and not made:
+            self.org.merge({name: self.new_value() for name in names}, self.now)
