@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.oracle import Violation
 from support.oracle_org import TRIGGERS
-from support.oracle_schedule import LAST_EDITS, POLICIES, VOCABULARY, judge, run, seeded, settle
+from support.oracle_schedule import DELETIONS, LAST_EDITS, POLICIES, VOCABULARY, judge, run, seeded, settle
 from support.oracle_world import Setting
 
 SETTINGS = st.builds(
@@ -19,6 +19,7 @@ SETTINGS = st.builds(
     platform_skew=st.sampled_from((0, 300, -1_500)),
     salesforce_skew=st.sampled_from((0, 700, -1_500)),
     exists=st.booleans(),
+    on_delete=st.sampled_from(DELETIONS),
 )
 STEPS = st.lists(st.sampled_from(VOCABULARY), min_size=3, max_size=50)
 SEEDS_A_TEST = 500

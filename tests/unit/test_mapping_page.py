@@ -46,7 +46,9 @@ def _told(caught: pytest.ExceptionInfo[InvalidMapping]) -> str:
     return problem
 
 
-@pytest.mark.parametrize("words", [Direction, Policy, Transform, Asserts, SalesforceDeletion, PlatformDeletion, Unlinked])
+@pytest.mark.parametrize(
+    "words", [Direction, Policy, Transform, Asserts, SalesforceDeletion, PlatformDeletion, Unlinked]
+)
 def test_every_word_is_explained(words: type[StrEnum]) -> None:
     """No direction, policy, transform or assertion is a secret."""
     assert [word for word in words if not re.search(rf"\b{word}\b", PAGE)] == []
