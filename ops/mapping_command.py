@@ -19,6 +19,7 @@ from adapters.telemetry.logs import quiet_libraries
 from ops import mapping_change
 from ops.mapping_change import CannotChange, Wanted
 from ops.mapping_view import plan_lines, progress_bar, versions_table
+from ops.mapping_walk import end_if_cancelled
 from ops.operator_name import operator_name
 from ops.processes.parts import MAPPING_LOOK_SECONDS
 from ops.settings import WrongSettings
@@ -155,8 +156,15 @@ def _read(file: Path) -> Mapping:
 
 
 def _ask(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run it. Ctrl-C ends it by KeyboardInterrupt, also where it was done in the same moment."""
+
+    async def asked() -> Answer:
+        answer = await work
+        end_if_cancelled()
+        return answer
+
     with quiet_libraries():
-        return asyncio.run(work)
+        return asyncio.run(asked())
 
 
 def _exit_code(work: Callable[[], None]) -> int:

@@ -1,6 +1,7 @@
 """A new version of the mapping on the real MongoDB: planned, applied to all documents, interrupted, rolled back."""
 
 import asyncio
+import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -267,6 +268,27 @@ class Contested(MongoDocuments):
             first, self._first = self._first, None
             await first()
         return await super().write(collection, writes)
+
+
+class Swallowing(MongoDocuments):
+    """Cancels whoever writes, and swallows that, as the driver mostly does before Python 3.12."""
+
+    async def write(self, collection: str, writes: Sequence[DocumentWrite]) -> set[str]:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        return await super().write(collection, writes)
+
+
+async def test_a_cancellation_that_the_driver_swallows_ends_it_all_the_same(stage: Stage, database: Database) -> None:
+    """After the page in hand: nobody presses Ctrl-C for nothing."""
+    catalog = await published(database, edited(await in_force(database), "Title", direction="pull"))
+    running = asyncio.create_task(application(stage, database, catalog, documents=Swallowing(database)).run())
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert sorted(await versions_of(database)) == [1] * 7 + [2] * 3
 
 
 @pytest.mark.parametrize("taken_up", [False, True])
