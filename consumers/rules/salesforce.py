@@ -39,13 +39,13 @@ def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occ
     if write is not None:
         write.state = WriteState.LANDED
         untold = _untold(state, write)
-    _end_doubts(state, change, write)
+    doubted = _end_doubts(state, change, write)
     if change.position.timestamp <= state.row_mark:
         within_row_mark(state, change, kind, write, occasion)
     elif write is not None:
         _ours_landed(state, change, kind, write, untold, occasion)
     else:
-        _by_others(state, change, kind, occasion)
+        _by_others(state, change, kind, doubted, occasion)
     review.end_overtaken(state, kind, occasion)
     if any(name in kind.by_name for name in change.differences):
         state.read_reason = "a long text came as a difference"
@@ -54,12 +54,27 @@ def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occ
     return Result(Outcome.APPLIED)
 
 
-def _by_others(state: DocumentState, change: Change, kind: Kind, occasion: Occasion) -> None:
+def _by_others(state: DocumentState, change: Change, kind: Kind, doubted: frozenset[str], occasion: Occasion) -> None:
     """Rule 12, field by field."""
     for name, value in change.fields.items():
         rule = kind.by_name.get(name)
-        if rule is not None:
+        if rule is None:
+            continue
+        if name in doubted and rule.pulls:
+            _after_doubt(state, rule, value, change.position, occasion)
+        else:
             ordinary(state, rule, value, change.position, occasion)
+
+
+def _after_doubt(
+    state: DocumentState, rule: FieldRule, value: Any, position: CommitPosition, occasion: Occasion
+) -> None:
+    """Whatever became of our write there, landed or overruled: the author of this has seen it, and wins outright."""
+    field = state.field(rule.name)
+    field.salesforce = SalesforceRegister(value, position)
+    if not rule.same(value, field.value):
+        take_over(state, field, rule, value, position, at=occasion.shown_at)
+    settle(state, field, rule)
 
 
 def ordinary(
@@ -131,15 +146,23 @@ def _ours_landed(
         write.state, write.answered_at, write.values = WriteState.DOUBTFUL, occasion.now, absent
 
 
-def _end_doubts(state: DocumentState, change: Change, ours: Write | None) -> None:
-    """A later event or write of a field says more about it than a row can about an earlier write of ours."""
+def _end_doubts(state: DocumentState, change: Change, ours: Write | None) -> frozenset[str]:
+    """A later event or write of a field says more about it than a row can about an earlier write of ours.
+
+    The fields in which the event of another ends a doubt about the current value.
+    """
+    ended: set[str] = set()
     for write in state.writes:
         if write.state is not WriteState.DOUBTFUL or write is ours:
             continue
         known = change.fields.keys() | (ours.values.keys() if ours else set())
+        if ours is None:
+            named = write.values.keys() & known
+            ended |= {name for name in named if state.field(name).shown_revision <= write.revision}
         write.values = {name: value for name, value in write.values.items() if name not in known}
         if not write.values:
             write.state = WriteState.LANDED
+    return frozenset(ended)
 
 
 def _set_beside_ours(

@@ -37,8 +37,8 @@ def settle_conflict(
         salesforce_at=position.timestamp,
         salesforce_empty=rule.key(value) is None,
     )
-    if side is None and field.source is Side.SALESFORCE:
-        side = Side.SALESFORCE  # of two values of its own nobody need choose: the later one stands
+    if field.source is Side.SALESFORCE:
+        side = Side.SALESFORCE  # of two values of its own the later one stands, whatever the policy
     state.audit.append(
         audit.row(
             state,

@@ -129,7 +129,7 @@ def _next_step(
     if state.deleted:
         return Find() if state.record is None else Delete()
     if link is None or makes_anew(state, kind):
-        return Find() if sendable(state, kind) else Nothing()
+        return Find() if sendable(state, kind) or _may_yet_land(state, timing, now=now) else Nothing()
     if link.gone:
         return Follow()
     reason = state.read_reason or ("" if link.read else "rule 19: a new link")
@@ -162,11 +162,16 @@ def _may_yet_be_made(state: DocumentState, kind: Kind, timing: Timing, *, now: i
     """A first write of a thing since deleted was never answered: its record is looked for, to be deleted too."""
     if kind.on_delete.platform is not PlatformDeletion.DELETE or state.record is not None:
         return False
+    return _may_yet_land(state, timing, now=now)
+
+
+def _may_yet_land(state: DocumentState, timing: Timing, *, now: int) -> bool:
+    """Rule 20: a first write that nobody answered may have made the record, or may yet; with one look more after."""
     return any(
         write.first
         and (
             write.state is WriteState.OPEN
-            or (write.state is WriteState.UNKNOWN and now < write.taken_at + timing.longest_call)
+            or (write.state is WriteState.UNKNOWN and now < write.taken_at + timing.longest_call + timing.look_again)
         )
         for write in state.writes
     )
@@ -210,6 +215,9 @@ def due_at(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> int
 def take(state: DocumentState, values: dict[str, Any], *, now: int) -> Write:
     """Number a write and store it in the state: it must be saved, guarded, before the call is made."""
     state.last_number += 1
+    if state.link is not None and state.link.gone:
+        for earlier in state.acknowledged():
+            earlier.state = WriteState.LANDED  # in the record that is gone: the new one tells nothing of it
     write = Write(
         number=state.last_number,
         values=values,

@@ -140,6 +140,8 @@ class Ledger:
         }
         if last.value is None or held in {last.value, *made_of_it}:
             return
+        if any(edit.author == "trigger" and edit.value == held for edit in self.of(name)):
+            return  # what a trigger made of our value cannot be told from a person's: the later one stands
         # Two may have filled an empty field at once. Theirs is put back, unless the platform has gone on from it.
         at_once = [edit for edit in self.of(name) if edit.side == "platform" and edit.value == held]
         knowing = any(last.number in edit.might_have for edit in at_once)

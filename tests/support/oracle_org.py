@@ -99,16 +99,17 @@ class Org:
                 return ""
             self.bin, self.made_by, self.fired = None, {}, {}
             self.record_id = self._new_id()
+            for edit in self.ledger.edits:
+                # What was said in the record that is gone went with it.
+                edit.void = edit.void or edit.side == "salesforce"
         self._commit(values, carries, now)
         return self.record_id
 
-    def delete(self, now: int, *, for_good: bool = False) -> None:
-        """Somebody deletes the record. `for_good`: what was said in it went with it, if another one takes its place."""
+    def delete(self, now: int) -> None:
+        """Somebody deletes the record."""
         if self.record is not None:
             self.bin, self.record = self.record, None
             self._tell(ChangeType.DELETE, {}, now)
-            for edit in self.ledger.edits:
-                edit.void = edit.void or (for_good and edit.side == "salesforce")
 
     def merge(self, values: Mapping[str, Any], now: int) -> None:
         """A user merges the record into another, and chooses these values; the others are taken over from it."""

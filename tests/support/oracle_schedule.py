@@ -49,7 +49,7 @@ def _sales_clears(world: World) -> None:
 
 def _sales_delete(world: World) -> None:
     if world.load().link is not None:
-        world.org.delete(world.now, for_good=world.setting.on_delete[0] == "recreate")
+        world.org.delete(world.now)
 
 
 def _write(fate: str) -> Action:

@@ -494,7 +494,7 @@ class World:
         visit.phase = "done"
         found = self.org.record is not None and visit.record_id == self.org.record_id
         if found and fate not in ("lost", "late", "not_run"):
-            self.org.delete(self.now, for_good=True)
+            self.org.delete(self.now)
         if fate in ("lost", "late", "unanswered", "killed_after"):
             return
         refused = RowResult(failure=Failure.NOT_RUN, code="UNABLE_TO_LOCK_ROW")
