@@ -15,7 +15,7 @@ from consumers.rules.state import DocumentState
 from consumers.rules.stored import load, narrow, value_at
 from consumers.rules.timing import Timing
 from consumers.rules.versions import bring_up
-from consumers.rules.writes import due_at, forget_old_writes
+from consumers.rules.writes import due_at, forget_old_writes, give_up_unanswered
 from schemas.change import Change, ChangeType
 from schemas.mapping import Unlinked
 from schemas.outcome import Outcome, Result
@@ -149,6 +149,7 @@ class Batch:
 
     def _write(self, touched: Touched) -> DocumentWrite:
         state = touched.state
+        give_up_unanswered(state, touched.kind, self.timing, now=self.now)
         forget_old_writes(state, now=self.now)
         touched.due = self._due_at(touched)
         return document_write(

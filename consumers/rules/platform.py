@@ -131,7 +131,7 @@ def _brought_it(field: FieldState, known: PlatformRegister, rule: FieldRule, val
     Salesforce's value shows the platform's only where somebody has put it there.
     """
     return (
-        assertion.seen is not None
+        (assertion.seen is not None or assertion.changed is not None)
         and assertion.occurred_at < known.changed
         and rule.pushes
         and field.source is Side.SALESFORCE

@@ -16,7 +16,7 @@ from consumers.rules.state import DocumentState
 from consumers.rules.stored import load, value_at
 from consumers.rules.timing import Timing
 from consumers.rules.versions import bring_up
-from consumers.rules.writes import due_at, forget_old_writes, wait
+from consumers.rules.writes import due_at, forget_old_writes, give_up_unanswered, wait
 from schemas.outcome import Outcome, Result
 
 TRIES_TO_SAVE = 50
@@ -164,6 +164,7 @@ class Desk:
         now = self.now()
         writes = []
         for visit in visits:
+            give_up_unanswered(visit.state, kind, self.timing, now=now)
             forget_old_writes(visit.state, now=now)
             due = due_at(visit.state, kind, self.timing, now=now)
             writes.append(

@@ -311,6 +311,32 @@ async def test_a_killed_writer_leaves_a_write_that_is_given_up_in_time(stage: St
     assert stage.contact()["Title"] == (await stage.document())["title"] == "Engineer"
 
 
+async def test_an_abandoned_write_with_nothing_left_to_write_is_given_up_by_whoever_saves(stage: Stage) -> None:
+    """Else the sides would never be known to agree, and an edit made in the quiet would be a conflict."""
+    await stage.post({**ADA, "title": "Countess"})
+    await stage.settle()
+    stage.now += 60_000
+    await stage.post({"title": "Engineer"}, changed=["title"])
+
+    async def killed(*_: object) -> None:
+        raise Killed
+
+    update = stage.salesforce.update
+    stage.salesforce.update = killed  # type: ignore[method-assign,assignment]
+    with pytest.raises(Killed):
+        await stage.answer_doorbells()
+    stage.salesforce.update = update  # type: ignore[method-assign]
+    stage.now += 1
+    await stage.post({"title": "Countess"}, changed=["title"])
+    stage.now += 6_000
+    await stage.post({"first_name": "Ada"}, changed=["first_name"])
+    assert (await stage.document())["_sync"]["writes"][-1]["state"] == "unknown"
+    await stage.settle()
+    stage.salesforce.edit("Contact", stage.contact()["Id"], {"Title": "Analyst"})
+    await stage.settle()
+    assert stage.contact()["Title"] == (await stage.document())["title"] == "Analyst"
+
+
 @pytest.mark.parametrize("during", ["find", "upsert", "read", "update"])
 async def test_a_document_that_an_operator_removes_meanwhile_is_ignored(stage: Stage, during: str) -> None:
     """Between any two of the writer's reads; the others of its batch go on, and a later event makes it anew."""

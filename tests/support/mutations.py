@@ -1136,4 +1136,26 @@ MUTATIONS: Final = (
             "sales title",
         ),
     ),
+    Mutation(
+        "3",
+        "a named edit is lost to the first page that shows it, heard before it",
+        "platform",
+        "(assertion.seen is not None or assertion.changed is not None)",
+        "assertion.seen is not None",
+        Schedule(
+            [
+                "rest",
+                "sales Title",
+                "change",
+                "edit phone named",
+                "wait 6000",
+                "edit title named",
+                "edit phone whole, own shown",
+                "post, meanwhile write",
+                "post 2nd",
+            ],
+            Setting(policy="platform_wins", trigger="rewrites", salesforce_skew=-1_500, other_policy="salesforce_wins"),
+            "named phone",
+        ),
+    ),
 )

@@ -152,6 +152,7 @@ class World:
         for row in state.audit:
             self.audit.setdefault(row["_id"], row)
         state.audit = []
+        writes.give_up_unanswered(state, self.kind, TIMING, now=self.now)
         writes.forget_old_writes(state, now=self.now)
         due = writes.due_at(state, self.kind, TIMING, now=self.now)
         changes = stored.dump(state, self.kind, now=self.now, due_at=due, decision="d")
