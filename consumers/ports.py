@@ -122,3 +122,10 @@ class Records(Protocol):
         Raises:
             Unavailable: as `read`.
         """
+
+    async def merged(self, sobject: str, record_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """The inverse of `successors`: by id, for records into which others were merged, the ids of those.
+
+        Raises:
+            Unavailable: as `read`.
+        """

@@ -136,11 +136,37 @@ class SalesforceRecords:
             raise Unavailable(str(error)) from error
         return {each: _end_of_chain(masters, each) for each in ids if each in masters}
 
-    async def _masters(self, sobject: str, record_ids: Sequence[str]) -> dict[str, str]:
-        """The next record of each that was merged into one."""
+    async def merged(self, sobject: str, record_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The inverse of `successors`: by 18-character id, for records into which others were merged, the ids of those.
+
+        And of what those had taken in. Records into which none was merged are missing.
+
+        Raises:
+            Unavailable: as `read`.
+        """
+        if sobject not in MERGEABLE:
+            return {}
+        ends = {record_id: record_id for record_id in map(to_18, filter(is_id, record_ids))}
+        merged: dict[str, list[str]] = {}
+        wanted = list(ends)
+        try:
+            for _ in range(MERGES_IN_A_ROW):
+                if not wanted:
+                    break
+                found = await self._masters(sobject, wanted, by="MasterRecordId")
+                wanted = [each for each in found if each not in ends]
+                for each in wanted:
+                    ends[each] = ends[found[each]]
+                    merged.setdefault(ends[each], []).append(each)
+        except CallFailed as error:
+            raise Unavailable(str(error)) from error
+        return merged
+
+    async def _masters(self, sobject: str, record_ids: Sequence[str], *, by: str = "Id") -> dict[str, str]:
+        """The next record of each that was merged into one; of those ids, or into those ids."""
         masters = {}
         fields = ["Id", "MasterRecordId"]
-        for query in soql.select_where_in(fields, sobject, "Id", record_ids, only_if="IsDeleted"):
+        for query in soql.select_where_in(fields, sobject, by, record_ids, only_if="IsDeleted"):
             async for row in self._rest.query(query, deleted_too=True):
                 if row.get("MasterRecordId") is not None:
                     masters[_id_of(row)] = _id_of(row, "MasterRecordId")

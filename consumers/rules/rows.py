@@ -40,7 +40,7 @@ def apply_row(state: DocumentState, row: Row, kind: Kind, occasion: Occasion) ->
     if row.began_at <= link.linked_at or state.heard_at >= row.began_at:
         return Result(Outcome.DEFERRED, "rule 24: something was heard since the read began; it is read again")
     if row.values is None:
-        mark_gone(state, link)
+        mark_gone(state, link, at=row.began_at)
         state.read_reason = ""
         return Result(Outcome.APPLIED, "rule 22: a read by Id found no record")
     mark = row.modified // 1000 * 1000 + 999

@@ -176,6 +176,8 @@ class Link:
     """It is gone, and no other record has taken its place (rule 23)."""
     deleted_for: int = 0
     """The platform's deletion for which we deleted it: when that was heard to have happened (rule 22)."""
+    deleting: int = 0
+    """When we last asked for its deletion, until that is answered: epoch milliseconds (rule 22)."""
     claimed: bool = True
     """The record holds our external id. One that we met by its change may not (rule 22, `on_unlinked`)."""
     anew: bool = False

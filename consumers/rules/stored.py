@@ -274,6 +274,7 @@ def _load_link(stored: Mapping[str, Any]) -> Link:
         gone=stored.get("gone", False),
         searched=stored.get("searched", False),
         deleted_for=stored.get("deleted_for", 0),
+        deleting=stored.get("deleting", 0),
         claimed=stored.get("claimed", True),
         anew=stored.get("anew", False),
         former=tuple(stored.get("former", ())),
@@ -286,6 +287,8 @@ def _dump_link(link: Link) -> dict[str, Any]:
         stored["searched"] = True
     if link.deleted_for:
         stored["deleted_for"] = link.deleted_for
+    if link.deleting:
+        stored["deleting"] = link.deleting
     if not link.claimed:
         stored["claimed"] = False
     if link.anew:

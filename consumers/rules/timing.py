@@ -1,6 +1,10 @@
 """How long things may take: every wait that the rules know of, in milliseconds."""
 
 from dataclasses import dataclass
+from typing import Final
+
+LONGEST_CALL: Final = 10 * 60 * 1000
+"""Salesforce ends a call after ten minutes; nothing unanswered can land later than that. Milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,10 @@ from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.retry import RetryPolicy, Wait
 from consumers.rules.review import held_back
 from consumers.rules.state import DocumentState, FieldState, Link, Refusal, Retry, Write, WriteState
-from consumers.rules.timing import Timing
+from consumers.rules.timing import LONGEST_CALL, Timing
 from schemas.mapping import PlatformDeletion
 from schemas.records import Failure, RowResult
 
-LONGEST_CALL: Final = 10 * 60 * 1000
-"""Salesforce ends a call after ten minutes; nothing unanswered can land later than that. Milliseconds."""
 WRITES_KEPT: Final = 8
 
 
@@ -317,8 +315,8 @@ def _landed_or_acknowledged(state: DocumentState, write: Write, result: RowResul
     state.refusal = None
     if state.link is None or (state.link.gone and write.first):
         linked(state, result.record_id, now=now)
-    else:
-        state.link.claimed = True
+    else:  # which may be of a former id
+        state.link.claimed = state.link.claimed or state.link.record_id == result.record_id
 
 
 def _sendable(state: DocumentState, kind: Kind) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from consumers.ports import Document, Records, Unavailable
-from consumers.rules.existence import moved
+from consumers.rules.existence import follows, moved
 from consumers.rules.kinds import Kind
 from consumers.writer.visit import Desk, Visit
 from schemas.mapping import Unlinked
@@ -49,11 +49,16 @@ class Adopter:
         read = await self._records.read(kind.sobject, record_ids, ("Id", kind.external_id))
         wanted = {str(row[kind.external_id]) for row in read.rows.values() if row.get(kind.external_id)}
         known = await self._desk.read(kind, sorted(wanted | read.rows.keys()))
+        nameless = [record_id for record_id, row in read.rows.items() if not row.get(kind.external_id)]
+        awaited = await self._awaited(kind, nameless) if kind.on_unlinked is Unlinked.CREATE else set()
         results: dict[str, Result] = {}
         visits: dict[str, Visit] = {}
         for record_id in record_ids:
             if owners.get(record_id):
                 results[record_id] = Result(Outcome.IGNORED, "on_unlinked: the record is linked meanwhile")
+                continue
+            if record_id in awaited:
+                results[record_id] = Result(Outcome.IGNORED, "rule 23: a document's record was merged into it")
                 continue
             found = self._decide(kind, record_id, read.rows.get(record_id), known)
             if isinstance(found, Result):
@@ -63,6 +68,20 @@ class Adopter:
         lost = await self._desk.save(list(visits.values()))
         return results | {
             visit.record_id: visit.result for visit in visits.values() if visit.refused or visit.id not in lost
+        }
+
+    async def _awaited(self, kind: Kind, record_ids: Sequence[str]) -> set[str]:
+        """Those that have taken the place of a document's record: it will follow, and two documents would be of one.
+
+        Its doorbell may come later than the one that named the record here, by another partition or after a crash.
+        """
+        merged = await self._records.merged(kind.sobject, record_ids) if record_ids else {}
+        losers = sorted({loser for found in merged.values() for loser in found})
+        linked = await self._desk.linked_states(kind, losers) if losers else {}
+        return {
+            record_id
+            for record_id, found in merged.items()
+            if any(follows(state, loser, record_id) for loser in found for state in linked.get(loser, ()))
         }
 
     def _decide(

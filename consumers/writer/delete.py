@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from consumers.ports import Records, RowResult
-from consumers.rules.existence import deletion_answered
+from consumers.rules.existence import deletion_answered, deletion_asked
 from consumers.writer.visit import Desk, Visit, by_kind
 from schemas.outcome import Result
 
@@ -12,7 +12,7 @@ ROWS_A_CALL = 200
 
 
 class Deleter:
-    """Deletes records, many in a call. Nothing is stored before: to delete what is gone already changes nothing."""
+    """Deletes records, many in a call. That one is asked to go is stored before, as a write is (rule 22)."""
 
     def __init__(self, desk: Desk, records: Records) -> None:
         self._desk = desk
@@ -26,6 +26,13 @@ class Deleter:
 
     async def _call(self, visits: Sequence[Visit]) -> None:
         kind = visits[0].kind
+        now = self._desk.now()
+        for visit in visits:
+            deletion_asked(visit.state, now=now)
+        lost = await self._desk.save(visits)
+        visits = [visit for visit in visits if visit.id not in lost]
+        if not visits:
+            return
         records = {visit.id: visit.record_id for visit in visits}
         asked = list(dict.fromkeys(records.values()))
         answers = dict(zip(asked, await self._records.delete(kind.sobject, asked), strict=True))

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 
 from consumers.ports import Records, Unavailable
-from consumers.rules.existence import moved, stays_gone
+from consumers.rules.existence import MERGED_INTO_ANOTHERS, moved, stays_gone
 from consumers.rules.kinds import Kind
 from consumers.rules.state import Refusal
 from consumers.rules.writes import due_values
 from consumers.writer.visit import Desk, Visit, by_kind
 from schemas.outcome import Outcome, Result
-
-MERGED_INTO_ANOTHERS = "MERGED_INTO_ANOTHERS_RECORD"
 
 
 class Follower:

@@ -153,6 +153,14 @@ class Desk:
             for record_id, documents in linked.items()
         }
 
+    async def linked_states(self, kind: Kind, record_ids: Sequence[str]) -> dict[str, list[DocumentState]]:
+        """The documents whose record this is now or was before, or is and is gone, by record id."""
+        linked = await self._documents.read_linked(kind.collection, record_ids)
+        return {
+            record_id: [self.decided(kind, document["_id"], document) for document in documents]
+            for record_id, documents in linked.items()
+        }
+
     async def defer(self, visits: Sequence[Visit], code: str, why: str) -> None:
         """Salesforce is away: look again later. Nobody's try is used up."""
         for visit in visits:

@@ -64,6 +64,10 @@ class CountedRecords:
         """As the port."""
         return await self._records.successors(sobject, record_ids)
 
+    async def merged(self, sobject: str, record_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """As the port."""
+        return await self._records.merged(sobject, record_ids)
+
     def _counted(self, sobject: str, rows: list[RowResult], done: str = "written") -> list[RowResult]:
         for row in rows:
             self._told(sobject, str(row.failure) if row.failure is not None else done)

@@ -60,6 +60,20 @@ async def test_a_deletion_without_an_answer_is_asked_for_again(stage: Stage, fai
     assert (await stage.document())["salesforce"]["syncStatus"] == "deleted"
 
 
+async def test_a_deletion_that_got_no_answer_and_is_taken_back_makes_the_record_anew(stage: Stage) -> None:
+    """Only the store knows that it was we who asked: its event looks like a user's deletion."""
+    stage.map(on_delete={"platform": "delete"})
+    stage.salesforce.fail_next_call(Failure.UNKNOWN, "TIMEOUT", lands="at_once")
+    await stage.post({}, type_="customer.deleted")
+    await stage.answer_doorbells()
+    assert stage.salesforce.rows["Contact"] == {}
+    stage.now += 100
+    await stage.post({"phone": "+40712000111"}, changed=["phone"])
+    await stage.settle()
+    assert stage.contact()["Phone"] == "+40712000111"
+    assert (await stage.document())["salesforce"]["syncStatus"] == "synced"
+
+
 async def test_a_deletion_that_salesforce_refuses_waits_for_a_person(stage: Stage) -> None:
     """The doorbell is parked with Salesforce's code, and the call is not repeated."""
     stage.map(on_delete={"platform": "delete"})
@@ -95,6 +109,41 @@ async def test_a_merged_record_leads_to_its_master(stage: Stage) -> None:
     assert (contact[EXTERNAL_ID], contact[TOKEN].partition(":")[0]) == ("cust-1", "cust-1")
 
 
+@pytest.mark.parametrize("chain", [False, True])
+async def test_a_master_that_is_met_before_it_is_followed_becomes_no_document(stage: Stage, chain: bool) -> None:
+    """Its doorbell may come first: by another partition, or after a crash. The customer keeps the record."""
+    stage.map(on_unlinked="create")
+    before = await record_id(stage)
+    master = stage.salesforce.create("Contact", {"LastName": "Lovelace", "Phone": "+40712000999"})
+    stage.salesforce.merge("Contact", master, [before])
+    if chain:
+        last = stage.salesforce.create("Contact", {"LastName": "Lovelace", "Phone": "+40712000999"})
+        stage.salesforce.merge("Contact", last, [master])
+        master = last
+    await stage.hear()
+    stage.doorbells.rung.sort(key=lambda bell: b"cust-1" in bell[1])
+    rung = [*stage.doorbells.rung]
+    assert len(rung) > 1
+    for bell in rung:
+        stage.doorbells.rung[:] = [bell]
+        await stage.answer_doorbells()
+    await stage.settle()
+    assert await stage.documents.read("customers", [master]) == {}
+    assert await record_id(stage) == master
+    assert (await stage.document())["phone"] == stage.contact()["Phone"] == "+40712000999"
+
+
+async def test_a_master_that_no_document_follows_may_become_one(stage: Stage) -> None:
+    """The platform has deleted the customer whose record it took in: it is sales' own from then on."""
+    stage.map(on_unlinked="create")
+    before = await record_id(stage)
+    await stage.post({}, type_="customer.deleted")
+    master = stage.salesforce.create("Contact", {"LastName": "Lovelace"})
+    stage.salesforce.merge("Contact", master, [before])
+    await stage.settle()
+    assert await record_id(stage, master) == master
+
+
 async def test_a_merge_into_anothers_record_is_parked_with_both_named(stage: Stage) -> None:
     """Which of two customers stays is nothing that a program may guess."""
     await stage.post({"last_name": "Byron", "email": "b@example.org"}, id_="cust-2", type_="customer.created")
@@ -107,6 +156,10 @@ async def test_a_merge_into_anothers_record_is_parked_with_both_named(stage: Sta
     assert document["_sync"]["refusal"]["code"] == "MERGED_INTO_ANOTHERS_RECORD"
     assert "cust-2" in document["_sync"]["refusal"]["message"]
     assert await record_id(stage, "cust-2") == master
+    stage.map(on_delete={"salesforce": "recreate"})
+    await stage.post({"phone": "+40712000111"}, changed=["phone"])
+    await stage.settle()
+    assert len(stage.salesforce.rows["Contact"]) == 1, "no second record of one person"
 
 
 async def test_a_record_without_a_document_is_ignored_by_default(stage: Stage) -> None:

@@ -4,7 +4,7 @@ One behaviour suite (`support/records_behaviour.py`) runs on this and on the rea
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -190,7 +190,26 @@ class FakeRecords:
         ids = [to_18(each) for each in record_ids if is_id(each)]
         return {each: self._successor(each) for each in ids if each in self.masters}
 
+    async def merged(self, sobject: str, record_ids: Sequence[str]) -> dict[str, list[str]]:
+        if sobject not in _MERGEABLE:
+            return {}
+        self.calls.append(Call("merged", sobject, tuple(record_ids)))
+        self._raise_if_away()
+        found: dict[str, list[str]] = {}
+        ids = [to_18(each) for each in record_ids if is_id(each)]
+        for loser in self.masters:
+            for master in self._masters_of(loser):
+                if master in ids:
+                    found.setdefault(master, []).append(loser)
+                    break
+        return found
+
     # How it does it
+
+    def _masters_of(self, record_id: str) -> Iterator[str]:
+        while record_id in self.masters:
+            record_id = self.masters[record_id]
+            yield record_id
 
     def _successor(self, record_id: str) -> str:
         while record_id in self.masters:

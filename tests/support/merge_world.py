@@ -8,7 +8,7 @@ from typing import Any
 
 from consumers.catalog import Catalog
 from consumers.rules.audit import Occasion
-from consumers.rules.existence import deletion_answered, moved, stays_gone
+from consumers.rules.existence import deletion_answered, deletion_asked, moved, stays_gone
 from consumers.rules.kinds import Kind, token_of
 from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.retry import RetryPolicy
@@ -286,7 +286,13 @@ class World:
             self.save(state)
             return "followed"
         if isinstance(step, Delete):
-            self.delete()
+            deletion_asked(state, now=self.now)
+            self.save(state)
+            if fate != "killed":
+                self.delete()
+            if fate in ("killed", "killed_after"):
+                return fate
+            state = self.load()
             deletion_answered(state, RowResult(), RetryPolicy(), now=self.now)
             self.save(state)
             return "deleted"

@@ -470,6 +470,9 @@ class World:
                 existence.moved(state, successor, now=self.now, claimed=False)
             return Visit("done") if self.save(state) else None
         if isinstance(step, Delete):
+            existence.deletion_asked(state, now=self.now)
+            if not self.save(state):
+                return None
             return Visit("deleting", record_id=record_id)
         if isinstance(step, Read):
             return Visit("begun", began_at=self.now, record_id=record_id)

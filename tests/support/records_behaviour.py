@@ -182,6 +182,22 @@ class RecordsBehaviour:
         await records.delete("Contact", [last])
         assert await records.successors("Contact", [first, last]) == {first: last}
 
+    async def test_what_was_merged_into_a_record_is_known_of_it_too(self, records: Records, people: People) -> None:
+        """Over any number of merges; what was only deleted, or brought back, was merged into nothing."""
+        first, second, master, deleted, alone = [await made(records, f"cust-4{number}") for number in range(5)]
+        assert await records.merged("Contact", [master, alone, NEVER_WAS, "nonsense"]) == {}
+        await people.merge(second, first)
+        assert await records.merged("Contact", [second[:15]]) == {second: [first]}
+        await people.merge(master, second)
+        await records.delete("Contact", [deleted])
+        found = await records.merged("Contact", [master, deleted, alone])
+        assert {each: set(merged) for each, merged in found.items()} == {master: {first, second}}
+        await people.undelete(second)
+        assert await records.merged("Contact", [master]) == {}
+        assert await records.merged("Contact", [second]) == {second: [first]}
+        assert await records.merged("Campaign", [master]) == {}
+        assert await records.merged("Contact", []) == {}
+
     async def test_what_was_undeleted_is_its_own_again(self, records: Records, people: People) -> None:
         """And what was merged into it ends with it."""
         first, second, third = [await made(records, f"cust-3{number}") for number in range(3)]

@@ -3,16 +3,19 @@
 import random
 from typing import Any
 
+import pytest
 from support.merge_world import RECORD, TIMING, World
 
-from consumers.rules.existence import counts_as_deleted
+from consumers.rules.existence import MERGED_INTO_ANOTHERS, counts_as_deleted, stays_gone
 from consumers.rules.platform import Assertion, assert_platform
+from consumers.rules.retry import RetryPolicy
 from consumers.rules.rows import Row, apply_row
 from consumers.rules.state import DocumentState, Link, Refusal
-from consumers.rules.writes import Delete, Find, Follow, Nothing, next_step
+from consumers.rules.writes import Delete, Find, Follow, Nothing, answered, next_step
 from schemas.change import Change, ChangeType
 from schemas.outcome import Outcome
 from schemas.position import CommitPosition
+from schemas.records import RowResult
 
 
 def linked(**on_delete: str) -> World:
@@ -159,6 +162,50 @@ def test_rule_22_a_platform_deletion_taken_back_makes_the_record_anew() -> None:
     assert world.record is None
 
 
+@pytest.mark.parametrize("heard", ["before", "after"])
+def test_rule_22_a_deletion_without_an_answer_that_is_taken_back_makes_the_record_anew(heard: str) -> None:
+    """It was we who deleted it, though nobody was left to say so: that it was asked for was stored before the call."""
+    world = linked(platform="delete")
+    platform_deletes(world)
+    assert world.write("killed_after") == "killed_after"
+    if heard == "before":
+        world.deliver_change()
+    world.now += 1_000
+    post(world, "p1")
+    world.settle()
+    assert world.record is not None
+    assert (world.record["Phone"], status(world)) == ("p1", "synced")
+    world.delete()
+    world.settle()
+    assert world.record is None, "a user's deletion stays one"
+
+
+def test_rule_22_a_deletion_without_an_answer_is_followed_once() -> None:
+    """Its event came before it could be asked for again: a person may bring the record back all the same."""
+    world = linked(platform="delete")
+    platform_deletes(world)
+    assert world.write("killed_after") == "killed_after"
+    world.settle()
+    world.undelete()
+    world.settle()
+    assert world.record is not None
+
+
+def test_rule_22_a_deletion_that_never_ran_and_was_taken_back_leaves_the_record() -> None:
+    """And a user who deletes it a day later has it deleted."""
+    world = linked(platform="delete")
+    platform_deletes(world)
+    assert world.write("killed") == "killed"
+    world.now += 1_000
+    post(world, "p1")
+    world.settle()
+    assert world.record_id == RECORD
+    world.now += 86_400_000
+    world.delete()
+    world.settle()
+    assert world.record is None
+
+
 def test_rule_22_a_first_write_nobody_answered_is_found_and_deleted_too() -> None:
     """The record was made all the same."""
     world = World(random.Random(1), on_delete={"platform": "delete"})
@@ -269,6 +316,55 @@ def taken(world: World, change: Change) -> Outcome:
     result = world.deliver_change()
     assert result is not None
     return result.outcome
+
+
+def test_rule_23_a_former_id_that_is_undeleted_is_another_record() -> None:
+    """A merge taken back: what is edited there from then on is not the document's."""
+    world = linked()
+    world.merge({"Phone": "v1"})
+    world.settle()
+    position = world.load().position
+    back = former(ChangeType.UNDELETE, position._replace(timestamp=position.timestamp + 100), {})
+    edit = former(ChangeType.UPDATE, position._replace(timestamp=position.timestamp + 200), {"Phone": "s2"})
+    assert [taken(world, change) for change in (back, edit)] == [Outcome.APPLIED, Outcome.IGNORED]
+    assert world.load().fields["Phone"].value == "v1"
+    assert link(world).former == ()
+
+
+def test_rule_23_an_answer_for_the_former_id_does_not_claim_the_new_one() -> None:
+    """It came too late: the record that took the place has still to be given our external id."""
+    world = linked()
+    post(world, "p1")
+    assert world.write("killed") == "killed"
+    number = world.load().last_number
+    world.merge({"Phone": "v1"})
+    world.deliver_change()
+    world.now += TIMING.answer_within
+    assert world.write() == "followed"
+    state = world.load()
+    answered(state, world.kind, number, RowResult(RECORD), RetryPolicy(), now=world.now)
+    world.save(state)
+    assert not link(world).claimed
+    world.settle()
+    assert world.record is not None
+    assert world.record["Ext__c"] == "c-1"
+
+
+def test_rule_23_a_record_merged_into_anothers_is_not_made_anew() -> None:
+    """Whatever is edited since: there would be a second record of one person. An undelete ends it."""
+    world = linked(salesforce="recreate")
+    world.delete()
+    world.deliver_change()
+    state = world.load()
+    stays_gone(state)
+    state.refusal = Refusal({}, MERGED_INTO_ANOTHERS, "", world.now)
+    world.save(state)
+    post(world, "p1")
+    assert isinstance(step(world), Nothing)
+    world.undelete()
+    world.settle()
+    assert world.record is not None
+    assert (world.record["Phone"], status(world)) == ("p1", "synced")
 
 
 def test_rule_23_a_record_taken_over_is_given_our_external_id_once() -> None:
