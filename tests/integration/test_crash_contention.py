@@ -2,14 +2,16 @@
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient
+from support.crash_facts import assert_expected, before, existence
 from support.crash_nursery import Nursery, open_nursery
-from support.crash_world import Document, World, only_one_each, open_world, until
+from support.crash_world import KEY, Document, World, only_one_each, open_world, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
 
@@ -78,6 +80,31 @@ async def test_two_of_each_that_read_everything_twice(a_world: Opens) -> None:
             assert await twin.stop() == 0
         await world.rest()
         await assert_all_is_there(world, names, 3)
+
+
+async def test_two_of_each_at_deletions_merges_and_records_without_a_document(a_world: Opens) -> None:
+    """Each record is deleted, followed, made anew or adopted once, whoever was faster."""
+    marks = [f"_{number}_" for number in range(6)]
+    async with a_world() as world:
+        await world.run("subscribe", "reconcile", "write")
+        await before(world, marks)
+        twins = [await world.life(stage, twin="-twin") for stage in ("reconcile", "write")]
+        for mark in marks:
+            await existence(world, mark)
+        await world.rest()
+        for twin in twins:
+            assert await twin.stop() == 0
+        await world.rest()
+        outcome = await world.outcome()
+        made = Counter(str(record[KEY]) for record in world.records(deleted=True))
+        for mark in marks:
+            assert_expected(outcome.of(mark), edited=())
+            assert made[f"remade{mark}"] == 2, "made anew once"
+            assert made[f"returns{mark}"] <= 2
+            assert {made[f"{name}{mark}"] for name in ("leaves", "back", "winner", "rival")} == {1}
+            assert made[f"brief{mark}"] <= 1
+        gone = {"leaves", "rival", "brief"}
+        assert len(world.records()) == len(outcome.documents) - len(gone) * len(marks)
 
 
 async def test_members_that_join_and_die_in_the_middle(a_world: Opens) -> None:

@@ -2,14 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import cast
 
 import pytest
 from pymongo import AsyncMongoClient
+from support.crash_facts import assert_expected, before, facts
 from support.crash_fuse import Moment, Point
 from support.crash_nursery import Nursery, open_nursery
-from support.crash_world import Document, Outcome, World, first_of, only_one_each, open_world, until
+from support.crash_world import Document, Outcome, World, differences, first_of, open_world, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -17,6 +18,15 @@ MOMENTS: list[Moment] = [cast("Moment", one) for one in os.environ.get("TANDEM_C
 """Before an effect the world is as after the last. `make prove` kills there too, and in the middle of effects."""
 AT_ONCE = 4
 """Worlds at the same time: most of their time is waiting."""
+EVERY = int(os.environ.get("TANDEM_CRASH_EVERY", "2"))
+"""Of so many effects in a row, one is a fault point. `make prove` takes them all."""
+MOST_EFFECTS = 120
+EFFECTS = {
+    "reconcile": {"MongoDocuments.write", "MongoSyncLog.append", "Doorbells.ring", "RenamedRecords.commit"},
+    "write": {f"SalesforceRecords.{call}" for call in ("update", "upsert", "delete")} | {"MongoParkedRecords.park"},
+    "subscribe": {"ChangeLog.append", "MongoPositions.write"},
+}
+"""Among those that a play has."""
 OTHERS = {"reconcile": ("subscribe", "write"), "write": ("subscribe", "reconcile"), "subscribe": ("reconcile", "write")}
 
 
@@ -25,26 +35,6 @@ async def nursery() -> AsyncIterator[Nursery]:
     """Where stages get processes of their own."""
     async with open_nursery() as opened:
         yield opened
-
-
-async def before(world: World) -> None:
-    """Customers on both sides, at rest."""
-    for number in range(1, 6):
-        fields = {"last_name": f"Last {number}", "email": f"c{number}@example.org", "title": "Guest"}
-        await world.post(f"c{number}", fields, named=False)
-    await world.rest()
-
-
-async def facts(world: World, mark: str) -> None:
-    """An update, a conflict, an overruling trigger, a refused row, an edit that comes in, a new customer."""
-    await world.post("c1", {"title": f"Speaker {mark}", "first_name": f"Ada {mark}"})
-    await world.post("c2", {"title": f"Engineer {mark}"})
-    world.edit("c2", Title=f"Countess {mark}")
-    await world.post("c3", {"department": f"Engines {mark}"})
-    await world.post("c4", {"title": f"Forbidden {mark}"})
-    world.edit("c4", MailingCity=f"Cluj {mark}")
-    world.edit("c5", MailingCity=f"Turda {mark}")
-    await world.post(f"new-{mark}", {"last_name": f"Byron {mark}", "address.city": "London"}, named=False)
 
 
 async def play(world: World, stage: str, point: Point | None, mark: str) -> tuple[bool, list[str], Outcome]:
@@ -79,25 +69,26 @@ async def test_killed_at_any_effect_and_started_again(
     """The outcome is the same, no record is there twice, no audit row is missing; until it ends before its kill."""
     survived = asyncio.Event()
 
-    async def play_all(numbers: Iterable[int]) -> None:
-        settings = {"change_batch": 2} if stage == "subscribe" else {}
+    async def play_all(numbers: range) -> None:
+        settings = {"change_batch": 5} if stage == "subscribe" else {}
         async with open_world(nursery, kafka_bootstrap, mongodb_uri, mongo_client, **settings) as world:
             await world.run(stage, *OTHERS[stage])
-            await before(world)
+            await before(world, (f"_{number}_" for number in (0, *numbers)))
             await world.stop(stage)
             killed, effects, expected = await play(world, stage, None, "_0_")
             assert not killed
-            assert len(effects) > 5
-            assert not only_one_each(expected)
-            assert len(expected.documents) == len(expected.records) == 6
-            assert len(expected.audit) >= 2
+            assert EFFECTS[stage] <= set(effects), effects
+            assert_expected(expected)
             for number in numbers:
                 killed, _effects, outcome = await play(world, stage, Point(number, moment), f"_{number}_")
-                assert outcome == expected, f"killed {moment} effect {number}"
+                differing = differences(outcome, expected)
+                assert not differing, f"killed {moment} effect {number}:\n" + "\n".join(differing)
                 if not killed:
                     survived.set()
                 if survived.is_set():
                     return
 
-    await asyncio.gather(*(play_all(range(first, 200, AT_ONCE)) for first in range(1, AT_ONCE + 1)))
+    await asyncio.gather(
+        *(play_all(range(first * EVERY, MOST_EFFECTS, AT_ONCE * EVERY)) for first in range(1, AT_ONCE + 1))
+    )
     assert survived.is_set()

@@ -38,7 +38,7 @@ from listener.changes.health import Health
 from listener.changes.settings import ChangesSettings
 from listener.changes.subscriber import Subscriber
 from ops.processes.parts import ended
-from schemas import topics
+from schemas import mapping, topics
 from schemas.log_record import Record
 from schemas.presets import preset
 from schemas.unavailable import Unavailable
@@ -56,6 +56,7 @@ TIMING = Timing(
     ring_again=4_000,
 )
 """By the fast clock; `answer_within` is more than a call may take by it."""
+NEWLY_MAPPED, LET_THROUGH = "Preferred_Language__c", "MailingCountry"
 RUNNER = RunnerSettings(
     lanes=2, batch_size=50, commit_seconds=0.05, revoke_seconds=5, stop_seconds=5, retry_cap_seconds=0.2
 )
@@ -77,6 +78,8 @@ class Place:
     lease_seconds: float = 3.0
     change_batch: int = 500
     partitions: int = 1
+    version: int = 1
+    """Of the mapping."""
     twin: str = ""
     """Sets a second one of a stage apart: it reads everything too, as a member of a group of its own."""
 
@@ -108,6 +111,21 @@ class Place:
             login_url=self.org,
             call_timeout=CALL_SECONDS,
         )
+
+
+def catalog_of(version: int) -> Catalog:
+    """Whatever is deleted on one side follows on the other or is made anew, and records become customers.
+
+    The second version maps a field more, and lets the platform's country through, which the first only filled.
+    """
+    raw = preset("ticketing").model_dump(mode="json")
+    customer = raw["kinds"]["customer"]
+    customer |= {"on_delete": {"platform": "delete", "salesforce": "recreate"}, "on_unlinked": "create"}
+    if version == 1:
+        customer["fields"] = [one for one in customer["fields"] if one["salesforce"] != NEWLY_MAPPED]
+        next(one for one in customer["fields"] if one["salesforce"] == LET_THROUGH)["policy"] = "fill_only"
+    raw |= {"version": version, "since": {"customer": {NEWLY_MAPPED: 2}}}
+    return Catalog(mapping.Mapping.model_validate(raw))
 
 
 Stage = Callable[[Place, Fuse, asyncio.Event], Awaitable[None]]
@@ -162,7 +180,7 @@ async def _stream(
 
 async def reconcile(place: Place, fuse: Fuse, stop: asyncio.Event) -> None:
     """The reconciler."""
-    catalog = Catalog(preset("ticketing"))
+    catalog = catalog_of(place.version)
     async with open_database(place.mongo_settings()) as database, open_producer(place.kafka_settings()) as producer:
         ports: dict[str, Any] = {
             "documents": Fused(MongoDocuments(database), fuse, "write", "clear_audit"),
@@ -179,7 +197,7 @@ async def reconcile(place: Place, fuse: Fuse, stop: asyncio.Event) -> None:
 
 async def write(place: Place, fuse: Fuse, stop: asyncio.Event) -> None:
     """The writer and its sweep."""
-    catalog = Catalog(preset("ticketing"))
+    catalog = catalog_of(place.version)
     async with (
         open_database(place.mongo_settings()) as database,
         open_producer(place.kafka_settings()) as producer,
@@ -189,7 +207,7 @@ async def write(place: Place, fuse: Fuse, stop: asyncio.Event) -> None:
         log: Any = Fused(MongoSyncLog(database), fuse, "append")
         bells: Any = Fused(Doorbells(producer, place.topic(topics.SALESFORCE_WRITES)), fuse, "ring")
         parked: Any = Fused(MongoParkedRecords(database), fuse, "park")
-        records: Any = Fused(salesforce.records, fuse, "update", "upsert")
+        records: Any = Fused(salesforce.records, fuse, "update", "upsert", "delete")
         writer = Writer(
             catalog=lambda: catalog,
             documents=documents,

@@ -29,6 +29,7 @@ from consumers.rules.stored import value_at
 from schemas import cloudevents, topics
 from schemas.change import Change
 from schemas.codec import decode
+from schemas.doorbell import ring_for
 from schemas.presets import preset
 from simulator.org.app import ORG, create_app
 from simulator.org.edits import Edit, Edits, make_edits
@@ -42,7 +43,7 @@ from support.servers import unique_database
 
 Document = dict[str, Any]
 
-KEY = "Tandem_Customer_Id__c"
+KEY, TOKEN = "Tandem_Customer_Id__c", "Tandem_Customer_Write__c"
 TRIGGERS = (
     TriggerRule(object="Contact", action="upper", field="Department"),
     TriggerRule(object="Contact", action="refuse", field="Title", matches="Forbidden"),
@@ -71,6 +72,24 @@ class Outcome:
 
         audit = {_without(row, mark) for row in self.audit if mark in str(row)}
         return Outcome(of_mark(self.documents), of_mark(self.records), audit)
+
+
+def differences(one: Outcome, other: Outcome) -> list[str]:
+    """What is in one of them and not, or otherwise, in the other; empty where they are equal."""
+    found: list[str] = []
+    for what in ("documents", "records"):
+        ours, theirs = getattr(one, what), getattr(other, what)
+        found += [
+            f"{what}, {key}: {ours.get(key)}\n  but {theirs.get(key)}"
+            for key in sorted(ours.keys() | theirs.keys())
+            if ours.get(key) != theirs.get(key)
+        ]
+    return found + [f"audit: {row}" for row in sorted(one.audit ^ other.audit, key=str)]
+
+
+def _name(document_id: str, record_id: str | None, last_name: str) -> str:
+    """A document that was made of a record has its id, which differs from run to run."""
+    return f"record of {last_name}" if document_id == record_id else document_id
 
 
 def _without(found: Any, mark: str) -> Any:
@@ -108,20 +127,30 @@ class World:
         for code in await asyncio.gather(*(life.stop() for life in lives)):
             assert code == 0, f"ended with {code}"
 
+    async def take_up(self, version: int) -> None:
+        """Stages begun from now on have this version of the mapping, and those that run are begun anew."""
+        running = tuple(self.lives)
+        await self.stop()
+        self.place = replace(self.place, version=version)
+        await self.run(*running)
+
     async def life(self, stage: str, point: Point | None = None, **place: Any) -> Life:
         """A stage in a process of its own, whose end is the test's to see to."""
         return await self.nursery.start(stage, replace(self.place, **place), point)
 
     # What happens on both sides
 
-    async def post(self, document: str, fields: Mapping[str, Any], *, named: bool = True) -> None:
+    async def post(
+        self, document: str, fields: Mapping[str, Any], *, named: bool = True, deleted: bool = False
+    ) -> None:
         """A platform event as the webhook publishes it."""
         now = self.place.now()
         when = datetime.fromtimestamp(now / 1000, UTC)
         data: dict[str, Any] = {"id": document, "fields": dict(fields)}
         if named:
             data["changed"] = list(fields)
-        body = {"type": "customer.updated", "timestamp": when.isoformat().replace("+00:00", "Z"), "data": data}
+        type_ = "customer.deleted" if deleted else "customer.updated"
+        body = {"type": type_, "timestamp": when.isoformat().replace("+00:00", "Z"), "data": data}
         headers = [
             (cloudevents.ID, f"evt-{next(self.numbers)}".encode()),
             (cloudevents.RECEIVED_AT, str(now).encode()),
@@ -131,8 +160,29 @@ class World:
 
     def edit(self, document: str, **fields: Any) -> None:
         """A Salesforce user's edit of the document's record."""
-        (result,) = make_edits(self.org, Edits(edits=(Edit(key={KEY: document}, fields=fields),)))
-        assert result["success"], result
+        self.act(Edit(key={KEY: document}, fields=fields))
+
+    def act(self, *edits: Edit) -> list[str]:
+        """What a Salesforce user does, each a transaction of its own; the ids of the records."""
+        results = make_edits(self.org, Edits(edits=edits))
+        assert all(result["success"] for result in results), results
+        return [result["id"] for result in results]
+
+    def record_id(self, document: str) -> str:
+        """Of the one record that holds this external id."""
+        (record_id,) = (str(record["Id"]) for record in self.records() if record[KEY] == document)
+        return record_id
+
+    async def show(self, document: str, path: str, value: Any) -> None:
+        """The platform's own value at a path that is not mapped yet."""
+        await self.database["customers"].update_one({"_id": document}, {"$set": {path: value}})
+
+    async def ring(self, document: str) -> None:
+        """A doorbell, as a person's command or a repair rings it."""
+        record_id = self.record_id(document)
+        topic = self.place.topic(topics.SALESFORCE_WRITES)
+        value = ring_for("customer", document, record_id)
+        await self.producer.deliver(topic, topics.record_key(record_id), value, [])
 
     # Looking
 
@@ -140,10 +190,10 @@ class World:
         """All, by id."""
         return {one["_id"]: one async for one in self.database["customers"].find()}
 
-    def records(self) -> list[Document]:
-        """All Contacts that are not deleted."""
+    def records(self, *, deleted: bool = False) -> list[Document]:
+        """All Contacts that are not deleted, or those that are, too."""
         contact = self.org.objects["Contact"]
-        return self.org.store.page(contact, "", 10_000, deleted=False)
+        return self.org.store.page(contact, "", 10_000, deleted=deleted)
 
     async def rows(self, type_: str) -> list[Document]:
         """Rows of the sync log."""
@@ -232,20 +282,27 @@ class World:
         records = self.records()
         by_id = {record["Id"]: record for record in records}
         documents = {}
+        names: dict[str, str] = {}
         for document_id, document in (await self.documents()).items():
             link = document["_sync"].get("link") or {}
             shown: Document = {rule.dotted: value_at(document, rule) for rule in KIND.fields}
+            name = names[document_id] = _name(document_id, link.get("id"), shown["last_name"])
             linked = by_id.get(link.get("id", ""), {}).get(KEY)
-            documents[document_id] = shown | {
-                "link": (linked, link.get("read"), link.get("gone")),
+            alive = bool(link) and not link.get("gone")
+            documents[name] = shown | {
+                "link": (names.get(linked, linked), link.get("read")) if alive else None,
                 "status": document["salesforce"]["syncStatus"],
+                "mapping": document["_sync"]["mapping"],
             }
         held: dict[str, Any] = {}
         for record in records:
             values = {rule.name: record.get(rule.name) for rule in KIND.fields}
-            held.setdefault(str(record[KEY]), []).append(values)
+            held.setdefault(_name(str(record[KEY]), record["Id"], record["LastName"]), []).append(values)
         audit = {
-            (row["document"], row["path"], row["platform"]["value"], row["salesforce"]["value"], row["winner"])
+            (
+                *(names[row["document"]], row["path"]),
+                *(row["platform"]["value"], row["salesforce"]["value"], row["winner"]),
+            )
             for row in await self.rows("audit")
         }
         return Outcome(documents, held, audit)
