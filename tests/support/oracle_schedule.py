@@ -98,7 +98,7 @@ ACTIONS: Final[dict[str, Action]] = {
     "choose salesforce": lambda world: world.choose(Side.SALESFORCE),
     "merge": lambda world: world.merge(),
     "merge, Phone chosen": lambda world: world.merge("Phone"),
-    "undelete record": lambda world: world.org.undelete(world.now),
+    "undelete record": lambda world: world.undelete(),
     "platform deletes": lambda world: world.platform_delete(),
     "post, meanwhile change": lambda world: world.deliver_post(meanwhile=world.deliver_change),
     "post, meanwhile post": lambda world: world.deliver_post(meanwhile=world.deliver_post),

@@ -591,6 +591,17 @@ class World:
         if self.document is not None:
             self.update(decide)
 
+    def undelete(self) -> None:
+        """Somebody takes the record out of the recycle bin.
+
+        Not while another one may be made: our upsert would find it, and write over what nobody has told us of.
+        """
+        if not self._may_be_made():
+            self.org.undelete(self.now)
+
+    def _may_be_made(self) -> bool:
+        return any(visit.first for visit in (*self.in_flight, *self.visits) if visit is not None)
+
     def merge(self, *names: str) -> None:
         """Somebody in Salesforce merges the record into another.
 
@@ -598,6 +609,6 @@ class World:
         tells what a first contact is about.
         """
         link = self.load().link
-        made = any(visit.first for visit in (*self.in_flight, *self.visits) if visit is not None)
+        made = self._may_be_made()
         if link is not None and link.record_id == self.org.record_id and link.read and not link.gone and not made:
             self.org.merge({name: self.new_value() for name in names}, self.now)
