@@ -3,7 +3,7 @@
 First random schedules of everything that can happen, judged by the causal oracle: each seed is one schedule, so a run
 can be continued with `--from`, and a failing one is shrunk and printed in a form that `support.oracle_schedule.run`
 takes. Then the real stages on real servers, killed before, during and after every effect; `make test` kills after every
-second.
+third.
 """
 
 import argparse

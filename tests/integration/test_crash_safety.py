@@ -18,7 +18,7 @@ MOMENTS: list[Moment] = [cast("Moment", one) for one in os.environ.get("TANDEM_C
 """Before an effect the world is as after the last. `make prove` kills there too, and in the middle of effects."""
 AT_ONCE = 4
 """Worlds at the same time: most of their time is waiting."""
-EVERY = int(os.environ.get("TANDEM_CRASH_EVERY", "2"))
+EVERY = int(os.environ.get("TANDEM_CRASH_EVERY", "3"))
 """Of so many effects in a row, one is a fault point. `make prove` takes them all."""
 MOST_EFFECTS = 120
 EFFECTS = {
