@@ -1,6 +1,6 @@
 """Bytes to models and back. A record that cannot be read says where it is wrong and never what it holds."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -23,12 +23,31 @@ def decode(model: type[Model], raw: bytes | None) -> Model:
     Raises:
         Undecodable: not JSON, or not of this shape.
     """
+    return validated(model, parse(raw))
+
+
+def parse(raw: bytes | None) -> Any:
+    """The JSON held by `raw`.
+
+    Raises:
+        Undecodable: there is none.
+    """
     if raw is None:
         raise Undecodable("no value")
     try:
-        return model.model_validate(orjson.loads(raw))
+        return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise Undecodable(f"not JSON: position {error.pos}") from None
+
+
+def validated(model: type[Model], content: Any) -> Model:
+    """The model of parsed JSON.
+
+    Raises:
+        Undecodable: not of this shape.
+    """
+    try:
+        return model.model_validate(content)
     except ValidationError as error:
         raise Undecodable("; ".join(wrong_places(error))) from None
 

@@ -11,8 +11,8 @@ from consumers.rules.platform import Assertion
 from schemas import cloudevents, topics
 from schemas.change import Change
 from schemas.codec import Undecodable, decode
+from schemas.event_reading import read_event
 from schemas.mapping import Asserts
-from schemas.platform_event import PlatformEvent
 from schemas.transforms import InvalidValue
 
 
@@ -64,7 +64,7 @@ def read(record: Record, catalog: Catalog) -> Incoming:
 
 
 def _platform_fact(record: Record, catalog: Catalog) -> Incoming:
-    event = decode(PlatformEvent, record.value)
+    event = read_event(record.value)
     headers = record.headers
     event_id = headers.get(cloudevents.ID, "")
     if not event_id:
@@ -74,20 +74,20 @@ def _platform_fact(record: Record, catalog: Catalog) -> Incoming:
         return Unreadable("unknown_event_type", f"no kind of mapping version {catalog.version} names {event.type}")
     received_at = _number(headers.get(cloudevents.RECEIVED_AT), record.timestamp)
     offset = _number(headers.get(cloudevents.CLOCK_OFFSET), 0)
-    data = event.data
-    fields = flatten(data.fields, mapped.kind)
+    fields = flatten(event.fields, mapped.kind)
     wrong = _wrong_values(fields, mapped.kind)
     if wrong:
         return Unreadable("invalid_value", "; ".join(wrong))
     return PlatformFact(
         kind=mapped.kind,
-        document_id=data.id,
+        document_id=event.id,
         assertion=Assertion(
             event_id=event_id,
-            occurred_at=event.occurred_at(received_at=received_at, clock_offset=offset),
+            # Rule 2: by our clock, and never later than it came.
+            occurred_at=received_at if event.occurred is None else min(event.occurred + offset, received_at),
             fields=fields,
-            changed=None if data.changed is None else named(data.changed, mapped.kind),
-            seen=data.seen,
+            changed=None if event.changed is None else named(event.changed, mapped.kind),
+            seen=event.seen,
             deletes=mapped.asserts is Asserts.DELETED,
         ),
     )
@@ -130,7 +130,7 @@ def _wrong_values(fields: Mapping[str, Any], kind: Kind) -> list[str]:
     wrong: list[str] = []
     for path, value in fields.items():
         values = kind.by_path[path].values
-        if values.takes_any_text and value.__class__ is str:
+        if value.__class__ in values.takes:
             continue
         try:
             values.push(value)
