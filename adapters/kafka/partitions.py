@@ -6,11 +6,15 @@ Source: `org.apache.kafka.common.utils.Utils.murmur2`. aiokafka has the same, by
 import random
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 
 _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
+_KEYS_KEPT = 65_536
+"""A key comes again and again: some 12 MB, where all are kept."""
 
 
+@lru_cache(maxsize=_KEYS_KEPT)
 def murmur2(data: bytes) -> int:
     """The hash, 32 bits, not signed."""
     length = len(data)
