@@ -42,12 +42,14 @@ def assert_platform(state: DocumentState, assertion: Assertion, kind: Kind, occa
     if existence is not None:
         return existence
     ends = {Outcome.APPLIED: 0, Outcome.STALE: 0, Outcome.DUPLICATE: 0}
-    rules, changed, is_set = kind.by_path, assertion.changed, state.fields.is_set
+    rules, changed = kind.by_path, assertion.changed
+    # Of what an author only sent along, no more counts than what nobody has set.
+    known = state.fields.set_ones() if changed is not None else ()
     for path, value in assertion.fields.items():
         rule = rules.get(path)
         if rule is None:
             continue
-        if changed is not None and path not in changed and is_set(rule.name):
+        if changed is not None and path not in changed and rule.name in known:
             continue
         field = state.field(rule.name)
         ends[_assert_field(state, field, rule, value, assertion, occasion)] += 1

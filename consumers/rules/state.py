@@ -117,16 +117,19 @@ class FieldState:
 class Fields(dict[str, FieldState]):
     """Fields by Salesforce name.
 
-    `consumers.rules.stored` has one that takes stored fields apart when they are asked for; these two questions, which
-    are asked of every field of every document, it answers without that.
+    `consumers.rules.stored` has one that takes stored fields apart when they are asked for; what is asked here of all
+    fields of every document, it answers without that.
     """
 
     __slots__ = ()
 
-    def is_set(self, name: str) -> bool:
-        """True where the field has a current value."""
-        field = self.get(name)
-        return field is not None and field.source is not None
+    def set_ones(self) -> set[str]:
+        """The names of the fields that have a current value."""
+        return {name for name, field in dict.items(self) if field.source is not None}
+
+    def in_hand(self) -> list[str]:
+        """The names of those that need not be taken apart to look into them."""
+        return list(self)
 
     def surely_agree(self, name: str) -> bool:
         """True where the current value is what Salesforce last said, to the letter. False says nothing."""

@@ -45,10 +45,10 @@ class StoredFields(Fields):
         """As they are stored, by name."""
         return self._untouched
 
-    def is_set(self, name: str) -> bool:
+    def set_ones(self) -> set[str]:
         """As for any fields."""
-        stored = self._untouched.get(name)
-        return super().is_set(name) if stored is None else stored.startswith(registers.SET)
+        untouched = {name for name, stored in self._untouched.items() if stored.startswith(registers.SET)}
+        return untouched | super().set_ones() if dict.__len__(self) else untouched
 
     def surely_agree(self, name: str) -> bool:
         """As for any fields."""
@@ -56,6 +56,10 @@ class StoredFields(Fields):
         if stored is None:
             return super().surely_agree(name)
         return registers.surely_agree(stored, self._shown(name))
+
+    def in_hand(self) -> list[str]:
+        """As for any fields."""
+        return list(dict.keys(self))
 
     def get(self, name: str, default: Any = None) -> Any:
         field = super().get(name)
@@ -147,11 +151,12 @@ def dump(state: DocumentState, kind: Kind, *, now: int, due_at: int | None, deci
 
 
 def narrow(
-    state: DocumentState, kind: Kind, *, now: int, due_at: int | None, decision: str
+    state: DocumentState, kind: Kind, *, now: int, due_at: int | None, decision: str, due_stands: bool = False
 ) -> tuple[dict[str, Any], list[str]]:
     """What to `$set` and what to `$unset` for the same as `dump`: of `_sync` only what is not stored already.
 
-    `due_at` is always among them, since the sweep moves it without a new revision.
+    `due_at` is always among them, since the sweep moves it without a new revision; but with `due_stands`, whatever is
+    stored stays.
     """
     fields = state.fields
     if not isinstance(fields, StoredFields):
@@ -164,9 +169,9 @@ def narrow(
         if text != known.get(name):
             changes[f"_sync.fields.{name}"] = text
     for name, value in sync.items():
-        if name == "due_at" or value != stored.get(name, _MISSING):
+        if value != stored.get(name, _MISSING) if name != "due_at" else not due_stands:
             changes[f"_sync.{name}"] = value
-    gone = [f"_sync.fields.{name}" for name in known if name not in kind.by_name]
+    gone = [f"_sync.fields.{name}" for name in known.keys() - kind.by_name.keys()]
     gone += [f"_sync.{name}" for name in stored.keys() - sync.keys() if name != "fields"]
     return changes, gone
 

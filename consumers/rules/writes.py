@@ -1,6 +1,6 @@
 """Rules 14 to 16, 19, 20: what is due, which request comes next, and what its answer means."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
@@ -77,13 +77,15 @@ def due_values(state: DocumentState, kind: Kind) -> dict[str, Any]:
     return {rule.name: rule.outgoing(field.value) for rule, field in _differing(state, kind)}
 
 
-def _differing(state: DocumentState, kind: Kind) -> Iterator[tuple[FieldRule, FieldState]]:
+def _differing(
+    state: DocumentState, kind: Kind, among: Iterable[FieldRule] | None = None
+) -> Iterator[tuple[FieldRule, FieldState]]:
     if makes_anew(state, kind):
         yield from _shown(state, kind)
         return
     expected = {name: value for write in state.acknowledged() for name, value in write.values.items()}
     fields = state.fields
-    for rule in kind.fields:
+    for rule in kind.fields if among is None else among:
         if not rule.pushes or (rule.name not in expected and fields.surely_agree(rule.name)):
             continue
         field = fields.get(rule.name)
@@ -328,4 +330,9 @@ def _one_sendable(state: DocumentState, kind: Kind) -> dict[str, Any]:
     """One of the fields that `_sendable` gives, unmade: enough to know that there are any."""
     if state.refusal is not None:
         return _sendable(state, kind)
-    return next(({rule.name: field.value} for rule, field in _differing(state, kind)), {})
+    # What has just been decided on differs more often than not, and the rest need not be taken apart then.
+    in_hand = [kind.by_name[name] for name in state.fields.in_hand() if name in kind.by_name]
+    for among in (in_hand, kind.fields):
+        for rule, field in _differing(state, kind, among):
+            return {rule.name: field.value}
+    return {}

@@ -7,9 +7,11 @@ from typing import Any
 from support.fake_documents import FakeDocuments
 from support.sync_stage import Stage
 
-from consumers.rules.state import DocumentState, Retry
+from consumers.reconciler.batch import document_write
+from consumers.rules.state import DocumentState, Retry, Side
 from consumers.rules.stored import dump, load, narrow
-from consumers.rules.writes import due_values
+from consumers.rules.timing import Timing
+from consumers.rules.writes import due_at, due_values
 
 FIELDS = {"email": "ada@example.org", "last_name": "Lovelace", "title": "Countess", "address": {"city": "Iasi"}}
 
@@ -75,6 +77,48 @@ async def test_the_due_time_is_written_though_it_is_the_stored_one() -> None:
     assert changes["_sync.due_at"] == 7
 
 
+async def test_a_second_bell_that_is_near_enough_is_left_where_it_is() -> None:
+    """It never comes later than one set now would, nor so soon that the first cannot be answered before."""
+    stage, document = await synced()
+    kind = stage.catalog.kinds["customer"]
+
+    def moved(bell: int | None, due: int, ring_again: int = 5_000) -> int | None:
+        if bell is not None:
+            document["_sync"]["due_at"] = bell
+        state = load(document, "cust-1", kind)
+        write = document_write(state, kind, now=10_000, due=due, ring_again=ring_again, decision="d")
+        assert "_sync.due_at" not in write.unset
+        return write.set.get("_sync.due_at")
+
+    assert moved(None, 10_000) == 15_000
+    assert moved(15_000, 10_000) is None
+    assert moved(11_001, 10_000) is None
+    assert moved(11_000, 10_000) == 15_000
+    assert moved(15_001, 10_000) == 15_000
+    assert moved(9_000, 10_000) == 15_000
+    assert moved(12_000, 13_000) == 13_000
+    assert moved(10_000, 10_000, ring_again=0) == 10_000
+
+
+async def test_who_asks_only_whether_anything_is_due_looks_first_at_what_was_decided_on() -> None:
+    """The other fields of a long record are left as stored, and are looked at where nothing of those is due."""
+    stage, document = await synced()
+    kind = stage.catalog.kinds["customer"]
+    for name, value in (("Email", "new@example.org"), ("Title", "Baroness")):
+        state = load(document, "cust-1", kind)
+        state.field(name).show(value, Side.PLATFORM, made_at=1, at=2, revision=3)
+        assert due_at(state, kind, Timing(), now=stage.now) == stage.now
+        assert state.fields.in_hand() == [name]
+        assert due_values(state, kind) == {name: value}
+    later = copy.deepcopy(document) | {"title": "Baroness"}
+    state = load(later, "cust-1", kind)
+    state.field("Email")
+    assert due_at(state, kind, Timing(), now=stage.now) == stage.now
+    unchanged = load(document, "cust-1", kind)
+    unchanged.field("Email")
+    assert due_at(unchanged, kind, Timing(), now=stage.now) is None
+
+
 async def test_fields_asked_for_one_by_one_are_those_read_at_once() -> None:
     """Whoever looks at all of them sees all of them, whatever was looked at before."""
     stage, document = await synced()
@@ -83,14 +127,14 @@ async def test_fields_asked_for_one_by_one_are_those_read_at_once() -> None:
     names = sorted(document["_sync"]["fields"])
     for name in names:
         shown = "now" in json.loads(document["_sync"]["fields"][name])
-        assert one_by_one.fields.is_set(name) is shown
+        assert (name in one_by_one.fields.set_ones()) is shown
         assert one_by_one.fields.surely_agree(name) is at_once.fields.surely_agree(name)
         assert (one_by_one.field(name).source is not None) is shown
-        assert one_by_one.fields.is_set(name) is shown
+        assert (name in one_by_one.fields.set_ones()) is shown
     assert dict(one_by_one.fields.items()) == dict(at_once.fields.items())
     assert sorted(at_once.fields) == names
     assert len(load(document, "cust-1", kind).fields) == len(names)
-    assert not one_by_one.fields.is_set("Nothing__c")
+    assert "Nothing__c" not in one_by_one.fields.set_ones()
     assert "Nothing__c" not in one_by_one.fields
 
 
