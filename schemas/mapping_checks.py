@@ -6,7 +6,7 @@ Values are quoted: a mapping is configuration and holds no personal data.
 from collections.abc import Iterator
 from typing import Final
 
-from schemas.mapping import Direction, FieldMapping, KindMapping, Mapping, Policy, Transform
+from schemas.mapping import Direction, FieldMapping, KindMapping, Mapping, PlatformDeletion, Policy, Transform
 
 _OUR_PATHS: Final = ("_id", "_sync", "salesforce", "revision")
 _OUR_COLLECTIONS: Final = ("salesforce_", "tandem_")
@@ -99,10 +99,10 @@ def _policies(field: FieldMapping) -> Iterator[str]:
         yield f'policy: "review" is not allowed with direction {field.direction}; only two-way fields have conflicts'
     if field.policy is Policy.FILL_ONLY and field.direction is Direction.PULL:
         yield 'policy: "fill_only" is not allowed with direction pull, which never fills anything; leave it out'
-    if field.policy is Policy.FILL_ONLY and field.first in (Policy.PLATFORM_WINS, Policy.LATEST_WINS):
+    if field.policy is Policy.FILL_ONLY and field.first not in (None, Policy.FILL_ONLY, Policy.SALESFORCE_WINS):
         yield (
             f'first: "{field.first}" is not allowed with policy fill_only, which never overwrites a value in '
-            f"Salesforce; allowed: salesforce_wins, review, or leave it out"
+            f"Salesforce; allowed: salesforce_wins, or leave it out"
         )
 
 
@@ -166,6 +166,16 @@ def _between_kinds_of_one_object(mapping: Mapping) -> Iterator[str]:
             if not first.startswith(f"kinds.{name}."):
                 yield f'kinds.{name}.{role}: "{field_name}" is already {first}; each kind needs fields of its own'
     for name, kind in mapping.kinds.items():
+        sharing = [
+            other
+            for other, each in mapping.kinds.items()
+            if other != name and each.sobject.casefold() == kind.sobject.casefold()
+        ]
+        if sharing and kind.on_delete.platform is PlatformDeletion.DELETE:
+            yield (
+                f'kinds.{name}.on_delete.platform: "delete" is not allowed, since kinds.{sharing[0]} is kept in '
+                f"{kind.sobject} too, and its records may be the same; allowed: unlink"
+            )
         for number, field in enumerate(kind.fields):
             where = f"kinds.{name}.fields[{number}]"
             place = (kind.sobject.casefold(), field.salesforce.casefold())

@@ -10,9 +10,8 @@ def since(before: Mapping, after: Mapping, version: int) -> dict[str, dict[str, 
     made: dict[str, dict[str, int]] = {}
     for name, kind in after.kinds.items():
         known = before.kinds.get(name)
-        if known is None:
-            continue
-        paths = {field.salesforce: field.platform for field in known.fields}
+        # A kind that was away may have documents: nobody has kept them meanwhile.
+        paths = {field.salesforce: field.platform for field in known.fields} if known is not None else {}
         kept = before.since.get(name, {})
         numbers = {
             field.salesforce: kept.get(field.salesforce, 0)
@@ -32,7 +31,7 @@ def impossible(before: Mapping, after: Mapping) -> list[str]:
         f"map a kind of another name"
         for name, kind in after.kinds.items()
         if (known := before.kinds.get(name)) is not None
-        for setting in ("collection", "sobject")
+        for setting in ("collection", "sobject", "external_id", "token")
         if (was := getattr(known, setting)) != (now := getattr(kind, setting))
     ]
 

@@ -115,25 +115,27 @@ class Batch:
         if change.names_no_record:
             return Result(Outcome.PARKED, NAMES_NO_RECORD)
         results: list[Result] = []
+        unlinked: list[Kind] = []
         for kind in fact.kinds:
+            if (kind.name, change.record_id) not in self.linked:
+                unlinked.append(kind)
             for key in self.linked.get((kind.name, change.record_id), ()):
                 touched = self.documents[key]
                 result = apply_change(touched.state, change, kind, self._occasion(commit_name(change)))
                 self._note(touched, index, result)
                 results.append(result)
+        unheard = self._unlinked(change, fact.kinds, unlinked)
         if not results:
-            return self._unlinked(fact)
+            return unheard
         return next((result for result in results if result.outcome is Outcome.APPLIED), results[0])
 
-    def _unlinked(self, fact: ChangeFact) -> Result:
-        """A record that belongs to no document: the writer looks whether it should, where the mapping wants that."""
-        change = fact.change
-        wanting = [
-            kind
-            for kind in fact.kinds
-            # What names a write of ours is linked as soon as that write is answered.
-            if kind.on_unlinked is not Unlinked.IGNORE and not change.fields.get(kind.token)
-        ]
+    def _unlinked(self, change: Change, kinds: Sequence[Kind], unlinked: Sequence[Kind]) -> Result:
+        """A record without a document of some kinds: the writer looks whether it should have one (`on_unlinked`).
+
+        What names a write of ours, of whichever kind, is linked as soon as that write is answered.
+        """
+        ours = any(change.fields.get(kind.token) for kind in kinds)
+        wanting = [kind for kind in unlinked if kind.on_unlinked is not Unlinked.IGNORE and not ours]
         if not wanting or change.type in (ChangeType.DELETE, ChangeType.GAP_DELETE):
             return Result(Outcome.IGNORED, "rule 19: the record is not linked")
         self.unlinked |= {(kind.name, change.record_id) for kind in wanting}

@@ -36,17 +36,20 @@ def row(
     occasion: Occasion,
     note: str = "",
     author: Side | None = None,
+    lost: tuple[Side, Any, int] | None = None,
 ) -> dict[str, Any]:
     """One row of `salesforce_sync_logs`. `platform` and `salesforce` are each a value and its time (epoch ms).
 
     `by` names the merge rule and, for a conflict, the policy: `13.latest_wins`. `author` is whose edit was lost, where
     that is not the side that lost: the document may have shown an edit of Salesforce's. Without a winner nothing is
-    lost yet: a person will choose.
+    lost yet: a person will choose. `lost` is given where it is neither of the two values: side, value and time.
     """
     loser = None if winner is None else Side.PLATFORM if winner is Side.SALESFORCE else Side.SALESFORCE
     value, made_at = platform if loser is Side.PLATFORM else salesforce
+    if loser is not None and lost is None:
+        lost = author or loser, value, made_at
     return {
-        "_id": f"{state.kind}:{state.id}:{occasion.event}:{rule.name}",
+        "_id": f"{state.kind}:{state.id}:{occasion.event}:{rule.name}:{by}",
         "type": "audit",
         "kind": state.kind,
         "document": state.id,
@@ -57,7 +60,7 @@ def row(
         "salesforce": {"value": salesforce[0], "at": salesforce[1]},
         "winner": str(winner or NOBODY),
         "loser": str(loser or NOBODY),
-        "lost": None if loser is None else {"side": str(author or loser), "value": value, "at": made_at},
+        "lost": None if lost is None else {"side": str(lost[0]), "value": lost[1], "at": lost[2]},
         "rule": by,
         "note": note,
         "event": occasion.event,

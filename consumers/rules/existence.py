@@ -70,6 +70,8 @@ def moved(state: DocumentState, record_id: str, *, now: int, claimed: bool = Tru
     """
     before = state.link
     state.read_reason, state.retry = "", None
+    if merged_into_anothers(state):
+        state.refusal = None
     if before is not None and before.record_id == record_id:
         if before.gone:
             _came_back(state, before)

@@ -38,7 +38,7 @@ def end_overtaken(state: DocumentState, kind: Kind, occasion: Occasion) -> None:
         if field is None or field.review is None:
             continue
         if field.review.side is field.source:
-            drop(state, field, rule, occasion)
+            _overtake(state, field, rule, occasion)
         elif rule.same(field.review.value, field.value):
             field.review = None
             settle(state, field, rule)
@@ -53,6 +53,33 @@ def drop(state: DocumentState, field: FieldState, rule: FieldRule, occasion: Occ
     if rule.same(waiting.value, field.value):
         return
     _tell(state, field, rule, waiting, occasion, winner=_other(waiting.side), note="a later edit took its place")
+
+
+def _overtake(state: DocumentState, field: FieldState, rule: FieldRule, occasion: Occasion) -> None:
+    """The side that waited has changed what the document showed: that wins, and its own earlier value has its row."""
+    waiting = field.review
+    if waiting is None:
+        return
+    field.review = None
+    if rule.same(waiting.value, field.value):
+        return
+    before = field.shown[-1] if field.shown else None
+    now, replaced = (field.value, field.made_at), (before, waiting.since)
+    platform, salesforce = (now, replaced) if waiting.side is Side.PLATFORM else (replaced, now)
+    state.audit.append(
+        audit.row(
+            state,
+            rule,
+            field,
+            platform=platform,
+            salesforce=salesforce,
+            winner=waiting.side,
+            by="13.review",
+            note="a later edit took the place of the value that waited",
+            occasion=occasion,
+            lost=(waiting.side, waiting.value, waiting.made_at),
+        )
+    )
 
 
 def choose(state: DocumentState, field: FieldState, rule: FieldRule, side: Side, occasion: Occasion, note: str) -> bool:

@@ -51,8 +51,10 @@ def _newly_mapped(state: DocumentState, rule: FieldRule, occasion: Occasion, sho
     state.fields.get(rule.name)  # taken from among those that stay as they are stored
     field = state.fields[rule.name] = FieldState()
     value = shown(rule)
-    if rule.pushes and rule.key(value) is not None:
-        field.show(value, Side.PLATFORM, made_at=0, at=occasion.now, revision=state.next_revision)
+    if rule.key(value) is not None:
+        # Where the field is only pulled, what the platform had there was never its to say.
+        said, side = (value, Side.PLATFORM) if rule.pushes else (None, Side.SALESFORCE)
+        field.show(said, side, made_at=0, at=occasion.now, revision=state.next_revision)
     if state.record is not None:
         state.read_reason = NEWLY_MAPPED
 

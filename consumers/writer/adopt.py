@@ -45,7 +45,12 @@ class Adopter:
 
     async def _adopt(self, kind: Kind, record_ids: Sequence[str]) -> dict[str, Result]:
         """The ends of those whose document nobody else took meanwhile."""
-        owners = await self._desk.linked_to(kind, record_ids)
+        linked = await self._desk.linked_states(kind, record_ids)
+        taken = {
+            record_id
+            for record_id, states in linked.items()
+            if any(state.record is not None and state.record.record_id == record_id for state in states)
+        }
         read = await self._records.read(kind.sobject, record_ids, ("Id", kind.external_id))
         wanted = {str(row[kind.external_id]) for row in read.rows.values() if row.get(kind.external_id)}
         known = await self._desk.read(kind, sorted(wanted | read.rows.keys()))
@@ -54,7 +59,7 @@ class Adopter:
         results: dict[str, Result] = {}
         visits: dict[str, Visit] = {}
         for record_id in record_ids:
-            if owners.get(record_id):
+            if record_id in taken:
                 results[record_id] = Result(Outcome.IGNORED, "on_unlinked: the record is linked meanwhile")
                 continue
             if record_id in awaited:

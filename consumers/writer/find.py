@@ -1,6 +1,6 @@
 """Rules 18 and 20: before a first write, the record is looked for by external id."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from consumers.ports import Records, Unavailable
 from consumers.rules.kinds import Kind
@@ -11,6 +11,7 @@ from consumers.writer.visit import Desk, Visit, by_kind
 from schemas.outcome import Outcome, Result
 
 SEVERAL_RECORDS = "DUPLICATE_EXTERNAL_ID"
+ANOTHERS_RECORD = "EXTERNAL_ID_ON_ANOTHERS_RECORD"
 OTHER_CASE = "EXTERNAL_ID_IN_OTHER_CASE"
 
 
@@ -30,6 +31,7 @@ class Finder:
             except Unavailable as error:
                 await self._desk.defer(group, "UNAVAILABLE", str(error))
                 continue
+            owners = await self._desk.owners(kind, sorted({ids[0] for ids in found.values() if len(ids) == 1}))
             spelled = {external_id.casefold() for external_id in found}
             decided: list[Visit] = []
             for visit in group:
@@ -38,7 +40,7 @@ class Finder:
                     self._refuse(kind, visit, OTHER_CASE, "a record holds this external id in another case")
                     decided.append(visit)
                     continue
-                sending = self._decide(kind, visit, found.get(visit.id, []))
+                sending = self._decide(kind, visit, found.get(visit.id, []), owners)
                 if sending is None:
                     decided.append(visit)
                 else:
@@ -46,9 +48,16 @@ class Finder:
             await self._desk.save(decided)
         return sendings
 
-    def _decide(self, kind: Kind, visit: Visit, matches: Sequence[str]) -> Sending | None:
+    def _decide(
+        self, kind: Kind, visit: Visit, matches: Sequence[str], owners: Mapping[str, Sequence[str]]
+    ) -> Sending | None:
         now = self._desk.now()
         state = visit.state
+        others = [owner for owner in owners.get(matches[0], ()) if owner != visit.id] if len(matches) == 1 else []
+        if others:
+            # Somebody has given another document's record this external id: neither may take the other's values.
+            self._refuse(kind, visit, ANOTHERS_RECORD, f"the record {matches[0]} is that of {', '.join(others)}")
+            return None
         if len(matches) == 1:
             linked(state, matches[0], now=now)
             visit.result = Result(Outcome.APPLIED, "linked to the record that was there")

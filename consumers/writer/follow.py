@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from consumers.ports import Records, Unavailable
-from consumers.rules.existence import MERGED_INTO_ANOTHERS, moved, stays_gone
+from consumers.rules.existence import MERGED_INTO_ANOTHERS, merged_into_anothers, moved, stays_gone
 from consumers.rules.kinds import Kind
 from consumers.rules.state import Refusal
-from consumers.rules.writes import due_values
+from consumers.rules.writes import due_values, wait
 from consumers.writer.visit import Desk, Visit, by_kind
 from schemas.outcome import Outcome, Result
 
@@ -26,7 +26,7 @@ class Follower:
             except Unavailable as error:
                 await self._desk.defer(group, "UNAVAILABLE", str(error))
                 continue
-            owners = await self._desk.linked_to(kind, sorted(set(successors.values()))) if successors else {}
+            owners = await self._desk.owners(kind, sorted(set(successors.values())))
             for visit in group:
                 self._decide(kind, visit, successors.get(visit.record_id, ""), owners)
             await self._desk.save(group)
@@ -39,10 +39,12 @@ class Follower:
             return
         others = [owner for owner in owners.get(successor, ()) if owner != visit.id]
         if others:
-            stays_gone(visit.state)
+            # Asked again tomorrow: a person may have decided by then which of the two stays.
+            known = merged_into_anothers(visit.state)
+            wait(visit.state, MERGED_INTO_ANOTHERS, until=now + self._desk.retry.longest)
             why = f"its record was merged into {successor}, which is the record of {', '.join(others)}"
             visit.state.refusal = Refusal(due_values(visit.state, kind), MERGED_INTO_ANOTHERS, why, now)
-            visit.result = Result(Outcome.PARKED, MERGED_INTO_ANOTHERS)
+            visit.result = Result(Outcome.DEFERRED if known else Outcome.PARKED, MERGED_INTO_ANOTHERS)
             return
         moved(visit.state, successor, now=now, claimed=False)
         owners.setdefault(successor, []).append(visit.id)

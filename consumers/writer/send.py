@@ -8,7 +8,7 @@ from consumers.ports import Records, RecordUpdate, RowResult
 from consumers.rules.kinds import Kind, token_of
 from consumers.rules.state import Write
 from consumers.rules.writes import Answer, answered, take
-from consumers.writer.visit import Desk, Visit
+from consumers.writer.visit import NOTHING_DUE, Desk, Visit
 from schemas.outcome import Outcome, Result
 
 ROWS_A_CALL = 200
@@ -73,9 +73,11 @@ class Sender:
             means = answered(visit.state, visit.kind, one.write.number, one.answer, self._desk.retry, now=now)
             visit.result = _result(means, one.answer)
 
-        await self._desk.settle([one.visit for one in sent], decide)
-        now = self._desk.now()
-        await self._desk.log.append([_log_row(one, now) for one in sent])
+        try:
+            await self._desk.settle([one.visit for one in sent], decide)
+        finally:
+            now = self._desk.now()
+            await self._desk.log.append([_log_row(one, now) for one in sent if one.visit.result is not NOTHING_DUE])
 
 
 def calls(sendings: Iterable[Sending]) -> list[list[Sending]]:

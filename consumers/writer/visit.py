@@ -15,7 +15,7 @@ from consumers.rules.retry import RetryPolicy
 from consumers.rules.state import DocumentState
 from consumers.rules.stored import load, value_at
 from consumers.rules.timing import Timing
-from consumers.rules.versions import bring_up
+from consumers.rules.versions import DecidedByNewerMapping, bring_up
 from consumers.rules.writes import due_at, forget_old_writes, give_up_unanswered, wait
 from schemas.outcome import Outcome, Result
 
@@ -85,8 +85,12 @@ class Desk:
         self.timing = timing
         self.retry = retry
 
-    async def look(self, visits: Iterable[Visit]) -> list[Visit]:
-        """Read the documents as they are now; the visits of those that are there. The others have ended."""
+    async def look(self, visits: Iterable[Visit], ahead: list[Visit] | None = None) -> list[Visit]:
+        """Read the documents as they are now; the visits of those that are there. The others have ended.
+
+        Raises:
+            DecidedByNewerMapping: this process has still to take the mapping up; unless `ahead` takes those documents.
+        """
         there: list[Visit] = []
         for kind, group in by_kind(visits):
             found = await self._documents.read(kind.collection, [visit.id for visit in group])
@@ -94,8 +98,14 @@ class Desk:
                 document = found.get(visit.id)
                 if document is None:
                     visit.found, visit.result = None, NO_DOCUMENT
-                else:
+                    continue
+                try:
                     visit.found = self.decided(kind, visit.id, document)
+                except DecidedByNewerMapping:
+                    if ahead is None:
+                        raise
+                    ahead.append(visit)
+                else:
                     there.append(visit)
         return there
 
@@ -127,28 +137,36 @@ class Desk:
         """Store what `decide(visit, now)` makes of each document, however often others change them meanwhile.
 
         Raises:
+            DecidedByNewerMapping: this process has still to take the mapping up for some; all others are stored.
             Unavailable: others change the same documents without end.
         """
-        waiting = visits
+        waiting, ahead = visits, list[Visit]()
         for _try in range(TRIES_TO_SAVE):
-            there = await self.look(waiting)
+            there = await self.look(waiting, ahead)
             now = self.now()
             for visit in there:
                 decide(visit, now)
             lost = await self.save(there)
             waiting = [visit for visit in there if visit.id in lost and not visit.refused]
             if not waiting:
-                return
-        raise Unavailable("the same documents are being written by others without end")
+                break
+        if ahead:
+            raise DecidedByNewerMapping(f"{len(ahead)} documents were decided by a newer version of the mapping")
+        if waiting:
+            raise Unavailable("the same documents are being written by others without end")
 
-    async def linked_to(self, kind: Kind, record_ids: Sequence[str]) -> dict[str, list[str]]:
-        """The ids of the documents whose record this is now, by record id."""
+    async def owners(self, kind: Kind, record_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The ids of the documents whose record this is now, by record id; but for those that the platform deleted."""
+        if not record_ids:
+            return {}
         linked = await self._documents.read_linked(kind.collection, record_ids)
         return {
             record_id: [
                 document["_id"]
                 for document in documents
-                if (record := load(document, document["_id"], kind).record) and record.record_id == record_id
+                if (state := load(document, document["_id"], kind)).record
+                and state.record.record_id == record_id
+                and not state.deleted
             ]
             for record_id, documents in linked.items()
         }

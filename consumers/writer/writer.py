@@ -95,7 +95,7 @@ class Writer:
         results = {place: Result(Outcome.PARKED, row.reason) for place, row in parked.items()}
         for visit in visits:
             results |= dict.fromkeys(visit.bells, visit.result)
-        results |= await self._adopt(strays)
+        results |= await self._adopt(strays, records)
         return [results[place] for place in range(len(records))]
 
     async def _step(self, visits: Sequence[Visit]) -> list[Visit]:
@@ -131,12 +131,25 @@ class Writer:
                 stale.append(visit)
         await self._desk.save(stale)
 
-    async def _adopt(self, strays: Strays) -> dict[int, Result]:
+    async def _adopt(self, strays: Strays, records: Sequence[Record]) -> dict[int, Result]:
         """The ends of doorbells for records without a document."""
         results: dict[int, Result] = {}
+        refused: list[Parked] = []
         for kind, places in strays.values():
             ends = await self._adopter.adopt(kind, list(places))
             results |= {place: ends[record_id] for record_id, bells in places.items() for place in bells}
+            refused += [
+                parked_record(
+                    records[bells[-1]],
+                    DOCUMENT_REFUSED,
+                    f"no document can be made of {record_id}, or linked to it",
+                    self._desk.now(),
+                    kind=kind.name,
+                )
+                for record_id, bells in places.items()
+                if ends[record_id].outcome is Outcome.PARKED
+            ]
+        await self._parked.park(refused)
         return results
 
     def _visits(self, records: Sequence[Record]) -> tuple[list[Visit], Strays, dict[int, Parked]]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 from support.fake_documents import FakeDocuments
@@ -10,8 +11,13 @@ from support.sync_stage import Stage
 from adapters.mongo.collections import prepare
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
+from consumers.catalog import Catalog
+from consumers.rules.versions import DecidedByNewerMapping
+from schemas.mapping import Mapping
 from schemas.outcome import Outcome
+from schemas.presets import preset
 from schemas.records import Failure
+from schemas.storage import DocumentWrite
 from schemas.unavailable import Unavailable
 
 ADA = {"last_name": "Lovelace", "email": "ada@example.org", "phone": "+40712345678"}
@@ -236,3 +242,86 @@ async def test_a_record_that_cannot_be_looked_at_is_looked_at_again(stage: Stage
     stage.doorbells.rung += rung
     await stage.settle()
     assert (await stage.document(made))["last_name"] == "Byron"
+
+
+async def test_an_external_id_on_anothers_record_links_nothing(stage: Stage) -> None:
+    """Somebody has overwritten it by hand: two customers must not take each other's values."""
+    stage.salesforce.edit("Contact", await record_id(stage), {EXTERNAL_ID: "cust-2"})
+    await stage.post({"last_name": "Byron", "email": "b@example.org"}, id_="cust-2", type_="customer.created")
+    await stage.settle()
+    document = await stage.document("cust-2")
+    assert document["_sync"]["refusal"]["code"] == "EXTERNAL_ID_ON_ANOTHERS_RECORD"
+    assert "cust-1" in document["_sync"]["refusal"]["message"]
+    assert document["last_name"] == "Byron"
+    assert (await stage.document())["last_name"] == "Lovelace"
+
+
+async def test_a_record_merged_into_anothers_is_taken_once_that_one_is_deleted(stage: Stage) -> None:
+    """A person has decided which customer stays; it is asked every day."""
+    await stage.post({"last_name": "Byron", "email": "b@example.org"}, id_="cust-2", type_="customer.created")
+    await stage.settle()
+    master = await record_id(stage, "cust-2")
+    stage.salesforce.merge("Contact", master, [await record_id(stage)])
+    await stage.settle()
+    await stage.post({}, id_="cust-2", type_="customer.deleted")
+    stage.now += 25 * 3_600_000
+    await stage.settle()
+    document = await stage.document()
+    assert document["_sync"]["link"]["id"] == master
+    assert "refusal" not in document["_sync"]
+    assert document["last_name"] == "Byron"
+
+
+async def test_a_document_of_a_newer_mapping_keeps_back_no_answer_but_its_own(stage: Stage) -> None:
+    """One of a call's documents is ahead: the others' answers are stored, and their log rows too."""
+    await stage.post({"last_name": "Byron", "email": "b@example.org"}, id_="cust-2", type_="customer.created")
+    await stage.settle()
+    await stage.post({"title": "Countess"}, changed=["title"])
+    await stage.post({"title": "Baron"}, id_="cust-2", changed=["title"])
+    update = stage.salesforce.update
+
+    async def moved_on(*call: Any) -> Any:
+        document = await stage.document("cust-2")
+        change = DocumentWrite(
+            id="cust-2",
+            revision=document["revision"],
+            decision="other",
+            set={"revision": document["revision"] + 1, "_sync.mapping": stage.catalog.version + 1},
+            unset=[],
+        )
+        assert await stage.documents.write("customers", [change]) == set()
+        return await update(*call)
+
+    stage.salesforce.update = moved_on  # type: ignore[method-assign]
+    with pytest.raises(DecidedByNewerMapping):
+        await stage.answer_doorbells()
+    states = [(await stage.document(key))["_sync"]["writes"][-1]["state"] for key in ("cust-1", "cust-2")]
+    assert states == ["acknowledged", "open"]
+
+
+async def test_kinds_of_one_object_meet_a_record_each_by_its_own_rule(stage: Stage) -> None:
+    """A record that one kind has is still met by the other, in whatever order; our own writes are met by neither."""
+    raw = preset("ticketing").model_dump(mode="json")
+    participant = {
+        **raw["kinds"]["customer"],
+        "collection": "customers",
+        "external_id": "Tandem_Participant_Id__c",
+        "token": "Tandem_Participant_Write__c",
+        "events": {},
+        "on_unlinked": "create",
+    }
+    participant["fields"] = [{**field, "direction": "pull"} for field in participant["fields"]]
+    raw["kinds"]["participant"] = {**participant, "collection": "participants"}
+    stage.catalog = Catalog(Mapping.model_validate(raw))
+    await stage.post({"title": "Countess"}, changed=["title"])
+    await stage.answer_doorbells()
+    await stage.hear()
+    assert not stage.doorbells.rung
+    record = await record_id(stage)
+    stage.salesforce.edit("Contact", record, {"Title": "Analyst"})
+    await stage.hear()
+    assert [orjson.loads(value) for _key, value in stage.doorbells.rung][-1] == {
+        "kind": "participant",
+        "id": "",
+        "record_id": record,
+    }

@@ -374,7 +374,7 @@ MUTATIONS: Final = (
         "13",
         "the value that waited goes without a row",
         "review",
-        "            drop(state, field, rule, occasion)\n",
+        "            _overtake(state, field, rule, occasion)\n",
         "            field.review = None\n",
         Example("rule_13_an_edit_made_with_the_shown_value_in_view_ends_the_question"),
     ),

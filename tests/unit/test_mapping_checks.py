@@ -143,6 +143,14 @@ def test_a_good_mapping_is_read() -> None:
             'kinds.participant.fields[0].policy: "fill_only" is not allowed with direction pull, which never fills',
         ),
         (
+            field(2, policy="fill_only", first="review"),
+            'kinds.customer.fields[2].first: "review" is not allowed with policy fill_only, which never overwrites',
+        ),
+        (
+            customer(on_delete={"platform": "delete"}),
+            'kinds.customer.on_delete.platform: "delete" is not allowed, since kinds.participant is kept in Contact',
+        ),
+        (
             field(2, policy="fill_only", first="platform_wins"),
             'kinds.customer.fields[2].first: "platform_wins" is not allowed with policy fill_only, which never',
         ),

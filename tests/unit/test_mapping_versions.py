@@ -46,19 +46,23 @@ def test_a_field_counts_from_the_version_that_gave_it_its_path() -> None:
     assert next_version(gone, edited()).since == {"customer": {"Phone": 7}}
 
 
-def test_the_first_version_and_a_new_kind_count_from_the_first() -> None:
-    """They have no documents that were decided without them."""
+def test_the_first_version_counts_from_the_first_and_a_kind_that_was_away_from_its_return() -> None:
+    """Its documents, if it had any, were kept by nobody meanwhile."""
     assert next_version(None, edited()).since == {}
-    assert since(edited(("  customer:", "  company:")), edited(), 4) == {}
+    assert since(edited(("  customer:", "  company:")), edited(), 4) == {"customer": {"Phone": 4, "Title": 4}}
 
 
-def test_a_kind_stays_in_its_object_and_its_collection() -> None:
-    """Its documents are linked to records of the one and stored in the other."""
-    after = edited(("sobject: Contact", "sobject: Lead"), ("collection: customers", "collection: people"))
+def test_a_kind_stays_in_its_object_and_its_collection_with_the_fields_it_is_known_by() -> None:
+    """Its documents are linked to records of the one and stored in the other; the fields tell which and by whom."""
+    after = edited(
+        ("sobject: Contact", "sobject: Lead"),
+        ("collection: customers", "collection: people"),
+        ("Ext__c", "Other__c"),
+        ("Token__c", "Write__c"),
+    )
     problems = impossible(edited(), after)
     assert [problem.partition(":")[0] for problem in problems] == [
-        "kinds.customer.collection",
-        "kinds.customer.sobject",
+        f"kinds.customer.{setting}" for setting in ("collection", "sobject", "external_id", "token")
     ]
     assert 'cannot change from "Contact" to "Lead"' in problems[1]
     with pytest.raises(InvalidMapping, match="cannot change"):

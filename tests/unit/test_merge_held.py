@@ -144,7 +144,10 @@ def test_rule_13_an_edit_made_with_the_shown_value_in_view_ends_the_question() -
     world.now += 60_000
     post(world, "p2")
     assert questions(world.load(), world) == []
-    assert last_row(world)["note"] == "a later edit took its place"
+    row = last_row(world)
+    assert (row["winner"], row["note"]) == ("platform", "a later edit took the place of the value that waited")
+    values = [(row[side] or {}).get("value") for side in ("platform", "salesforce", "lost")]  # type: ignore[attr-defined]
+    assert values == ["p2", "s1", "p1"]
     assert holds(world) == "p2"
 
 
