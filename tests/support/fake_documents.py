@@ -11,14 +11,16 @@ from schemas.unavailable import Unavailable
 Document = dict[str, Any]
 
 
-def _set(document: Document, path: str, value: Any) -> None:
+def set_path(document: Document, path: str, value: Any) -> None:
+    """As MongoDB's `$set`."""
     *parents, last = path.split(".")
     for part in parents:
         document = document.setdefault(part, {})
     document[last] = copy.deepcopy(value)
 
 
-def _unset(document: Document, path: str) -> None:
+def unset_path(document: Document, path: str) -> None:
+    """As MongoDB's `$unset`."""
     *parents, last = path.split(".")
     for part in parents:
         document = document.get(part, {})
@@ -66,9 +68,9 @@ class FakeDocuments:
                 lost.add(write.id)
                 continue
             for path, value in write.set.items():
-                _set(document, path, value)
+                set_path(document, path, value)
             for path in write.unset:
-                _unset(document, path)
+                unset_path(document, path)
         return lost
 
     async def due(self, collection: str, now: int, limit: int) -> list[Document]:

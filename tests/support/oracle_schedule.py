@@ -10,6 +10,8 @@ from support.oracle_org import TRIGGERS
 from support.oracle_world import OWNERS, PATHS, PUSHED, TIMING, TWO_WAY, Setting, World
 
 Action = Callable[[World], object]
+LONG_QUIET: Final = 2 * TIMING.visible_after + 3_000
+"""After this, milliseconds, whoever edits has seen what was there before."""
 
 
 def _edits() -> dict[str, Action]:
@@ -241,21 +243,39 @@ def edit_in_the_quiet(world: World, how: str, path: str) -> None:
     Raises:
         Violation: it does not.
     """
-    state = world.load()
-    if state.deleted or state.link is None or world.org.record is None:
+    if not is_in_sync(world):
         return
-    world.advance(2 * TIMING.visible_after + 3_000)
-    name = PATHS[path]
+    world.advance(LONG_QUIET)
     triggered = len(world.ledger.edits)
-    match how:
-        case "sales":
-            value = world.new_value()
-            world.org.edit({name: value}, world.now)
-        case _:
-            world.platform_edit(path, whole=how == "whole", tells_seen=how == "seen")
-            value = world.ledger.edits[-1].value
+    value = edit_on(world, how, path)
     settle(world)
     judge(world)
+    judge_last(world, how, path, value, triggered)
+
+
+def is_in_sync(world: World) -> bool:
+    """Both sides have the thing, and know of each other."""
+    state = world.load()
+    return not state.deleted and state.link is not None and world.org.record is not None
+
+
+def edit_on(world: World, how: str, path: str) -> str:
+    """Somebody edits a field, having seen everything; the value."""
+    if how == "sales":
+        value = world.new_value()
+        world.org.edit({PATHS[path]: value}, world.now)
+        return value
+    world.platform_edit(path, whole=how == "whole", tells_seen=how == "seen")
+    return str(world.ledger.edits[-1].value)
+
+
+def judge_last(world: World, how: str, path: str, value: str, triggered: int) -> None:
+    """The edit is what the document shows, but for what triggers made of it; theirs have numbers from `triggered` on.
+
+    Raises:
+        Violation: it is not.
+    """
+    name = PATHS[path]
     beyond = [edit for edit in world.ledger.edits[triggered:] if edit.name == name and edit.value != value]
     if (world.document or {}).get(path) != value and not beyond:
         raise Violation(

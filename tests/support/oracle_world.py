@@ -8,9 +8,10 @@ from typing import Any, Final
 from consumers.catalog import Catalog
 from consumers.rules import existence, platform, review, rows, salesforce, stored, writes
 from consumers.rules.audit import Occasion
-from consumers.rules.kinds import Kind, token_of
+from consumers.rules.kinds import token_of
 from consumers.rules.platform import Assertion
 from consumers.rules.retry import RetryPolicy
+from consumers.rules.review import OpenReview
 from consumers.rules.rows import Row
 from consumers.rules.state import DocumentState, Side
 from consumers.rules.timing import Timing
@@ -54,8 +55,8 @@ class Setting:
 
 
 @lru_cache
-def compiled(policy: str, other_policy: str, on_delete: tuple[str, str]) -> Kind:
-    """A kind with two two-way fields, a pushed one and a pulled one."""
+def catalog_of(policy: str, other_policy: str, on_delete: tuple[str, str]) -> Catalog:
+    """One kind, with two two-way fields, a pushed one and a pulled one."""
     fields = [
         {"platform": "phone", "salesforce": "Phone", "policy": policy},
         {"platform": "title", "salesforce": "Title", "policy": other_policy},
@@ -71,7 +72,7 @@ def compiled(policy: str, other_policy: str, on_delete: tuple[str, str]) -> Kind
         "on_delete": {"salesforce": on_delete[0], "platform": on_delete[1]},
         "fields": fields,
     }
-    return Catalog(Mapping.model_validate({"kinds": {"customer": kind}})).kinds["customer"]
+    return Catalog(Mapping.model_validate({"kinds": {"customer": kind}}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ class World:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.kind = compiled(setting.policy, setting.other_policy, setting.on_delete)
+        self.catalog = catalog_of(setting.policy, setting.other_policy, setting.on_delete)
+        self.kind = self.catalog.kinds["customer"]
         self.anew = "recreate" in setting.on_delete or "delete" in setting.on_delete
         self.ledger = Ledger()
         self.org = Org(self.ledger, TRIGGERS[setting.trigger], setting.salesforce_skew)
@@ -157,18 +159,18 @@ class World:
         due = writes.due_at(state, self.kind, TIMING, now=self.now)
         changes = stored.dump(state, self.kind, now=self.now, due_at=due, decision="d")
         self.document = {**(self.document or {"_id": "c-1"}), **changes}
-        self._show(state)
+        self._show(state, state.next_revision)
         return True
 
-    def _show(self, state: DocumentState) -> None:
+    def _show(self, state: DocumentState, revision: int) -> None:
         before = self.history[-1]
         values, made_by = dict(before.values), dict(before.made_by)
         for name, known in state.fields.items():
-            if known.source is not None and known.shown_revision == state.next_revision:
+            if known.source is not None and known.shown_revision == revision:
                 values[name] = known.value
                 made_by[name] = self.ledger.with_value(name, known.value, str(known.source))
         if values != before.values or made_by != before.made_by:
-            self.history.append(Shown(state.next_revision, self.now, values, made_by))
+            self.history.append(Shown(revision, self.now, values, made_by))
 
     def update(self, decide: Callable[[DocumentState], bool], meanwhile: Callable[[], object] | None = None) -> None:
         """Load, decide, save; what happens `meanwhile` may take the document away, and then it is decided again."""
@@ -300,6 +302,17 @@ class World:
             self._deliver(self.past_posts[-1 - index % len(self.past_posts)], None)
 
     def _deliver(self, post: Post, meanwhile: Callable[[], object] | None) -> None:
+        assertion = self._arrives(post)
+
+        def decide(state: DocumentState) -> bool:
+            result = platform.assert_platform(state, assertion, self.kind, self.occasion(assertion.event_id))
+            return result.outcome is Outcome.APPLIED
+
+        self.update(decide, meanwhile)
+        self._heard(post, assertion)
+
+    def _arrives(self, post: Post) -> Assertion:
+        """What the post says to who hears it now."""
         if not post.delivered:
             post.delivered = True
             self.past_posts.append(post)
@@ -313,16 +326,10 @@ class World:
             number = self.platform_edits.get(PATHS[path])
             if number is not None and self.ledger.edits[number].value == value:
                 del self.platform_edits[PATHS[path]]
+        return assertion
 
-        def decide(state: DocumentState) -> bool:
-            result = platform.assert_platform(state, assertion, self.kind, self.occasion(assertion.event_id))
-            return result.outcome is Outcome.APPLIED
-
-        self.update(decide, meanwhile)
+    def _heard(self, post: Post, assertion: Assertion) -> None:
         self.heard_paths |= assertion.fields.keys()
-        self._existence(post)
-
-    def _existence(self, post: Post) -> None:
         at = post.assertion.occurred_at
         if post.assertion.deletes:
             self.deleted_at = max(self.deleted_at, at)
@@ -580,16 +587,21 @@ class World:
         def decide(state: DocumentState) -> bool:
             chosen = False
             for question in list(review.open_reviews(state, self.kind)):
-                rule, values = question.rule, {Side.PLATFORM: question.platform, Side.SALESFORCE: question.salesforce}
-                saw = [self.ledger.with_value(rule.name, value, str(whose)) for whose, value in values.items()]
-                order = self.ledger.edits[saw[list(values).index(side)]].order
-                self.ledger.add(str(side), rule.name, values[side], order=order, saw=saw)  # type: ignore[arg-type]
+                rule = question.rule
+                self._chosen(question, side)
                 occasion = self.occasion(f"choice:{len(self.ledger.edits)}")
                 chosen |= review.choose(state, state.field(rule.name), rule, side, occasion, "chosen")
             return chosen
 
         if self.document is not None:
             self.update(decide)
+
+    def _chosen(self, question: OpenReview, side: Side) -> None:
+        """Who chooses has seen both values, and asserts one of them again."""
+        name, values = question.rule.name, {Side.PLATFORM: question.platform, Side.SALESFORCE: question.salesforce}
+        saw = [self.ledger.with_value(name, value, str(whose)) for whose, value in values.items()]
+        order = self.ledger.edits[saw[list(values).index(side)]].order
+        self.ledger.add(str(side), name, values[side], order=order, saw=saw)  # type: ignore[arg-type]
 
     def undelete(self) -> None:
         """Somebody takes the record out of the recycle bin.
