@@ -2,25 +2,31 @@
 
 First random schedules of everything that can happen, judged by the causal oracle: each seed is one schedule, so a run
 can be continued with `--from`, and a failing one is shrunk and printed in a form that `support.oracle_schedule.run`
-takes. Then the real stages on real servers, killed before, during and after every effect; `make test` kills after every
-third.
+takes. Then fewer of the same on the real reconciler and writer, two of each, on real MongoDB. Then the real stages on
+real servers, killed before, during and after every effect; `make test` kills after every third.
 """
 
 import argparse
+import asyncio
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
+from pymongo import AsyncMongoClient
+from support import oracle_stage
 from support.crash_fuse import Moment
 from support.oracle_schedule import broken, seeded, shrink
+from support.servers import mongodb_for_tests, unique_database
 
 SEEDS_A_TASK = 500
+STAGED_SEEDS_A_TASK = 25
 SHOWN = 5
 """Failures that are shrunk and printed; of the rest only the seeds."""
 
@@ -50,30 +56,69 @@ def describe(failure: Failure) -> str:
     return f"seed {failure.seed}: {broken(setting, fewer, last)}\n    run({setting}, {fewer}, {last!r})\n"
 
 
-def tasks(first: int, count: int) -> Iterator[tuple[int, int]]:
+def stage_seeds(uri: str, first: int, count: int) -> list[Failure]:
+    """The failures among these seeds on the real stages and this MongoDB."""
+    return asyncio.run(_stage_seeds(uri, first, count))
+
+
+async def _stage_seeds(uri: str, first: int, count: int) -> list[Failure]:
+    failures: list[Failure] = []
+    async with AsyncMongoClient[dict[str, Any]](uri, w="majority") as client, unique_database(client) as database:
+        for seed in range(first, first + count):
+            why = await oracle_stage.broken(*seeded(seed), database, at_once=is_at_once(seed))
+            if why is not None:
+                failures.append(Failure(seed, why))
+    return failures
+
+
+def is_at_once(seed: int) -> bool:
+    """How what contends does so on the real stages: every second seed leaves it to asyncio and MongoDB."""
+    return seed % 2 == 1
+
+
+def describe_staged(failure: Failure) -> str:
+    """The failure with its schedule; it may take a few tries to see it again where it happened at once."""
+    setting, steps, last = seeded(failure.seed)
+    at_once = is_at_once(failure.seed)
+    return f"seed {failure.seed}: {failure.why}\n    run({setting}, {steps}, {last!r}, database, at_once={at_once})\n"
+
+
+def tasks(first: int, count: int, size: int) -> Iterator[tuple[int, int]]:
     """Ranges of seeds, each for one process to try: where it begins, and how many."""
-    for start in range(first, first + count, SEEDS_A_TASK):
-        yield start, min(SEEDS_A_TASK, first + count - start)
+    for start in range(first, first + count, size):
+        yield start, min(size, first + count - start)
 
 
-def prove(first: int, count: int, workers: int) -> int:
-    """Try the seeds, say how it goes; the number of failures."""
+def prove(
+    attempt: Callable[[int, int], list[Failure]],
+    described: Callable[[Failure], str],
+    ranges: list[tuple[int, int]],
+    workers: int,
+) -> int:
+    """Try these ranges of seeds, say how it goes; the number of failures."""
+    first, count = ranges[0][0], sum(size for _start, size in ranges)
     began, done, failed = time.monotonic(), 0, 0
     with ProcessPoolExecutor(workers) as pool:
-        ranges = list(tasks(first, count))
-        results = pool.map(try_seeds, *zip(*ranges, strict=True))
-        for (start, size), failures in zip(ranges, results, strict=True):
+        results = pool.map(attempt, *zip(*ranges, strict=True))
+        for place, ((_start, size), failures) in enumerate(zip(ranges, results, strict=True)):
             for failure in failures:
                 failed += 1
-                say(describe(failure) if failed <= SHOWN else f"seed {failure.seed}: {failure.why}\n")
+                say(described(failure) if failed <= SHOWN else f"seed {failure.seed}: {failure.why}\n")
             done += size
-            if (start - first) // SEEDS_A_TASK % 10 == 9 or done == count:
+            if place % 10 == 9 or done == count:
                 seconds = time.monotonic() - began
                 say(
                     f"{done:>9,} of {count:,} schedules, {failed} failed, {done / seconds:,.0f} a second, "
                     f"next seed {first + done}\n"
                 )
     return failed
+
+
+async def prove_stages(first: int, count: int, workers: int) -> int:
+    """The same on the real stages, on a MongoDB of this run."""
+    async with mongodb_for_tests() as uri:
+        ranges = list(tasks(first, count, STAGED_SEEDS_A_TASK))
+        return await asyncio.to_thread(prove, partial(stage_seeds, uri), describe_staged, ranges, workers)
 
 
 def kill_everywhere() -> int:
@@ -99,14 +144,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
     parser.add_argument("--count", type=int, default=100_000, help="how many seeds")
+    parser.add_argument("--staged", type=int, default=3_000, help="how many of them on the real stages")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--only", choices=("schedules", "kills"), help="one half of it")
+    parser.add_argument("--only", choices=("schedules", "stages", "kills"), help="one part of it")
     options = parser.parse_args()
     failed = 0
-    if options.only != "kills":
+    if options.only in (None, "schedules"):
         say(f"{options.count:,} random schedules, judged by the causal oracle\n")
-        failed += prove(options.first, options.count, options.workers)
-    if options.only != "schedules":
+        ranges = list(tasks(options.first, options.count, SEEDS_A_TASK))
+        failed += prove(try_seeds, describe, ranges, options.workers)
+    if options.only in (None, "stages"):
+        say(f"{options.staged:,} of them on the real reconciler and writer, two of each, on real MongoDB\n")
+        failed += asyncio.run(prove_stages(options.first, options.staged, options.workers))
+    if options.only in (None, "kills"):
         failed += kill_everywhere()
     return 1 if failed else 0
 

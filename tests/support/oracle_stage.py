@@ -27,6 +27,7 @@ from schemas.change import Change
 from schemas.codec import encode
 from schemas.log_record import Record
 from schemas.storage import DocumentWrite
+from schemas.unavailable import Unavailable
 from support.fake_documents import FakeDoorbells, set_path, unset_path
 from support.oracle import Violation
 from support.oracle_ports import OrgRecords, Process, WatchedDocuments, moment
@@ -37,6 +38,8 @@ Database = AsyncDatabase[dict[str, Any]]
 Meanwhile = Callable[[], Awaitable[object]]
 COLLECTION: Final = "customers"
 FOREVER: Final = 10**15
+LONGEST_RUN: Final = 60.0
+"""Seconds for a schedule that takes a fifth of one."""
 
 
 class Stage(World):
@@ -372,7 +375,8 @@ async def _rest(stage: Stage) -> None:
 async def broken(setting: Setting, steps: Sequence[str], last: str, database: Database, *, at_once: bool) -> str | None:
     """The promise that the schedule breaks on the real stages, None where it breaks none."""
     try:
-        await run(setting, steps, last, database, at_once=at_once)
-    except AssertionError as violation:
+        async with asyncio.timeout(LONGEST_RUN):
+            await run(setting, steps, last, database, at_once=at_once)
+    except (AssertionError, TimeoutError, Unavailable) as violation:
         return str(violation) or repr(violation)
     return None
