@@ -32,7 +32,7 @@ from support.fake_documents import FakeDoorbells, set_path, unset_path
 from support.oracle import Violation
 from support.oracle_ports import OrgRecords, Process, WatchedDocuments, moment
 from support.oracle_schedule import ACTIONS, LONG_QUIET, edit_on, is_in_sync, judge, judge_last
-from support.oracle_world import LONGEST_CALL, RETRY, TIMING, WEBHOOK_TAKES, Post, Setting, World
+from support.oracle_world import LONGEST_CALL, PATHS, RETRY, SHOWN_KEPT, TIMING, WEBHOOK_TAKES, Post, Setting, World
 
 Database = AsyncDatabase[dict[str, Any]]
 Meanwhile = Callable[[], Awaitable[object]]
@@ -193,9 +193,11 @@ class Stage(World):
             return False
         change: Change = self.org.stream[self.heard]
         self.heard += 1
-        key = topics.record_key(change.record_id)
-        await self._reconcile(self._record(topics.SALESFORCE_CHANGES, key, encode(change)), meanwhile)
+        await self._reconcile(self._event_of(change), meanwhile)
         return True
+
+    def _event_of(self, change: Change) -> Record:
+        return self._record(topics.SALESFORCE_CHANGES, topics.record_key(change.record_id), encode(change))
 
     async def deliver_change_twice(self) -> None:
         place = self.heard
@@ -289,6 +291,8 @@ class Stage(World):
             await self._finish(process, "ok", "")
         while self.in_flight:
             self.land()
+        if self.at_once:
+            await self._all_at_once()
         while await self.deliver_post():
             pass
         for _ in range(400):
@@ -307,6 +311,27 @@ class Stage(World):
         made = len(self.ledger.edits) - edits
         if self.calls - calls > reasons + made:
             raise Violation(f"{self.calls - calls} calls to come to rest, where {reasons} + {made} had a reason")
+
+    async def _all_at_once(self) -> None:
+        """What waits, in one batch for each reconciler, and both writers meanwhile.
+
+        Not where a page might come to be older than what the document keeps of its past: as in `_arrives`.
+        """
+        changes = self.org.stream[self.heard :]
+        coming = len(self.posts) + len(changes)
+        pages = [(post.base, PATHS[path]) for post in self.posts for path in post.views]
+        if any(self._shows_since(base, name) + coming > SHOWN_KEPT for base, name in pages):
+            return
+        posts = [(post, self._arrives(post)) for post in self.posts]
+        self.posts, self.heard = [], len(self.org.stream)
+        (one, _), (other, _) = self.reconcilers
+        await asyncio.gather(
+            one.handle([self._event(assertion) for _, assertion in posts]),
+            other.handle([self._event_of(change) for change in changes]),
+            self._answer_doorbells(),
+        )
+        for post, assertion in posts:
+            self._heard(post, assertion)
 
     async def _answer_doorbells(self) -> bool:
         """Both writers at once, as after a partition has moved."""

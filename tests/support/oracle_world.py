@@ -37,6 +37,8 @@ PATHS: Final = {**TWO_WAY, PUSHED: "Total__c", PULLED: "Tier__c"}
 OWNERS: Final = {PUSHED: "platform", PULLED: "salesforce"}
 WEBHOOK_TAKES: Final = 300
 """From an event's being made to its being received: the most that a clock ahead of ours can be seen to be ahead."""
+SHOWN_KEPT: Final = 7
+"""Shown values that the document keeps, beside the present one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +319,7 @@ class World:
             post.delivered = True
             self.past_posts.append(post)
         assertion = post.assertion
-        too_old = {path for path in post.views if self._shows_since(post.base, PATHS[path]) > 7}
+        too_old = {path for path in post.views if self._shows_since(post.base, PATHS[path]) > SHOWN_KEPT}
         if too_old:
             # The document keeps eight shown values: a view that is older than that is a change to it (rule 4).
             fields = {path: value for path, value in assertion.fields.items() if path not in too_old}
