@@ -9,7 +9,6 @@ from adapters.mongo.documents import MongoDocuments
 from schemas.records import Failure, RecordRead, RecordUpdate, RowResult
 from schemas.storage import DocumentWrite
 from support.oracle import NOBODY
-from support.oracle_org import EXTERNAL_ID
 from support.oracle_world import Visit, World
 
 Document = dict[str, Any]
@@ -144,9 +143,10 @@ class OrgRecords:
         return RecordRead(began_at=visit.began_at, server_time=server_time, rows=rows)
 
     async def find(self, sobject: str, external_id_field: str, external_ids: Sequence[str]) -> dict[str, list[str]]:
+        # As in `World._look`: this org holds one record. Beside one that a merge has left without our external id an
+        # upsert of ours would make a second, which it has no place for.
         org = self._world.org
-        held = (org.record or {}).get(EXTERNAL_ID)
-        return {held: [org.record_id]} if held in external_ids else {}
+        return {} if org.record is None else {external_ids[0]: [org.record_id]}
 
     async def successors(self, sobject: str, record_ids: Sequence[str]) -> dict[str, str]:
         masters = self._world.org.masters
