@@ -145,7 +145,8 @@ def deletion_answered(state: DocumentState, result: RowResult, policy: RetryPoli
         return Outcome.IGNORED
     if result.succeeded or result.failure is Failure.GONE:
         mark_gone(state, link, at=now)
-        link.searched = True
+        # Gone before we came: it may have been merged, and is followed if the platform takes its deletion back.
+        link.searched = link.searched or result.succeeded
         _deleted_by_us(state, link, at=now)
         state.retry = state.refusal = None
         return Outcome.APPLIED

@@ -261,7 +261,8 @@ class World:
         """Nothing moves, and nothing says that it will."""
         if not await self.worked_off("subscribe", "reconcile", "write"):
             return False
-        waiting = {"$or": [{"_sync.due_at": {"$exists": True}}, {"_sync.audit.0": {"$exists": True}}]}
+        soon = int(time.time() * 1000) + 600_000  # what waits for a person is looked at again tomorrow
+        waiting = {"$or": [{"_sync.due_at": {"$lt": soon}}, {"_sync.audit.0": {"$exists": True}}]}
         return await self.database["customers"].find_one(waiting) is None
 
     async def rest(self) -> None:

@@ -288,12 +288,14 @@ class World:
         if isinstance(step, Delete):
             deletion_asked(state, now=self.now)
             self.save(state)
-            if fate != "killed":
+            there = self.record is not None and state.link is not None and state.link.record_id == self.record_id
+            if fate != "killed" and there:
                 self.delete()
             if fate in ("killed", "killed_after"):
                 return fate
             state = self.load()
-            deletion_answered(state, RowResult(), RetryPolicy(), now=self.now)
+            answer = RowResult() if there else RowResult(failure=Failure.GONE, code="ENTITY_IS_DELETED")
+            deletion_answered(state, answer, RetryPolicy(), now=self.now)
             self.save(state)
             return "deleted"
         if isinstance(step, Read):

@@ -1198,4 +1198,12 @@ MUTATIONS: Final = (
             "named phone",
         ),
     ),
+    Mutation(
+        "22",
+        "what is gone before we could delete it counts as deleted, merged or not",
+        "existence",
+        "        link.searched = link.searched or result.succeeded",
+        "        link.searched = True",
+        Example("rule_22_a_record_merged_before_it_could_be_deleted_is_followed_if_the_deletion_is_taken_back"),
+    ),
 )

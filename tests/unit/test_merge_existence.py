@@ -206,6 +206,22 @@ def test_rule_22_a_deletion_that_never_ran_and_was_taken_back_leaves_the_record(
     assert world.record is None
 
 
+def test_rule_22_a_record_merged_before_it_could_be_deleted_is_followed_if_the_deletion_is_taken_back() -> None:
+    """Else a second record of the same person would be made, and the one that the merge kept would be nobody's."""
+    world = linked(platform="delete")
+    platform_deletes(world)
+    world.merge({"Phone": "s1"})
+    assert world.write() == "deleted"
+    world.settle()
+    assert world.record is not None
+    world.now += 60_000
+    post(world, "p1")
+    world.settle()
+    assert link(world).record_id == world.record_id
+    assert link(world).former == (RECORD,)
+    assert (world.record["Ext__c"], list(world.bin)) == ("c-1", [RECORD])
+
+
 def test_rule_22_a_first_write_nobody_answered_is_found_and_deleted_too() -> None:
     """The record was made all the same."""
     world = World(random.Random(1), on_delete={"platform": "delete"})
