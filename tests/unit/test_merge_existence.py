@@ -216,6 +216,7 @@ def test_rule_22_a_record_merged_before_it_could_be_deleted_is_followed_if_the_d
     assert world.record is not None
     world.now += 60_000
     post(world, "p1")
+    assert isinstance(step(world), Follow)
     world.settle()
     assert link(world).record_id == world.record_id
     assert link(world).former == (RECORD,)
