@@ -124,7 +124,7 @@ async def started(made: Plan) -> AsyncIterator[tuple[ServerProcess, int]]:
 
 async def test_a_server_that_ends_while_starting_shows_the_end_of_its_log(tmp_path: Path) -> None:
     """With its exit code, and not the whole log."""
-    script = "import sys; [print('line', n) for n in range(100)]; sys.exit('out of cheese')"
+    script = "import sys; [print('line', n, flush=True) for n in range(100)]; sys.exit('out of cheese')"
     with pytest.raises(ServerError) as caught:
         await start(plan(tmp_path, script))
     assert "ended with code 1" in str(caught.value)
