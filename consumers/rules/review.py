@@ -44,24 +44,24 @@ def end_overtaken(state: DocumentState, kind: Kind, occasion: Occasion) -> None:
             settle(state, field, rule)
 
 
+def _close(field: FieldState, rule: FieldRule) -> Review | None:
+    """End the review of a field; what waited, unless that is what is shown by now and nothing is lost."""
+    waiting, field.review = field.review, None
+    return None if waiting is None or rule.same(waiting.value, field.value) else waiting
+
+
 def drop(state: DocumentState, field: FieldState, rule: FieldRule, occasion: Occasion) -> None:
     """End a review without asking: a later edit of the side that waited has taken its place."""
-    waiting = field.review
+    waiting = _close(field, rule)
     if waiting is None:
-        return
-    field.review = None
-    if rule.same(waiting.value, field.value):
         return
     _tell(state, field, rule, waiting, occasion, winner=_other(waiting.side), note="a later edit took its place")
 
 
 def _overtake(state: DocumentState, field: FieldState, rule: FieldRule, occasion: Occasion) -> None:
     """The side that waited has changed what the document showed: that wins, and its own earlier value has its row."""
-    waiting = field.review
+    waiting = _close(field, rule)
     if waiting is None:
-        return
-    field.review = None
-    if rule.same(waiting.value, field.value):
         return
     before = field.shown[-1] if field.shown else None
     now, replaced = (field.value, field.made_at), (before, waiting.since)

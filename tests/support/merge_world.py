@@ -277,36 +277,11 @@ class World:
                 wait(state, "LOOK_AGAIN", until=step.at)
                 self.save(state)
         if isinstance(step, Follow):
-            assert state.link is not None
-            successor = self.masters.get(state.link.record_id)
-            if successor is None:
-                stays_gone(state)
-            else:
-                moved(state, successor, now=self.now, claimed=False)
-            self.save(state)
-            return "followed"
+            return self._follow(state)
         if isinstance(step, Delete):
-            deletion_asked(state, now=self.now)
-            self.save(state)
-            there = self.record is not None and state.link is not None and state.link.record_id == self.record_id
-            if fate != "killed" and there:
-                self.delete()
-            if fate in ("killed", "killed_after"):
-                return fate
-            state = self.load()
-            answer = RowResult() if there else RowResult(failure=Failure.GONE, code="ENTITY_IS_DELETED")
-            deletion_answered(state, answer, RetryPolicy(), now=self.now)
-            self.save(state)
-            return "deleted"
+            return self._delete(state, fate)
         if isinstance(step, Read):
-            self.now += 1
-            there = self.record is not None and state.link is not None and state.link.record_id == self.record_id
-            values = None if not there else {**dict.fromkeys(self.kind.by_name), **(self.record or {})}
-            row = Row(self.now, self.now, values, self.modified)
-            self.now += 1
-            apply_row(state, row, self.kind, self.occasion(f"row@{self.modified}:{state.next_revision}"))
-            self.save(state)
-            return "read"
+            return self._read(state)
         if not isinstance(step, Send):
             if state.stored_due_at != due_at(state, self.kind, self.timing, now=self.now):
                 self.save(state)
@@ -345,6 +320,43 @@ class World:
         answered(state, self.kind, write.number, result, policy, now=self.now)
         self.save(state)
         return fate
+
+    def _is_there(self, state: DocumentState) -> bool:
+        """Whether the linked record exists."""
+        return self.record is not None and state.link is not None and state.link.record_id == self.record_id
+
+    def _follow(self, state: DocumentState) -> str:
+        assert state.link is not None
+        successor = self.masters.get(state.link.record_id)
+        if successor is None:
+            stays_gone(state)
+        else:
+            moved(state, successor, now=self.now, claimed=False)
+        self.save(state)
+        return "followed"
+
+    def _delete(self, state: DocumentState, fate: str) -> str:
+        deletion_asked(state, now=self.now)
+        self.save(state)
+        there = self._is_there(state)
+        if fate != "killed" and there:
+            self.delete()
+        if fate in ("killed", "killed_after"):
+            return fate
+        state = self.load()
+        answer = RowResult() if there else RowResult(failure=Failure.GONE, code="ENTITY_IS_DELETED")
+        deletion_answered(state, answer, RetryPolicy(), now=self.now)
+        self.save(state)
+        return "deleted"
+
+    def _read(self, state: DocumentState) -> str:
+        self.now += 1
+        values = {**dict.fromkeys(self.kind.by_name), **(self.record or {})} if self._is_there(state) else None
+        row = Row(self.now, self.now, values, self.modified)
+        self.now += 1
+        apply_row(state, row, self.kind, self.occasion(f"row@{self.modified}:{state.next_revision}"))
+        self.save(state)
+        return "read"
 
     def land_late(self) -> None:
         if self.in_flight:
