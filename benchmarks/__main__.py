@@ -12,21 +12,24 @@ import time
 from benchmarks.child import quiet
 from benchmarks.results import keep, table
 
-BENCHES = ("webhook", "reconcile", "changes", "write", "latency")
+BENCHES = ("webhook", "reconcile", "changes", "write", "latency", "bulk", "pull", "match", "memory", "enrichment")
 
 
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(BENCHES)}; all without one")
+    parser.add_argument("--only", action="append", default=[], metavar="name", help="the same")
     parser.add_argument("--records", type=int, help="events or requests in each round, for a quick try")
     parser.add_argument("--rounds", type=int, help="how often each contender runs")
+    parser.add_argument("--peers", action="store_true", help="beside MongoDB's Kafka Connect sink, which is fetched")
     options = parser.parse_args()
-    unknown = set(options.names) - set(BENCHES)
+    names = [*options.names, *options.only, *(["peers"] if options.peers else [])]
+    unknown = set(names) - {*BENCHES, "peers"}
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     quiet()
-    for name in options.names or BENCHES:
+    for name in names or BENCHES:
         _measure(name, {"records": options.records, "rounds": options.rounds})
 
 

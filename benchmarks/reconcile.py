@@ -35,6 +35,7 @@ from adapters.kafka.topics import make_topics
 from adapters.mongo.client import open_database
 from adapters.mongo.collections import prepare
 from adapters.mongo.documents import MongoDocuments
+from adapters.mongo.gaps import MongoObjectGaps
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from adapters.mongo.settings import MongoSettings
 from adapters.telemetry.metrics import Metrics
@@ -112,7 +113,7 @@ async def _tandem(kafka: str, mongodb: str, records: int) -> dict[str, Any]:
         open_database(MongoSettings(uri=mongodb, database=name), retry_writes=False) as database,
         open_producer(kafka_settings) as producer,
     ):
-        catalog = Catalog(preset("ticketing"))
+        catalog = Catalog(preset("customers"))
         await prepare(database, [kind.collection for kind in catalog.kinds.values()])
         metrics = Metrics()
         finish = _Finish(records)
@@ -122,6 +123,7 @@ async def _tandem(kafka: str, mongodb: str, records: int) -> dict[str, Any]:
             log=MongoSyncLog(database),
             parked=MongoParkedRecords(database),
             doorbells=Doorbells(producer),
+            gaps=MongoObjectGaps(database),
             now=lambda: time.time_ns() // 1_000_000,
             on_conflict=lambda row: metrics.conflict_settled(row["path"], row["rule"], row["winner"]),
         )

@@ -23,19 +23,21 @@ Table = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """`rounds` holds what the medians in `table` come from."""
+    """`rounds` holds what the medians in `table` come from. `part` names those of its parts that were measured, if not
+    all: their file is one of its own."""
 
     title: str
     table: Table
     rounds: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+    part: str = ""
 
 
 def keep(name: str, results: Results, *, settings: Mapping[str, object], load_before: float) -> Path:
     """Write one benchmark's numbers down, with what one needs to judge them."""
     FOLDER.mkdir(exist_ok=True)
     now = datetime.now(UTC)
-    path = FOLDER / f"{name}-{now:%Y-%m-%d}.json"
+    path = FOLDER / f"{'-'.join(filter(None, (name, results.part)))}-{now:%Y-%m-%d}.json"
     content = {
         "name": name,
         "title": results.title,

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from pymongo import AsyncMongoClient
 
 from adapters.kafka.settings import KafkaSettings
@@ -91,6 +92,25 @@ class Whole:
         """API calls that the org has counted, logins not among them."""
         return int((await self.admin("GET", "/calls"))["used"])
 
+    async def logged(self, topic: str) -> list[tuple[bytes, float]]:
+        """All records of a topic, each with the time that its producer gave it, epoch seconds."""
+        consumer = AIOKafkaConsumer(
+            topic,
+            **_kafka_options(self.stage.servers.kafka_bootstrap),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets(list(consumer.assignment()))
+            found: list[tuple[bytes, float]] = []
+            while len(found) < sum(ends.values()):
+                batches = await consumer.getmany(timeout_ms=1000)
+                found += [(each.value, each.timestamp / 1000) for batch in batches.values() for each in batch]
+            return found
+        finally:
+            await consumer.stop()
+
     async def records(self) -> dict[str, str]:
         """Record ids by customer id."""
         found = self.database["customers"].find({}, {"_sync.link.id": 1})
@@ -102,6 +122,7 @@ async def whole(customers: int, settings: dict[str, str] | None = None) -> Async
     """Everything up, on servers of its own, with the org's event delay at 0 and no allocation to run out of."""
     environment = {name: value for name, value in os.environ.items() if name not in SETTINGS.values()}
     environment |= {"SIMULATED_ORG_EVENT_DELAY_MS": "0", "SIMULATED_ORG_DAILY_API_REQUESTS": "10000000"}
+    environment["MAPPING_PRESET"] = "customers"
     folder = Path(tempfile.mkdtemp(prefix="tandem-bench-"))
     try:
         async with set_stage(

@@ -3,10 +3,7 @@
 import asyncio
 import difflib
 import os
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from pydantic_settings import BaseSettings
@@ -17,18 +14,22 @@ from rich.text import Text
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import verify_topics
 from adapters.mongo.client import Refused, open_database
-from adapters.mongo.history import is_replica_set
+from adapters.mongo.guarantees import verify_servers
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.settings import MongoSettings
-from adapters.salesforce.describe_check import check_kind
 from adapters.salesforce.errors import CallFailed
-from adapters.salesforce.opening import Salesforce, open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.logs import quiet_libraries
+from listener.changes.settings import ChangesSettings
+from ops import check_org
+from ops.check_login import login_warnings
+from ops.finding import Finding, State
+from ops.logins import open_signed_in
 from ops.mapping_source import MappingSettings
-from ops.settings import read_each, unknown_variables, variables
+from ops.settings import WrongSettings, read_each, unknown_variables, variables
 from ops.settings_groups import ALL, contradictions
 from schemas import mapping as contract
+from schemas import topics
 from schemas.mapping_checks import problems
 from schemas.mapping_reading import InvalidMapping
 from schemas.session import LoginFailed
@@ -36,29 +37,7 @@ from schemas.unavailable import Unavailable
 
 Groups = Mapping[type[BaseSettings], BaseSettings]
 
-FEW_CALLS: Final = 0.1
-"""Below this share of the org's API calls left for the day it is worth a warning."""
-
-
-class State(StrEnum):
-    """How one thing stands."""
-
-    GOOD = "good"
-    WARNING = "warning"
-    FAILED = "failed"
-    NOT_TRIED = "not tried"
-
-
 _STYLES: Final = {State.GOOD: "green", State.WARNING: "yellow", State.FAILED: "bold red", State.NOT_TRIED: "dim"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the answer."""
-
-    part: str
-    state: State
-    text: str
 
 
 def run() -> int:
@@ -102,7 +81,7 @@ def of_settings(wrong: list[str], environment: Mapping[str, str]) -> Iterator[Fi
 
 async def _connections(read: Groups) -> list[Finding]:
     kafka, (mongodb, mapping) = await asyncio.gather(_kafka(read), _mongodb(read))
-    return [*kafka, *mongodb, *[finding async for finding in _salesforce(read, mapping)]]
+    return [*kafka, *mongodb, *[finding async for finding in of_salesforce(read, mapping)]]
 
 
 async def _kafka(read: Groups) -> list[Finding]:
@@ -110,7 +89,8 @@ async def _kafka(read: Groups) -> list[Finding]:
     if not isinstance(settings, KafkaSettings):
         return [_not_tried("Kafka")]
     try:
-        complaints = await verify_topics(settings)
+        names = (*topics.ALL, topics.PLATFORM_CHANGES, topics.COMMANDS, topics.ENRICHMENT_REQUESTS)
+        complaints = await verify_topics(settings, names)
     except Unavailable as error:
         return [Finding("Kafka", State.FAILED, str(error))]
     return [*_topics(complaints)] or [Finding("Kafka", State.GOOD, "reached; topics are as the promises need them")]
@@ -118,7 +98,9 @@ async def _kafka(read: Groups) -> list[Finding]:
 
 def _topics(complaints: Iterable[str]) -> Iterator[Finding]:
     for line in complaints:
-        if line.endswith("does not exist"):
+        if "KAFKA_PARTITIONS=" in line:
+            yield Finding("Kafka", State.WARNING, line)
+        elif line.endswith("does not exist"):
             yield Finding("Kafka", State.WARNING, f"{line}; the first process to start makes it")
         else:
             yield Finding("Kafka", State.FAILED, line)
@@ -130,11 +112,8 @@ async def _mongodb(read: Groups) -> tuple[list[Finding], contract.Mapping | None
         return [_not_tried("MongoDB"), *_seed(read)[0]], _seed(read)[1]
     try:
         async with open_database(settings) as database:
-            found = [
-                Finding("MongoDB", State.GOOD, f"reached; database {settings.database}")
-                if await is_replica_set(database)
-                else Finding("MongoDB", State.WARNING, "is no replica set: what is acknowledged is on one server alone")
-            ]
+            wrong_servers = [Finding("MongoDB", State.FAILED, line) for line in await verify_servers(database)]
+            found = wrong_servers or [Finding("MongoDB", State.GOOD, f"reached; database {settings.database}")]
             mapping = await MongoMappings(database).current()
     except (Unavailable, Refused) as error:
         return [Finding("MongoDB", State.FAILED, str(error)), *_seed(read)[0]], _seed(read)[1]
@@ -161,48 +140,32 @@ def _invalid(error: InvalidMapping) -> list[Finding]:
     return [Finding("mapping", State.FAILED, line) for line in error.problems]
 
 
-async def _salesforce(read: Groups, mapping: contract.Mapping | None) -> AsyncIterator[Finding]:
+async def of_salesforce(read: Groups, mapping: contract.Mapping | None) -> AsyncIterator[Finding]:
+    """The login, and what is missing in the org, by the settings that were read. Changes nothing."""
     settings = read.get(SalesforceSettings)
     if not isinstance(settings, SalesforceSettings):
         yield _not_tried("Salesforce")
         return
+    changes = read.get(ChangesSettings)
+    listening = changes if isinstance(changes, ChangesSettings) else None
+    for warning in await login_warnings(settings, read):
+        yield Finding("Salesforce", State.WARNING, warning)
     try:
-        async with open_salesforce(settings, now=lambda: time.time_ns() // 1_000_000) as salesforce:
+        async with open_signed_in(settings) as salesforce:
             grant = await salesforce.login.grant()
             org = f"; org {grant.org_id}" if grant.org_id else ""
             yield Finding("Salesforce", State.GOOD, f"logged in at {grant.session.instance_url}{org}")
-            yield _version(settings.api_version, await salesforce.rest.versions())
-            yield _calls(await salesforce.rest.limits())
-            if mapping is not None:
-                async for finding in _against_org(salesforce, mapping):
-                    yield finding
-    except (LoginFailed, CallFailed, Unavailable) as error:
+            async for finding in check_org.of_org(
+                salesforce.rest,
+                settings.api_version,
+                mapping,
+                listening.channels if listening else (),
+                listening.polled if listening else (),
+                poll_missing=listening is not None and listening.poll_missing,
+            ):
+                yield finding
+    except (LoginFailed, CallFailed, Unavailable, Refused, WrongSettings) as error:
         yield Finding("Salesforce", State.FAILED, str(error))
-
-
-def _version(wanted: str, versions: Iterable[Mapping[str, object]]) -> Finding:
-    spoken = [str(version.get("version")) for version in versions]
-    if wanted in spoken:
-        return Finding("Salesforce", State.GOOD, f"speaks API version {wanted}")
-    return Finding("Salesforce", State.FAILED, f"SALESFORCE_API_VERSION={wanted} is not among {', '.join(spoken)}")
-
-
-def _calls(limits: Mapping[str, object]) -> Finding:
-    calls = limits.get("DailyApiRequests")
-    if not isinstance(calls, Mapping) or not calls.get("Max"):
-        return Finding("Salesforce", State.WARNING, "does not tell how many API calls are left today")
-    left, most = calls.get("Remaining", 0), calls["Max"]
-    state = State.WARNING if left < most * FEW_CALLS else State.GOOD
-    return Finding("Salesforce", state, f"{left} of {most} API calls left today")
-
-
-async def _against_org(salesforce: Salesforce, mapping: contract.Mapping) -> AsyncIterator[Finding]:
-    for name, kind in mapping.kinds.items():
-        complaints = check_kind(name, kind, await salesforce.rest.describe(kind.sobject))
-        for complaint in complaints:
-            yield Finding("mapping", State.FAILED if complaint.blocking else State.WARNING, str(complaint))
-        if not any(complaint.blocking for complaint in complaints):
-            yield Finding("mapping", State.GOOD, f"{name} fits the org's {kind.sobject}")
 
 
 def _not_tried(part: str) -> Finding:

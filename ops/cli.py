@@ -7,6 +7,20 @@ from typing import Annotated, Any
 import typer
 
 from consumers.rules.state import Side
+from ops.cli_alerts import alerts
+from ops.cli_api_keys import api_keys
+from ops.cli_chaos import chaos
+from ops.cli_debug import debug
+from ops.cli_deliveries import deliveries
+from ops.cli_erase import erase
+from ops.cli_export import export
+from ops.cli_gaps import gaps
+from ops.cli_mapping import mapping
+from ops.cli_parked import parked
+from ops.cli_replay import replay
+from ops.cli_report import report
+from ops.cli_sync import sync
+from ops.cli_users import users
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,11 +42,23 @@ def webhook() -> None:
 
 
 @app.command()
+def api() -> None:
+    """Answer what the platform asks for over HTTP: contacts, queries, runs, the mapping, the connection.
+
+    Needs SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET (or what another way to sign in needs:
+    docs/salesforce.md), KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI; listens on API_HOST and API_PORT. Keys come from
+    `tandem api-keys add`. Any number may run.
+    """
+    _run_process("api")
+
+
+@app.command()
 def subscribe() -> None:
     """Take change events of Salesforce in, and put them into Kafka before the position moves.
 
-    Needs SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET, KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI;
-    CHANGES_CHANNELS says what to subscribe to. One works at a time, others stand by.
+    Needs SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET (or what another way to sign in needs:
+    docs/salesforce.md), KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI; CHANGES_CHANNELS says what to subscribe to. One works
+    at a time, others stand by.
     """
     _run_process("subscribe")
 
@@ -50,27 +76,105 @@ def reconcile() -> None:
 def write() -> None:
     """Make Salesforce match the documents that were rung for.
 
-    Needs SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET, KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI.
-    As many may run as there are partitions.
+    Needs SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET (or what another way to sign in needs:
+    docs/salesforce.md), KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI. As many may run as there are partitions.
     """
     _run_process("write")
 
 
+@app.command()
+def enrich() -> None:
+    """Look people up in Salesforce who registered and were not found while they waited, and forget what has changed.
+
+    Needs SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET (or what another way to sign in needs:
+    docs/salesforce.md), KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI. As many may run as there are partitions.
+    """
+    _run_process("enrich")
+
+
+@app.command()
+def schedule() -> None:
+    """Begin runs whose time has come, and work at those and at what was asked for; takes requests from tandem.commands.
+
+    Nightly both sides are compared, every few hours the fields that Salesforce calculates, and each week a report is
+    sent: SCHEDULE_* says when.
+    Needs SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET (or what another way to sign in needs:
+    docs/salesforce.md), KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI. Any number may run; one works at a time.
+    """
+    _run_process("schedule")
+
+
+@app.command()
+def repair() -> None:
+    """Repair gaps by themselves: have Salesforce's records read again wherever a change may have been missed.
+
+    Needs SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET (or what another way to sign in needs:
+    docs/salesforce.md), KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI. One works at a time, others stand by.
+    """
+    _run_process("repair")
+
+
+@app.command()
+def admin() -> None:
+    """Serve the page that operators work with: how things are, what waits, one thing's story, who did what.
+
+    Needs KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI; listens on ADMIN_HOST and ADMIN_PORT, never on the platform's port.
+    `tandem users add` makes the first user. Any number may run.
+    """
+    _run_process("admin")
+
+
+@app.command()
+def deliver() -> None:
+    """Tell the platform, by signed webhooks to its own URL, what Salesforce has changed.
+
+    Needs KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI; DELIVER_URL and DELIVER_SECRETS say where and how. Any number may
+    run.
+    """
+    _run_process("deliver")
+
+
 @app.command(name="all")
 def everything() -> None:
-    """Run webhook, subscribe, reconcile and write in one process.
+    """Run webhook, api, admin, subscribe, reconcile, write, enrich, repair, schedule and deliver in one process.
 
-    Needs WEBHOOK_SECRETS_<SOURCE>, SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET,
-    KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI.
+    Needs WEBHOOK_SECRETS_<SOURCE>, SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET (or what
+    another way to sign in needs: docs/salesforce.md), KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI.
     """
     _run_process("all", module="everything")
 
 
 @app.command()
+def up(
+    data: Annotated[Path, typer.Option(help="The folder of the servers' data, kept between runs.")] = Path(
+        "tandem-data"
+    ),
+    *,
+    with_servers: Annotated[
+        bool, typer.Option("--with-servers", help="Start a Kafka and a MongoDB here too, on this machine alone.")
+    ] = False,
+) -> None:
+    """Run all processes on this machine, each in one of its own that is started again if it ends.
+
+    Needs WEBHOOK_SECRETS_<SOURCE>, SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET (or what
+    another way to sign in needs: docs/salesforce.md), KAFKA_BOOTSTRAP_SERVERS and MONGODB_URI; the last two not with
+    --with-servers, whose servers are single, without passwords, and meant for small installations and development.
+    Their ops ports are OPS_PORT and those that follow. SIGHUP renews one process after the other, with the settings and
+    the release that are there by then. Ctrl-C stops everything in order. The exit code is 0 then, 2 if settings are
+    wrong, and 1 if a server cannot be started.
+    """
+    raise typer.Exit(importlib.import_module("ops.up.command").run(data=data if with_servers else None))
+
+
+@app.command()
 def demo(
+    preset: Annotated[
+        str | None,
+        typer.Option(help="The mapping to play: ticketing, hackathon or customers; otherwise what MAPPING_* say."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed makes the same edits.")] = 1,
-    customers: Annotated[int, typer.Option(min=1, help="How many customers there are.")] = 300,
-    events: Annotated[int, typer.Option(min=0, help="How many edits the platform makes.")] = 3_000,
+    customers: Annotated[int, typer.Option(min=1, help="How many customers or participants there are.")] = 300,
+    events: Annotated[int, typer.Option(min=0, help="How many edits the platform makes.")] = 2_400,
     seconds: Annotated[float, typer.Option(min=1, help="How long the edits may take at most.")] = 300.0,
     conflicts: Annotated[int, typer.Option(min=0, help="How many conflicts must be settled.")] = 100,
     *,
@@ -87,6 +191,7 @@ def demo(
     run = importlib.import_module("ops.demo.command").run
     raise typer.Exit(
         run(
+            preset=preset or "",
             seed=seed,
             customers=customers,
             events=events,
@@ -100,11 +205,16 @@ def demo(
     )
 
 
+app.command()(chaos)
+
+
 @app.command()
 def check() -> None:
-    """Try settings, connections, topics, and the mapping against the org's own description of its objects.
+    """Try settings, connections, topics, and what the mapping needs of the org: a line for each thing that is missing.
 
-    Changes nothing. Reads all settings. The exit code is 0 if everything can run, 1 if something cannot.
+    Of the org: API version, allocations left, objects, fields, rights, external ids, token fields, and whether the
+    change events of each object are switched on and subscribed to. Changes nothing. Reads all settings. The exit code
+    is 0 if everything can run, 1 if something cannot.
     """
     raise typer.Exit(importlib.import_module("ops.check").run())
 
@@ -114,13 +224,99 @@ def show(
     kind: Annotated[str, typer.Argument(help="A kind of the mapping, such as customer.")],
     id: Annotated[str, typer.Argument(help="The platform's id, such as cust-42.")],  # noqa: A002 - shown in the usage
     rows: Annotated[int, typer.Option(min=1, max=1000, help="How many log rows to show.")] = 20,
+    *,
+    story: Annotated[
+        bool, typer.Option("--story", help="All that has happened to it, in order of time, and no values.")
+    ] = False,
+    values: Annotated[
+        bool, typer.Option("--values", help="Values of marked fields too; with --story all values. Personal data.")
+    ] = False,
 ) -> None:
-    """Show a document, its Salesforce record and its audit side by side. Prints personal data.
+    """Show a document, its Salesforce record and its audit side by side. Prints personal data, but for --story.
+
+    Values of fields that the mapping marks as personal or sensitive (`privacy`) are masked without --values.
 
     Needs MONGODB_URI, and SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET for the record. The
-    exit code is 1 if neither a document nor a record was found.
+    story tells of events and changes heard and how they ended, conflicts, writes and their answers, refusals, links,
+    what was parked, and what people did; it needs MONGODB_URI alone. The exit code is 1 if nothing was found.
     """
-    raise typer.Exit(importlib.import_module("ops.show").run(kind, id, rows=rows))
+    if story:
+        raise typer.Exit(importlib.import_module("ops.show_story").run(kind, id, rows=rows, values=values))
+    raise typer.Exit(importlib.import_module("ops.show").run(kind, id, rows=rows, values=values))
+
+
+@app.command()
+def verify(
+    kind: Annotated[list[str] | None, typer.Option(help="Of this kind only; may be repeated.")] = None,
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Whose record was changed since: 2026-11-22, or 2026-11-22T10:00:00Z.")
+    ] = "",
+    sample: Annotated[int, typer.Option(min=0, help="So many of each kind at random; 0: all.")] = 0,
+    show: Annotated[int, typer.Option(min=0, max=100_000, help="How many differences to name.")] = 20,
+    *,
+    repair: Annotated[bool, typer.Option("--repair", help="Have the ordinary rules look again.")] = False,
+    values: Annotated[bool, typer.Option("--values", help="Print both values: personal data.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON objects, one a line, for scripts.")] = False,
+) -> None:
+    """Compare both sides field by field, and say why they differ where they do: by a rule, or truly.
+
+    Needs MONGODB_URI, SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET (or what another way to sign
+    in needs: docs/salesforce.md), MERGE_* as the processes have it, and KAFKA_BOOTSTRAP_SERVERS for --repair. One API
+    call for each 2,000 documents, in the repair lane. Changes nothing without --repair. The exit code is 0 if nothing
+    is truly different, 1 if something is, 3 if not everything could be compared.
+    """
+    command = importlib.import_module("ops.verify_command")
+    try:
+        at = command.moment_of(since) if since else 0
+    except ValueError:
+        raise typer.BadParameter("neither a date nor a moment", param_hint="--since") from None
+    if at and sample:
+        raise typer.BadParameter("goes with no --since", param_hint="--sample")
+    wanted = command.Wanted(tuple(kind or ()), at, sample, show, repair)
+    raise typer.Exit(command.run(wanted, values=values, as_json=as_json))
+
+
+@app.command()
+def migrate(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it the plan is shown.")] = False,
+) -> None:
+    """Bring what is stored into the form of this release: shows the plan, or with --yes does it, in batches.
+
+    Needs MONGODB_URI. May run beside running processes: what they write meanwhile stays. Ctrl-C is safe at any moment,
+    and the same command goes on. The exit code is 1 if it did not come to its end.
+    """
+    raise typer.Exit(importlib.import_module("ops.migrate_command").run(sure=yes))
+
+
+@app.command()
+def connect(
+    wait: Annotated[float, typer.Option(min=1, help="How long to wait for the browser, in seconds.")] = 600.0,
+    *,
+    paste: Annotated[bool, typer.Option("--paste", help="Paste the address the browser ends at instead.")] = False,
+) -> None:
+    """Have a person agree in the browser that we sign in to Salesforce, and keep the tokens, sealed.
+
+    For the flow web_server alone. Needs SALESFORCE_CLIENT_ID, SALESFORCE_REDIRECT_URI or
+    SALESFORCE_OAUTH_FLOW=web_server, ENCRYPTION_KEYS and MONGODB_URI. Prints an address to open; waits for the browser
+    where the callback URL is this machine's, and else for the address it ends at. A connection that is there is
+    replaced and ended. The exit code is 1 if nothing was kept.
+    """
+    raise typer.Exit(importlib.import_module("ops.connect_command").run(paste=paste, seconds=wait))
+
+
+keys = typer.Typer(no_args_is_help=True, help="The keys that seal stored tokens. docs/salesforce.md says how.")
+app.add_typer(keys, name="keys")
+
+
+@keys.command()
+def rotate() -> None:
+    """Seal everything that is stored with the newest key, the first of ENCRYPTION_KEYS.
+
+    Needs ENCRYPTION_KEYS with the older keys behind the newest, and MONGODB_URI. May run beside running processes; give
+    them the new key first. The exit code is 1 if something could not be opened, and then every key is still needed.
+    """
+    raise typer.Exit(importlib.import_module("ops.keys_command").run_rotate())
 
 
 review = typer.Typer(no_args_is_help=True, help="See and settle the conflicts that wait for a person.")
@@ -164,80 +360,19 @@ def choose(
     raise typer.Exit(run(kind, id, path, side, why=why, sure=yes))
 
 
-mapping = typer.Typer(no_args_is_help=True, help="See and change the mapping. docs/mapping.md says how to write it.")
+app.add_typer(report, name="report")
+app.add_typer(alerts, name="alerts")
+app.add_typer(api_keys, name="api-keys")
+app.add_typer(sync, name="sync")
+app.add_typer(users, name="users")
+app.add_typer(debug, name="debug")
+app.add_typer(gaps, name="gaps")
+app.add_typer(parked, name="parked")
+app.add_typer(deliveries, name="deliveries")
+app.command()(replay)
+app.command()(erase)
+app.command()(export)
 app.add_typer(mapping, name="mapping")
-
-
-@mapping.command()
-def export(
-    version: Annotated[int | None, typer.Option(min=1, help="An older version; else the one in force.")] = None,
-) -> None:
-    """Print the mapping as YAML, with its version.
-
-    Needs MONGODB_URI. Before the first version is published it is the one that would be.
-    """
-    raise typer.Exit(importlib.import_module("ops.mapping_command").run_export(version))
-
-
-_MAPPING_FILE = Annotated[Path, typer.Argument(help="A YAML file, made from an export.")]
-_MAPPING_NOTE = Annotated[str, typer.Option(help="Why, kept with the version.")]
-_MAPPING_YES = Annotated[bool, typer.Option("--yes", help="Do not ask; needed where no terminal is at hand.")]
-
-
-@mapping.command()
-def plan(
-    file: _MAPPING_FILE,
-    show: Annotated[int, typer.Option(min=0, max=1000, help="How many document ids to name for each line.")] = 0,
-) -> None:
-    """Show what the file would do as the next version, document by document. Changes nothing.
-
-    Needs MONGODB_URI, and MERGE_* as the processes have it. All documents are decided again in memory: what would be
-    written to Salesforce, read from it, taken over from it, and how many API calls that takes.
-    """
-    raise typer.Exit(importlib.import_module("ops.mapping_command").run_plan(file, show))
-
-
-@mapping.command()
-def publish(file: _MAPPING_FILE, note: _MAPPING_NOTE = "", *, yes: _MAPPING_YES = False) -> None:
-    """Make the file the next version of the mapping: shows the plan, asks, publishes, and decides all documents again.
-
-    Needs MONGODB_URI, and MERGE_* as the processes have it; running processes take the version up by themselves.
-    Refused, with every fault and its line, if it cannot be used; refused too if another version than the one it was
-    made from is in force. Ctrl-C is safe at any moment: `tandem mapping apply` goes on.
-    """
-    raise typer.Exit(importlib.import_module("ops.mapping_command").run_publish(file, note, sure=yes))
-
-
-@mapping.command()
-def apply() -> None:
-    """Decide all documents again that an older version has decided last, as after an interrupted publication.
-
-    Needs MONGODB_URI, and MERGE_* as the processes have it. May run at any time, beside running processes too.
-    """
-    raise typer.Exit(importlib.import_module("ops.mapping_command").run_apply())
-
-
-@mapping.command()
-def rollback(
-    version: Annotated[int, typer.Argument(min=1, help="The version to go back to.")],
-    note: _MAPPING_NOTE = "",
-    *,
-    yes: _MAPPING_YES = False,
-) -> None:
-    """Publish what an older version said as a new version: shows the plan, asks, publishes, and applies it.
-
-    Needs MONGODB_URI, and MERGE_* as the processes have it.
-    """
-    raise typer.Exit(importlib.import_module("ops.mapping_command").run_rollback(version, note, sure=yes))
-
-
-@mapping.command()
-def versions() -> None:
-    """List all versions, and how many documents have still to be decided by the newest.
-
-    Needs MONGODB_URI.
-    """
-    raise typer.Exit(importlib.import_module("ops.mapping_command").run_versions())
 
 
 def _run_process(name: str, *, module: str = "") -> None:

@@ -5,8 +5,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
-from adapters.mongo.client import open_database
+from adapters.mongo.client import Database, open_database
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.logs import MongoSyncLog
 from adapters.mongo.mappings import MongoMappings, Publication, VersionConflict, next_version
@@ -18,7 +19,7 @@ from consumers.settings import MergeSettings
 from ops.mapping_plan import Plan
 from ops.mapping_source import MappingSettings
 from ops.mapping_walk import Application, Applied, Passed, make_plan
-from ops.processes.parts import wall_ms
+from ops.processes.parts import MAPPING_LOOK_SECONDS, wall_ms
 from ops.settings import read_settings
 from schemas.mapping import Mapping
 from schemas.mapping_reading import check_mapping
@@ -26,6 +27,10 @@ from schemas.mapping_versions import differences
 
 Bar = Callable[[str, int], AbstractContextManager[Passed]]
 """Shows how far it is: what is being done, and with how many documents."""
+
+
+TAKEN_UP_SECONDS: Final = MAPPING_LOOK_SECONDS + 1
+"""By then running processes decide by a version; one that has not taken it up waits at each document that has been."""
 
 
 class CannotChange(Exception):
@@ -66,13 +71,18 @@ async def open_mappings() -> AsyncIterator[Mappings]:
     """
     mongo, merge = read_settings(MongoSettings, MergeSettings)
     async with open_database(mongo) as database:
-        yield Mappings(
-            mappings=MongoMappings(database),
-            versions=MongoVersions(database),
-            documents=MongoDocuments(database),
-            log=MongoSyncLog(database),
-            timing=merge.timing(),
-        )
+        yield mappings_of(database, merge.timing())
+
+
+def mappings_of(database: Database, timing: Timing) -> Mappings:
+    """In a database that is open."""
+    return Mappings(
+        mappings=MongoMappings(database),
+        versions=MongoVersions(database),
+        documents=MongoDocuments(database),
+        log=MongoSyncLog(database),
+        timing=timing,
+    )
 
 
 async def stored(version: int | None) -> Mapping | None:
@@ -119,27 +129,32 @@ async def plan_change(wanted: Wanted, names: int, bar: Bar) -> Change:
         WrongSettings, Unavailable, Refused.
     """
     async with open_mappings() as opened:
-        before = await opened.mappings.current()
-        mapping = await wanted(opened.mappings, before)
-        check_mapping(mapping)
-        after = next_version(before, mapping)
-        if before is None:
-            return Change(None, after, [], Plan(()))
-        told = differences(before, after)
-        catalog = Catalog(after)
-        plan = Plan(catalog.kinds, names)
-        if told:
-            with bar("Deciding in memory", await _estimate(opened, catalog)) as passed:
-                plan = await make_plan(
-                    opened.versions,
-                    Catalog(before),
-                    catalog,
-                    opened.timing,
-                    now=wall_ms,
-                    names=names,
-                    passed=passed,
-                )
-        return Change(before, after, told, plan)
+        return await planned(opened, wanted, names, bar)
+
+
+async def planned(opened: Mappings, wanted: Wanted, names: int, bar: Bar) -> Change:
+    """As `plan_change`, in a database that is open."""
+    before = await opened.mappings.current()
+    mapping = await wanted(opened.mappings, before)
+    check_mapping(mapping)
+    after = next_version(before, mapping)
+    if before is None:
+        return Change(None, after, [], Plan(()))
+    told = differences(before, after)
+    catalog = Catalog(after)
+    plan = Plan(catalog.kinds, names)
+    if told:
+        with bar("Deciding in memory", await _estimate(opened, catalog)) as passed:
+            plan = await make_plan(
+                opened.versions,
+                Catalog(before),
+                catalog,
+                opened.timing,
+                now=wall_ms,
+                names=names,
+                passed=passed,
+            )
+    return Change(before, after, told, plan)
 
 
 async def publish(change: Change, *, by: str, note: str) -> Mapping:
@@ -174,28 +189,33 @@ async def apply_current(bar: Bar, say: Callable[[str], None], *, taken_up: float
         InvalidMapping, WrongSettings, Unavailable, Refused.
     """
     async with open_mappings() as opened:
-        current = await opened.mappings.current()
-        if current is None:
-            raise CannotChange("no mapping is published yet")
-        catalog = Catalog(current)
-        application = Application(
-            versions=opened.versions,
-            documents=opened.documents,
-            log=opened.log,
-            catalog=catalog,
-            timing=opened.timing,
-            now=wall_ms,
-        )
-        if not await application.waiting():
-            return Ended(current.version, Applied(), 0)
-        (newest, *_) = await opened.mappings.publications()
-        seconds = min(taken_up, newest.at.timestamp() + taken_up - time.time())
-        if seconds > 0:
-            say(f"running processes take version {current.version} up; {seconds:.0f} seconds")
-            await asyncio.sleep(seconds)
-        with bar("Deciding", await _estimate(opened, catalog)) as passed:
-            applied = await application.run(passed)
-        return Ended(current.version, applied, await application.waiting())
+        return await applied_to_all(opened, bar, say, taken_up=taken_up)
+
+
+async def applied_to_all(opened: Mappings, bar: Bar, say: Callable[[str], None], *, taken_up: float) -> Ended:
+    """As `apply_current`, in a database that is open."""
+    current = await opened.mappings.current()
+    if current is None:
+        raise CannotChange("no mapping is published yet")
+    catalog = Catalog(current)
+    application = Application(
+        versions=opened.versions,
+        documents=opened.documents,
+        log=opened.log,
+        catalog=catalog,
+        timing=opened.timing,
+        now=wall_ms,
+    )
+    if not await application.waiting():
+        return Ended(current.version, Applied(), 0)
+    (newest, *_) = await opened.mappings.publications()
+    seconds = min(taken_up, newest.at.timestamp() + taken_up - time.time())
+    if seconds > 0:
+        say(f"running processes take version {current.version} up; {seconds:.0f} seconds")
+        await asyncio.sleep(seconds)
+    with bar("Deciding", await _estimate(opened, catalog)) as passed:
+        applied = await application.run(passed)
+    return Ended(current.version, applied, await application.waiting())
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Nothing that it prints is personal data, but for the ids of documents where they
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -17,21 +17,19 @@ from adapters.mongo.client import Refused
 from adapters.mongo.mappings import VersionConflict
 from adapters.telemetry.logs import quiet_libraries
 from ops import mapping_change
-from ops.mapping_change import CannotChange, Wanted
+from ops.mapping_change import TAKEN_UP_SECONDS, CannotChange, Wanted
+from ops.mapping_fit import fit_of
 from ops.mapping_view import plan_lines, progress_bar, versions_table
 from ops.mapping_walk import end_if_cancelled
 from ops.operator_name import operator_name
-from ops.processes.parts import MAPPING_LOOK_SECONDS
 from ops.settings import WrongSettings
 from schemas.mapping import Mapping
 from schemas.mapping_reading import InvalidMapping
-from schemas.mapping_yaml import dump_mapping, load_mapping
+from schemas.mapping_yaml import dump_mapping, load_mapping, shaped_mapping
 from schemas.unavailable import Unavailable
 
 EXIT_FAILED: Final = 1
 EXIT_WRONG_SETTINGS: Final = 2
-TAKEN_UP_SECONDS: Final = MAPPING_LOOK_SECONDS + 1
-"""By then running processes decide by a version; one that has not taken it up waits at each document that has been."""
 GO_ON: Final = "`tandem mapping apply` goes on"
 
 Answer = TypeVar("Answer")
@@ -53,7 +51,9 @@ def run_plan(file: Path, names: int) -> int:
     """Show what the file would do as the next version; the exit code."""
 
     def work() -> None:
-        _say(plan_lines(_ask(mapping_change.plan_change(mapping_change.of_file(_read(file)), names, progress_bar))))
+        mapping, told = _fitting(file)
+        _say(plan_lines(_ask(mapping_change.plan_change(mapping_change.of_file(mapping), names, progress_bar))))
+        _note(told)
 
     return _exit_code(work)
 
@@ -63,7 +63,9 @@ def run_publish(file: Path, note: str, *, sure: bool) -> int:
 
     def work() -> None:
         _refuse_nobody_to_ask(sure=sure)
-        _publish(mapping_change.of_file(_read(file)), note, sure=sure)
+        mapping, told = _fitting(file)
+        _note(told)
+        _publish(mapping_change.of_file(mapping), note, sure=sure)
 
     return _exit_code(work)
 
@@ -73,6 +75,9 @@ def run_rollback(version: int, note: str, *, sure: bool) -> int:
 
     def work() -> None:
         _refuse_nobody_to_ask(sure=sure)
+        found = _ask(mapping_change.stored(version))
+        if found is not None:
+            _note(_compared(found))
         _publish(mapping_change.of_version(version), note or f"back to version {version}", sure=sure)
 
     return _exit_code(work)
@@ -148,9 +153,39 @@ def _confirmed(question: str) -> bool:
         return False
 
 
-def _read(file: Path) -> Mapping:
+def _fitting(file: Path) -> tuple[Mapping, list[str]]:
+    """What the file says, if the org has nothing against it; and what is worth saying all the same.
+
+    Raises:
+        InvalidMapping: with everything that is wrong, in itself and by the org.
+    """
+    text = _text(file)
     try:
-        return load_mapping(file.read_text(encoding="utf-8"))
+        mapping, faults = load_mapping(text), list[str]()
+    except InvalidMapping as error:
+        shape = shaped_mapping(text)
+        if shape is None:
+            raise
+        mapping, faults = shape, list(error.problems)
+    return mapping, _compared(mapping, faults)
+
+
+def _compared(mapping: Mapping, faults: Sequence[str] = ()) -> list[str]:
+    """What is worth saying of a mapping that the org has nothing against.
+
+    Raises:
+        InvalidMapping: with these faults and what the org has against it.
+    """
+    fit = _ask(fit_of(mapping))
+    if faults or fit.blocking:
+        raise InvalidMapping([*faults, *fit.blocking])
+    told = [f"not compared with the org: {fit.untold}"] if fit.untold else []
+    return [*told, *(f"note: {complaint}" for complaint in fit.complaints)]
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CannotChange(f"{file}: cannot be read: {type(error).__name__}") from error
 
@@ -189,6 +224,12 @@ def _say(lines: Iterable[str]) -> None:
     console = Console(soft_wrap=True)
     for line in lines:
         console.print(Text(line))
+
+
+def _note(lines: Iterable[str]) -> None:
+    """Beside the plan, so that whoever reads that from a pipe has it alone."""
+    for line in lines:
+        _tell(line)
 
 
 def _tell(line: str) -> None:

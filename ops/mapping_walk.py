@@ -17,7 +17,8 @@ from consumers.rules.retry import RetryPolicy
 from consumers.rules.stored import load, value_at
 from consumers.rules.timing import Timing
 from consumers.rules.versions import bring_up
-from consumers.writer.visit import TRIES_TO_SAVE, Desk, Visit
+from consumers.writer.desk import TRIES_TO_SAVE, Desk
+from consumers.writer.visit import Visit
 from ops.mapping_plan import Plan
 from schemas.unavailable import Unavailable
 
@@ -104,6 +105,7 @@ class Application:
             timing=self._timing,
             retry=RetryPolicy(),
             on_conflict=lambda _row: None,
+            kinds=lambda: catalog.kinds,
         )
 
     async def waiting(self) -> int:

@@ -16,7 +16,8 @@ from consumers.rules.state import DocumentState, Side
 from consumers.rules.stored import load
 from consumers.rules.timing import Timing
 from consumers.rules.writes import due_at, due_values
-from consumers.writer.visit import Desk, Visit
+from consumers.writer.desk import Desk
+from consumers.writer.visit import Visit
 
 LIMIT: Final = 50
 
@@ -101,6 +102,7 @@ class Reviews:
             timing=self._timing,
             retry=RetryPolicy(),
             on_conflict=on_conflict,
+            kinds=lambda: catalog().kinds,
         )
 
     async def waiting(self, kind_name: str = "", path: str = "", limit: int = LIMIT) -> Queue:
@@ -229,7 +231,7 @@ def _question(state: DocumentState, kind: Kind, found: OpenReview) -> Question:
         id=state.id,
         path=found.rule.dotted,
         field=found.rule.name,
-        sobject=kind.sobject,
+        sobject=kind.place_of(state.link.record_id if state.link else "").sobject,
         record=state.link.record_id if state.link else "",
         platform=found.platform,
         salesforce=found.salesforce,

@@ -63,7 +63,7 @@ def needed_variables(process: str) -> list[str]:
 def is_needed(group: type[BaseSettings], name: str) -> bool:
     """True where there is no default that would do."""
     field = group.model_fields[name]
-    return field.is_required() or _per_source(group, name)
+    return field.is_required() or _per_source(group, name) or _by_default(field)
 
 
 def shown_variable(group: type[BaseSettings], name: str) -> str:
@@ -75,6 +75,11 @@ def shown_variable(group: type[BaseSettings], name: str) -> str:
 def _per_source(group: type[BaseSettings], name: str) -> bool:
     """The webhook's secrets: one variable for each source."""
     return bool(group.model_fields[name].validate_default)
+
+
+def _by_default(field: FieldInfo) -> bool:
+    """Needed as long as no other setting says otherwise."""
+    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("needed"))
 
 
 def _read_by(group: type[BaseSettings]) -> list[str]:

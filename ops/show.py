@@ -4,7 +4,7 @@ It prints personal data, since a person with access to both sides asked for it b
 """
 
 import asyncio
-import time
+from dataclasses import replace
 from typing import Final
 
 from rich.console import Console
@@ -15,9 +15,9 @@ from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.history import log_rows, parked_records
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.settings import MongoSettings
-from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.logs import quiet_libraries
+from ops.logins import open_signed_in
 from ops.mapping_source import MappingSettings
 from ops.settings import WrongSettings, read_each, read_settings
 from ops.show_view import Findings, Row, view
@@ -33,8 +33,11 @@ class CannotShow(Exception):
     """Why there is nothing to show, in one line."""
 
 
-def run(kind_name: str, document_id: str, *, rows: int = 20) -> int:
-    """Show it; 0 if a document or a record was found, 1 if not, 2 for wrong settings."""
+def run(kind_name: str, document_id: str, *, rows: int = 20, values: bool = False) -> int:
+    """Show it, marked fields masked unless their `values` are asked for.
+
+    0 if a document or a record was found, 1 if not, 2 for wrong settings.
+    """
     console = Console()
     try:
         with quiet_libraries():
@@ -45,7 +48,7 @@ def run(kind_name: str, document_id: str, *, rows: int = 20) -> int:
     except (CannotShow, Unavailable, Refused, InvalidMapping) as error:
         console.print(Text(str(error)))
         return EXIT_FAILED
-    console.print(view(findings))
+    console.print(view(replace(findings, values=values)))
     return 0 if findings.document or findings.record else EXIT_FAILED
 
 
@@ -79,16 +82,19 @@ async def _record(kind: KindMapping, document_id: str, link: str) -> tuple[str, 
     settings = read.get(SalesforceSettings)
     if not isinstance(settings, SalesforceSettings):
         return link, None, wrong[0]
-    names = list(dict.fromkeys(["LastModifiedDate", kind.token, *(mapped.salesforce for mapped in kind.fields)]))
     try:
-        async with open_salesforce(settings, now=lambda: time.time_ns() // 1_000_000) as salesforce:
+        async with open_signed_in(settings) as salesforce:
             found = [link]
-            if not link:
-                by_external_id = await salesforce.records.find(kind.sobject, kind.external_id, [document_id])
-                found = by_external_id.get(document_id, [])
+            for place in kind.places() if not link else ():
+                by_external_id = await salesforce.records.find(place.sobject, place.external_id, [document_id])
+                if found := by_external_id.get(document_id, []):
+                    break
             if len(found) != 1:
                 return "", None, f"{len(found)} records have this external id" if found else ""
-            answer = await salesforce.records.read(kind.sobject, found, names)
-            return found[0], next(iter(answer.rows.values()), None), ""
-    except Unavailable as error:
+            place = kind.place_of(found[0])
+            names = list(dict.fromkeys(["LastModifiedDate", place.token, *place.names.values()]))
+            answer = await salesforce.records.read(place.sobject, found, names)
+            row = next(iter(answer.rows.values()), None)
+            return found[0], None if row is None else dict(place.incoming(row)), ""
+    except (Unavailable, Refused, WrongSettings) as error:
         return link, None, str(error)

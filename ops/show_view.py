@@ -1,8 +1,9 @@
 """What `tandem show` shows, from values: a thing on both sides, field by field. No I/O."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from shlex import quote
 from typing import Any, Final
 
@@ -11,13 +12,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from consumers.rules.audit import NOBODY
+from consumers.rules.audit import MASK, NOBODY
 from consumers.rules.registers import load_field
 from consumers.rules.state import FieldState, PlatformRegister, SalesforceRegister, Side
+from schemas.debugging import DECISION
 from schemas.mapping import Direction, FieldMapping, KindMapping
 from schemas.transforms import compile_field
 
 Row = Mapping[str, Any]
+Shown = Callable[[Any], str]
+"""A value as it is shown, masked or not."""
 
 NOTHING: Final = "-"
 _CONTROLS: Final = {
@@ -40,6 +44,18 @@ class Findings:
     """Why the record could not be read; empty where it was, or is not there."""
     log: Sequence[Row] = field(default_factory=list)
     parked: Sequence[Row] = field(default_factory=list)
+    values: bool = True
+    """Whether values of fields are shown that the mapping marks as personal or sensitive."""
+
+    def shown(self, name: str, value: Any) -> str:
+        """A value of the field of this Salesforce name, or a mask in its place."""
+        if value is None or self.values or name not in self._marked:
+            return text(value)
+        return MASK
+
+    @property
+    def _marked(self) -> frozenset[str]:
+        return frozenset(each.salesforce for each in self.kind.fields if each.privacy is not None)
 
 
 def view(findings: Findings) -> RenderableType:
@@ -48,7 +64,7 @@ def view(findings: Findings) -> RenderableType:
     if findings.document is not None or findings.record is not None:
         parts.append(_fields(findings))
     if findings.log:
-        parts.append(_log(findings.log))
+        parts.append(_log(findings))
     parts += [
         Text(f"parked {moment(row.get('at'))}: {row.get('reason')}: {row.get('detail')} ({row.get('_id')})", "red")
         for row in findings.parked
@@ -76,7 +92,7 @@ def heading(findings: Findings) -> list[str]:
             for write in sync.get("writes", ())
         ]
         if refusal := sync.get("refusal"):
-            lines.append(f"refused {moment(refusal['at'])}: {refusal['code']}: {refusal['message']}")
+            lines.append(f"refused {moment(refusal['at'])}: {': '.join(_refused(refusal))}")
         if retry := sync.get("retry"):
             lines.append(f"try {retry['tries']} failed ({retry['code']}); next {moment(retry['at'])}")
         lines += _waiting(findings)
@@ -92,7 +108,7 @@ def _waiting(findings: Findings) -> list[str]:
         if field.review is None or field.source is None:
             continue
         values = {field.source: field.value, field.review.side: field.review.value}
-        both = ", ".join(f"{side} {text(values[side])}" for side in Side)
+        both = ", ".join(f"{side} {findings.shown(mapped.salesforce, values[side])}" for side in Side)
         since = moment(field.review.since)
         lines += [
             f"{mapped.platform} waits for a person since {since}: {both}; the document shows what {field.source} has",
@@ -115,7 +131,8 @@ def _record_line(findings: Findings) -> str:
         return f"record: {f'{findings.record_id} is gone' if findings.record_id else 'none'}"
     changed = findings.record.get("LastModifiedDate")
     token = findings.record.get(findings.kind.token)
-    return f"record: {findings.kind.sobject} {findings.record_id}, changed {changed}, token {token}"
+    sobject = findings.kind.place_of(findings.record_id).sobject
+    return f"record: {sobject} {findings.record_id}, changed {changed}, token {token}"
 
 
 def _fields(findings: Findings) -> Table:
@@ -149,14 +166,17 @@ def field_rows(findings: Findings) -> list[tuple[str, ...]]:
         key = compile_field(mapped).key
         ours = value_at(document, mapped.platform)
         theirs = None if record is None else record.get(mapped.salesforce)
-        registers = _registers(findings, mapped)
+        registers, shown = _registers(findings, mapped), partial(findings.shown, mapped.salesforce)
         rows.append(
             (
                 f"{mapped.platform} {_ARROWS[mapped.direction]} {mapped.salesforce}",
-                _with(text(ours), _platform_said(registers.platform)),
+                _with(shown(ours), _platform_said(registers.platform, shown)),
                 "" if record is None else "=" if key(ours) == key(theirs) else "≠",
-                _with(_not_there(findings) if record is None else text(theirs), _salesforce_said(registers.salesforce)),
-                _audit(audits.get(mapped.salesforce)),
+                _with(
+                    _not_there(findings) if record is None else shown(theirs),
+                    _salesforce_said(registers.salesforce, shown),
+                ),
+                _audit(audits.get(mapped.salesforce), shown),
             )
         )
     return rows
@@ -171,50 +191,70 @@ def _with(value: str, said: str) -> str:
     return f"{value}\n{said}" if said else value
 
 
-def _platform_said(register: PlatformRegister | None) -> str:
+def _platform_said(register: PlatformRegister | None, shown: Shown) -> str:
     if register is None:
         return ""
-    return f"said: {text(register.value)}\nchanged {moment(register.changed)}\nheard {moment(register.heard)}"
+    return f"said: {shown(register.value)}\nchanged {moment(register.changed)}\nheard {moment(register.heard)}"
 
 
-def _salesforce_said(register: SalesforceRegister | None) -> str:
+def _salesforce_said(register: SalesforceRegister | None, shown: Shown) -> str:
     if register is None:
         return ""
-    return f"said: {text(register.value)}\ncommitted {moment(register.position.timestamp)}"
+    return f"said: {shown(register.value)}\ncommitted {moment(register.position.timestamp)}"
 
 
-def _audit(row: Row | None) -> str:
+def _audit(row: Row | None, shown: Shown) -> str:
     if row is None:
         return ""
     if row.get("winner") == NOBODY:
         return f"{moment(row.get('at'))}: a person is asked by {row.get('rule')}"
+    if "result" in row:
+        return f"{moment(row.get('at'))}: both won by {row.get('rule')}; made of both: {shown(row['result'])}"
     loser = row.get("loser", "")
     lost = (row.get(loser) or {}).get("value")
     note = f", {row['note']}" if row.get("note") else ""
-    return f"{moment(row.get('at'))}: {row.get('winner')} won by {row.get('rule')}{note}; lost: {text(lost)}"
+    return f"{moment(row.get('at'))}: {row.get('winner')} won by {row.get('rule')}{note}; lost: {shown(lost)}"
 
 
-def _log(rows: Sequence[Row]) -> Table:
+def _log(findings: Findings) -> Table:
+    rows = findings.log
     shown = Table(title=f"the last {len(rows)} rows of the log")
     for column in ("at", "type", "what", "event"):
         shown.add_column(column, overflow="fold")
     for row in rows:
         shown.add_row(
-            moment(row.get("at")), str(row.get("type", "")), Text(_what(row)), Text(str(row.get("event", "")))
+            moment(row.get("at")), str(row.get("type", "")), Text(_what(row, findings)), Text(str(row.get("event", "")))
         )
     return shown
 
 
-def _what(row: Row) -> str:
+def _what(row: Row, findings: Findings) -> str:
     if row.get("type") == "audit":
+        shown = partial(findings.shown, str(row.get("field")))
         sides = "; ".join(
-            f"{side} {text((row.get(side) or {}).get('value'))} at {moment((row.get(side) or {}).get('at'))}"
+            f"{side} {shown((row.get(side) or {}).get('value'))} at {moment((row.get(side) or {}).get('at'))}"
             for side in ("platform", "salesforce")
         )
         return (
             f"{row.get('path')}: {sides}; {row.get('winner')} won by {row.get('rule')} {row.get('note', '')}".rstrip()
         )
+    if row.get("type") == DECISION:
+        return decision_told(row)
     return " ".join(str(row[name]) for name in ("outcome", "reason", "code", "message", "detail") if row.get(name))
+
+
+def decision_told(row: Row) -> str:
+    """A decision about what is debugged: its values were masked when it was kept."""
+    ended = ": ".join(part for part in (row.get("outcome"), row.get("reason")) if part)
+    written = f"; revision {row['revision']}" if row.get("revision") else ""
+    due = f", due {moment(row['due_at'])}" if row.get("due_at") else ""
+    fields = "".join(f"; {_field_decided(each)}" for each in row.get("fields", ()))
+    return f"{row.get('step')} {ended}{written}{due}{fields}"
+
+
+def _field_decided(each: Row) -> str:
+    came = f"{each.get('path')} {each.get('came')}"
+    return f"{came} by rule {each['rule']}: {each['was']} → {each['shows']}" if "rule" in each else came
 
 
 def value_at(document: Row, path: str) -> Any:
@@ -239,3 +279,9 @@ def moment(at: Any) -> str:
     if not isinstance(at, int) or at <= 0:
         return NOTHING
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def _refused(refusal: dict[str, Any]) -> list[str]:
+    """The code, the fields that Salesforce names if it does, and its words."""
+    fields = ", ".join(refusal.get("fields", ()))
+    return [part for part in (refusal["code"], fields, refusal["message"]) if part]

@@ -25,12 +25,26 @@ class ChangeType(StrEnum):
     GAP_OVERFLOW = "GAP_OVERFLOW"
 
 
+class Told(StrEnum):
+    """How we know of a change."""
+
+    EVENT = "event"
+    """By an event of Salesforce's, which has a place in the order of the record's commits."""
+    STAMP = "stamp"
+    """By a look: a query showed the record's `SystemModstamp`, which says that it was changed until then."""
+    ROW = "row"
+    """By a look: a query showed a value that is not the one we know, or the record was in no list of all."""
+
+
 class Change(BaseModel):
     """One record's part of one committed transaction.
 
     `fields` holds the values the event names, under REST names (`FirstName`, not `Name.FirstName`): null where the
     field was cleared, absent where it was left alone. `differences` names long texts that came as a difference and
     must be read from the record. `client` is the `client=` mark of `changeOrigin`, empty without one: a hint only.
+
+    One that is told by a look (`schemas.gap_change`) is a gap change whose `position` holds the `SystemModstamp` that
+    was seen. It says that the record must be read, and takes no place among the record's events.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -45,6 +59,7 @@ class Change(BaseModel):
     client: str = ""
     commit_user: str = ""
     replay_id: int | str | None = None
+    told: Told = Told.EVENT
 
     @property
     def names_no_record(self) -> bool:

@@ -12,6 +12,8 @@ SOURCE: Final = "ce_source"
 TYPE: Final = "ce_type"
 SUBJECT: Final = "ce_subject"
 TIME: Final = "ce_time"
+DATA_SCHEMA: Final = "ce_dataschema"
+"""The format of the value (`schemas.versions`)."""
 CONTENT_TYPE: Final = "content-type"
 TRACEPARENT: Final = "traceparent"
 
@@ -31,6 +33,7 @@ def headers(
     type: str,  # noqa: A002
     subject: str,
     time: str,
+    schema: str | None = None,
     traceparent: str | None = None,
     content_type: str = "application/json",
     extensions: Mapping[str, str] | None = None,
@@ -45,6 +48,8 @@ def headers(
         (TIME, time.encode()),
         (CONTENT_TYPE, content_type.encode()),
     ]
+    if schema:
+        made.append((DATA_SCHEMA, schema.encode()))
     if extensions:
         made += [(name, value.encode()) for name, value in extensions.items()]
     if traceparent:

@@ -3,7 +3,9 @@
 from typing import Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from schemas.codec import compact
 
 
 class Doorbell(BaseModel):
@@ -17,6 +19,8 @@ class Doorbell(BaseModel):
     kind: str
     id: str = ""
     record_id: str = ""
+    format: int = Field(default=1, ge=1)
+    """Of this very record (`schemas.versions`)."""
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
@@ -28,4 +32,4 @@ class Doorbell(BaseModel):
 def ring_for(kind: str, id: str, record_id: str) -> bytes:  # noqa: A002 - the field's own name
     """The bytes of a doorbell, as `encode` makes them: one for every event, so no model is made for it."""
     bell = {"kind": kind, "id": id}
-    return orjson.dumps({**bell, "record_id": record_id} if record_id else bell)
+    return compact(orjson.dumps({**bell, "record_id": record_id} if record_id else bell))

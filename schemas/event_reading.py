@@ -1,7 +1,7 @@
 """A platform event read off its bytes: by hand where it is written as nearly all are, else by its model.
 
-The reconciler reads every event again that the webhook has let in. What is looked at here by hand is narrower than what
-`PlatformEvent` takes, so the model alone says what is wrong with an event, and takes what is merely unusual.
+The webhook reads every event that it lets in, and the reconciler once more. What is looked at here by hand is narrower
+than what `PlatformEvent` takes, so the model alone says what is wrong with an event, and takes what is merely unusual.
 """
 
 import re
@@ -28,6 +28,10 @@ class ReadEvent(NamedTuple):
     fields: Mapping[str, Any]
     changed: Sequence[str] | None
     seen: int | None
+
+    def occurred_at(self, *, received_at: int, clock_offset: int = 0) -> int:
+        """When it occurred, epoch milliseconds by our clock: never later than `received_at` (merge rule 2)."""
+        return received_at if self.occurred is None else min(self.occurred + clock_offset, received_at)
 
 
 def read_event(raw: bytes | None) -> ReadEvent:

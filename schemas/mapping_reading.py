@@ -8,10 +8,20 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.mapping import FieldMapping, KindMapping, Mapping, OnDelete
+from schemas.mapping import FieldMapping, KindMapping, LeadMapping, Mapping, Matching, OnDelete, Preference
 from schemas.mapping_checks import problems
+from schemas.record_filter import Comparison, Filters
 
 Location = tuple[str | int, ...]
+
+_WITHIN: Final[dict[str, type[BaseModel]]] = {
+    "on_delete": OnDelete,
+    "filters": Filters,
+    "prefer": Preference,
+    "match": Matching,
+    "lead": LeadMapping,
+}
+"""What is known within a setting of a kind, the inner ones first."""
 
 _FORMS: Final = {
     "platform": "must be a path such as email or address.city; _id and _sync are Tandem's",
@@ -21,6 +31,7 @@ _FORMS: Final = {
     "token": "must be an API name such as Tandem_Customer_Write__c",
     "collection": "must be a lower-case name such as customers",
     "region": "must be two capital letters such as RO (ISO 3166-1)",
+    "picklist": "must be values without semicolons, blanks at their ends or more than 255 characters",
     "kinds": "must be a lower-case name such as customer",
     "events": "must be <thing>.<past tense> such as customer.updated",
 }
@@ -65,7 +76,8 @@ def read_mapping(raw: Any) -> Mapping:
     try:
         return Mapping.model_validate(raw)
     except ValidationError as error:
-        raise InvalidMapping([f"{dotted(place['loc'])}: {_what(place)}" for place in error.errors()]) from None
+        places = [place for place in error.errors() if not _follows(place, error.errors())]
+        raise InvalidMapping([f"{dotted(place['loc'])}: {_what(place)}" for place in places]) from None
 
 
 def dotted(location: Location) -> str:
@@ -74,9 +86,16 @@ def dotted(location: Location) -> str:
     for part in location:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part != "[key]":
+        elif part != "[key]" and not part.startswith("<"):
             text += f".{part}" if text else part
     return text or "mapping"
+
+
+def _follows(place: ErrorDetails, all_: Sequence[ErrorDetails]) -> bool:
+    """A list counts as empty where all that is in it is wrong: that is told already."""
+    location = place["loc"]
+    within = (other["loc"] for other in all_ if len(other["loc"]) > len(location))
+    return place["type"] == "too_short" and any(other[: len(location)] == location for other in within)
 
 
 def _what(place: ErrorDetails) -> str:
@@ -86,11 +105,15 @@ def _what(place: ErrorDetails) -> str:
             return "is missing"
         case "extra_forbidden":
             return _unknown(location)
+        case "literal_error" if location == ("format",) and isinstance(value, int) and value > 1:
+            return f"{value} is not allowed; it was made for a newer release, and this one reads 1"
         case "enum" | "literal_error":
             allowed = place["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
             return f"{_quoted(value)} is not allowed; allowed: {allowed}"
         case "string_pattern_mismatch" | "string_too_long":
-            return f"{_quoted(value)} is not allowed; {_FORMS.get(_setting(location), place['msg'])}"
+            return f"{_quoted(value)} is not allowed; {_form(location, place['msg'])}"
+        case "value_error":
+            return f"{_quoted(value)} is not allowed; {place['ctx']['error']}"
         case "string_type":
             return f"{_quoted(value)} is not allowed; must be a text"
         case "tuple_type":
@@ -113,10 +136,18 @@ def _unknown(location: Location) -> str:
 
 def _model_at(location: Location) -> type[BaseModel]:
     """The loc of an unknown name: `kinds, <kind>, fields, <number>, name`, or less."""
-    if "on_delete" in location[:-1]:
-        return OnDelete
+    within = location[2:-1]
+    if "<test>" in within:
+        return Comparison
+    for setting, model in _WITHIN.items():
+        if setting in within:
+            return model
     models: dict[int, type[BaseModel]] = {1: Mapping, 3: KindMapping}
     return models.get(len(location), FieldMapping)
+
+
+def _form(location: Location, otherwise: str) -> str:
+    return _FORMS.get("picklist" if "picklist" in location else _setting(location), otherwise)
 
 
 def _setting(location: Location) -> str:

@@ -11,22 +11,29 @@ def since(before: Mapping, after: Mapping, version: int) -> dict[str, dict[str, 
     for name, kind in after.kinds.items():
         known = before.kinds.get(name)
         # A kind that was away may have documents: nobody has kept them meanwhile.
-        paths = {field.salesforce: field.platform for field in known.fields} if known is not None else {}
-        kept = before.since.get(name, {})
+        had = _whereabouts(known) if known is not None else {}
+        has, kept = _whereabouts(kind), before.since.get(name, {})
+        if known is not None and known.lead is None:
+            # No record of the kind is a Lead yet, so nothing of what is called otherwise there needs to be read.
+            has = {salesforce: (path, "") for salesforce, (path, _called) in has.items()}
         numbers = {
-            field.salesforce: kept.get(field.salesforce, 0)
-            if paths.get(field.salesforce) == field.platform
-            else version
-            for field in kind.fields
+            salesforce: kept.get(salesforce, 0) if had.get(salesforce) == where else version
+            for salesforce, where in has.items()
         }
         if any(numbers.values()):
             made[name] = {field: number for field, number in numbers.items() if number}
     return made
 
 
+def _whereabouts(kind: KindMapping) -> dict[str, tuple[str, str]]:
+    """By Salesforce field: its path, and what it is called in Lead if it is kept there."""
+    lead = {} if kind.lead is None else kind.places()[-1].names
+    return {field.salesforce: (field.platform, lead.get(field.salesforce, "")) for field in kind.fields}
+
+
 def impossible(before: Mapping, after: Mapping) -> list[str]:
     """What documents that are there cannot follow, a line each; empty where all can."""
-    return [
+    found = [
         f'kinds.{name}.{setting}: cannot change from "{was}" to "{now}", since its documents are linked; '
         f"map a kind of another name"
         for name, kind in after.kinds.items()
@@ -34,6 +41,23 @@ def impossible(before: Mapping, after: Mapping) -> list[str]:
         for setting in ("collection", "sobject", "external_id", "token")
         if (was := getattr(known, setting)) != (now := getattr(kind, setting))
     ]
+    return found + [line for name, kind in after.kinds.items() for line in _of_lead(name, before.kinds.get(name), kind)]
+
+
+def _of_lead(name: str, before: KindMapping | None, after: KindMapping) -> Iterator[str]:
+    """Documents that are linked to Leads would have no record any more, or one that does not name them."""
+    if before is None or before.lead is None:
+        return
+    if after.lead is None:
+        yield (
+            f"kinds.{name}.lead: cannot be taken out, since documents may be linked to Leads; "
+            f"with create: sobject no more Leads are made"
+        )
+        return
+    for setting in ("external_id", "token"):
+        was, now = getattr(before.lead, setting), getattr(after.lead, setting)
+        if was != now:
+            yield f'kinds.{name}.lead.{setting}: cannot change from "{was}" to "{now}", since Leads are linked by it'
 
 
 def differences(before: Mapping, after: Mapping) -> list[str]:
@@ -64,10 +88,11 @@ def _of_kind(name: str, before: KindMapping | None, after: KindMapping | None) -
 
 
 def _said(value: object) -> str:
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(str, value))}]"
+    """As the mapping's own text has it; of a condition only the test that it makes."""
     if hasattr(value, "model_dump"):
         value = value.model_dump(mode="json")
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_said, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {each}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{key}: {_said(each)}' for key, each in value.items() if each is not None)}}}"
     return "none" if value is None else str(value)

@@ -1,6 +1,6 @@
 """The mapping as YAML: read with the line of every problem, written with one line for each field.
 
-Read as YAML 1.2 means it: only integers and null are anything but text, so that `region: NO` is Norway.
+Read as YAML 1.2 means it: only integers, null, `true` and `false` are anything but text: `region: NO` is Norway.
 """
 
 import json
@@ -10,11 +10,14 @@ from typing import Any, Final
 
 import yaml
 
-from schemas.mapping import Direction, FieldMapping, KindMapping, Mapping, Policy, Unlinked
-from schemas.mapping_reading import InvalidMapping, dotted, parse_mapping
+from schemas.mapping import Direction, FieldMapping, KindMapping, Mapping, Policy
+from schemas.mapping_reading import InvalidMapping, dotted, parse_mapping, read_mapping
 
 Location = tuple[str | int, ...]
 Lines = dict[str, int]
+
+_KIND_SAID_FIRST: Final = {"collection", "sobject", "external_id", "token", "events", "filters", "fields"}
+_SAID_FIRST: Final = {"platform", "salesforce", "direction", "policy", "first", "transform"}
 
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 # What a YAML 1.1 reader would take for something else than text.
@@ -38,6 +41,14 @@ def load_mapping(text: str) -> Mapping:
         raise InvalidMapping([_with_line(problem, lines) for problem in error.problems]) from None
 
 
+def shaped_mapping(text: str) -> Mapping | None:
+    """The same though it does not hold together, so that more can be said of it; nothing where its shape is wrong."""
+    try:
+        return read_mapping(_values(_composed(text)))
+    except InvalidMapping:
+        return None
+
+
 def dump_mapping(mapping: Mapping) -> str:
     """YAML that `load_mapping` reads back to an equal mapping; settings with their default value are left out."""
     lines = [f"format: {mapping.format}"]
@@ -58,11 +69,12 @@ def _dump_kind(name: str, kind: KindMapping) -> list[str]:
     if kind.events:
         lines.append("    events:")
         lines += [f"      {_scalar(event_type)}: {asserts}" for event_type, asserts in kind.events.items()]
-    on_delete = kind.on_delete.model_dump(mode="json", exclude_defaults=True)
-    if on_delete:
-        lines.append(f"    on_delete: {{{', '.join(f'{side}: {follows}' for side, follows in on_delete.items())}}}")
-    if kind.on_unlinked is not Unlinked.IGNORE:
-        lines.append(f"    on_unlinked: {kind.on_unlinked}")
+    filters = kind.filters.model_dump(mode="json", exclude_none=True)
+    if filters:
+        lines.append("    filters:")
+        lines += [f"      {direction}: {_flow(condition)}" for direction, condition in filters.items()]
+    rest = kind.model_dump(mode="json", exclude_defaults=True, exclude_none=True, exclude=_KIND_SAID_FIRST)
+    lines += [f"    {setting}: {_flow(value)}" for setting, value in rest.items()]
     lines.append("    fields:")
     lines += [f"      - {{{', '.join(_dump_field(field))}}}" for field in kind.fields]
     return lines
@@ -80,8 +92,17 @@ def _dump_field(field: FieldMapping) -> Iterator[str]:
         yield f"first: {field.first}"
     if field.transform:
         yield f"transform: [{', '.join(field.transform)}]"
-    if field.region is not None:
-        yield f"region: {_scalar(field.region)}"
+    rest = field.model_dump(mode="json", exclude_defaults=True, exclude=_SAID_FIRST)
+    yield from (f"{setting}: {_flow(value)}" for setting, value in rest.items())
+
+
+def _flow(value: Any) -> str:
+    """A value within a line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_scalar(name)}: {_flow(one)}' for name, one in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(_flow(one) for one in value)}]"
+    return _scalar(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _scalar(text: str) -> str:
@@ -91,12 +112,13 @@ def _scalar(text: str) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Knows no booleans, dates or octal numbers."""
+    """Knows no dates or octal numbers, and of booleans only those of YAML 1.2."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own class attribute
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[0-9]{1,9}$"), list("0123456789"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(?:true|false)$"), ["t", "f"])
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(?:~|null|)$"), ["~", "n", ""])
 
 
@@ -144,6 +166,8 @@ def _values(node: yaml.Node) -> Any:
         return {_key(key): _values(value) for key, value in node.value}
     if node.tag == "tag:yaml.org,2002:int":
         return int(node.value)
+    if node.tag == "tag:yaml.org,2002:bool":
+        return node.value == "true"
     return None if node.tag == "tag:yaml.org,2002:null" else node.value
 
 
@@ -155,5 +179,5 @@ def _with_line(problem: str, lines: Lines) -> str:
     """The line of the place that the problem begins with, or of the nearest one around it."""
     place = problem.partition(": ")[0]
     while place and place not in lines:
-        place = re.sub(r"(?:\.[^.\[]*|\[[0-9]+\])$|^[^.\[]+$", "", place)
+        place = place[: max(place.rfind("."), place.rfind("["), 0)]
     return f"line {lines.get(place, 1)}: {problem}"

@@ -45,12 +45,6 @@ class PlatformEvent(BaseModel):
         """The sort of thing: `customer` of `customer.updated`."""
         return self.type.partition(".")[0]
 
-    def occurred_at(self, *, received_at: int, clock_offset: int = 0) -> int:
-        """When it occurred, epoch milliseconds by our clock: never later than `received_at` (merge rule 2)."""
-        if self.timestamp is None:
-            return received_at
-        return min(epoch_ms(self.timestamp) + clock_offset, received_at)
-
 
 def epoch_ms(moment: datetime) -> int:
     """Milliseconds since 1970, rounded down."""

@@ -1,6 +1,12 @@
 """Where a change stands in Salesforce's own order of commits."""
 
-from typing import NamedTuple
+from typing import Annotated, Final, NamedTuple
+
+from pydantic import Field
+
+LATEST_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999; no calendar goes further."""
+_Number = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class CommitPosition(NamedTuple):
@@ -8,11 +14,13 @@ class CommitPosition(NamedTuple):
 
     `timestamp` is epoch milliseconds (`commitTimestamp`), `number` the org's commit number (64 bits), `sequence` the
     place within the transaction, from 1. Source: ChangeEventHeader in the Change Data Capture guide.
+
+    Where it is read from a record, one beyond these bounds is refused: every true change would be older than it.
     """
 
-    timestamp: int
-    number: int
-    sequence: int
+    timestamp: Annotated[int, Field(ge=0, le=LATEST_MS)]
+    number: _Number
+    sequence: _Number
 
 
 BEGINNING = CommitPosition(0, 0, 0)

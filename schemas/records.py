@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
+
+INVALID_ROW: Final = "INVALID_ROW"
+"""Ours: a row that cannot be sent at all, or not in this form."""
 
 
 class Failure(StrEnum):
@@ -17,6 +20,12 @@ class Failure(StrEnum):
     """Salesforce refused it for good: its code and message say why."""
     GONE = "gone"
     """The record is deleted, or never was."""
+    DUPLICATE = "duplicate"
+    """Another record holds a value that no two may share: it may be this thing's."""
+    CONVERTED = "converted"
+    """The record is a lead that was converted: a contact has taken its place."""
+    LOCKED = "locked"
+    """A person has locked the record, as an approval does: wait long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +40,24 @@ class RowResult:
     """Salesforce's own words. They may quote a field's value: kept with what is parked, never logged."""
     org_wide: bool = False
     """The failure speaks of the org (down, over its limits, logged out), not of this row: it counts as no try."""
+    fields: tuple[str, ...] = ()
+    """The fields that Salesforce names as the cause."""
+    existing: tuple[str, ...] = ()
+    """Ids of records that are in this row's way, as far as Salesforce names them."""
 
     @property
     def succeeded(self) -> bool:
         """True where the row was committed."""
         return self.failure is None
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What a Lead has become: record ids of 18 characters, empty where there is none."""
+
+    contact_id: str
+    account_id: str = ""
+    opportunity_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.marks import Redriven
+from schemas.outcome import Outcome
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentWrite:
@@ -11,6 +14,8 @@ class DocumentWrite:
 
     Takes effect only if the document still has `revision` (None: it has none of ours yet; it is made if missing).
     `set` and `unset` are MongoDB paths; `decision` names this very update so that a loser can be told from a winner.
+    With `fresh_until`, seconds of this process's monotonic clock, it takes no effect later than that: what it shows was
+    to be seen by then.
     """
 
     id: str
@@ -18,6 +23,7 @@ class DocumentWrite:
     decision: str
     set: Mapping[str, Any]
     unset: Sequence[str] = ()
+    fresh_until: float | None = None
 
 
 class DocumentsRefused(Exception):
@@ -48,3 +54,17 @@ class Parked:
     at: int
     kind: str = ""
     document_id: str = ""
+    timestamp: int = 0
+    """When the record came into its topic, epoch milliseconds."""
+    redriven: Redriven | None = None
+    """It was parked before, under another offset: that row is parked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """A redriven record that was not parked again: how it ended, and when (epoch milliseconds)."""
+
+    redriven: Redriven
+    outcome: Outcome
+    reason: str
+    at: int

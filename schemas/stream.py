@@ -1,12 +1,17 @@
 """Who owns an org's change stream, how far it has come, and what it may have missed."""
 
 from dataclasses import dataclass
+from typing import Final
 
 ReplayId = int | str
 """An event's replay id. Opaque: stored and sent back, never compared or computed."""
 
 EARLIEST: ReplayId = -2
 """Replay everything retained. Source: the Streaming API guide; -1, new events only, is never asked for."""
+
+
+POLLS: Final = "/poll/"
+"""What the channels of polls begin with."""
 
 
 class LeaseLost(Exception):
@@ -49,3 +54,13 @@ class LostOffsets:
     wanted: int
     first: int
     end: int
+
+
+def poll_channel(sobject: str) -> str:
+    """The name under which the position of an object's polls is kept."""
+    return f"{POLLS}{sobject}"
+
+
+def change_event(sobject: str) -> str:
+    """The name of an object's change events: `ContactChangeEvent`, `Renewal__ChangeEvent` of `Renewal__c`."""
+    return f"{sobject.removesuffix('c')}ChangeEvent" if sobject.endswith("__c") else f"{sobject}ChangeEvent"

@@ -12,7 +12,8 @@ from typing import Any
 
 import aiohttp
 
-from simulator.platform.people import TWO_WAY_PATHS, Exhausted, Inventor, invent
+from simulator.platform.people import Exhausted, Inventor
+from simulator.platform.sorts import CUSTOMER, Sort
 
 CONTACT_FIELDS: Mapping[str, str] = {
     "phone": "Phone",
@@ -28,7 +29,6 @@ CONTACT_FIELDS: Mapping[str, str] = {
 """The two-way fields of a customer: platform path and Contact field."""
 
 _USERS = ("mira.lindt@tandem.example", "oren.vasko@tandem.example", "ilka.torm@tandem.example")
-_WEIGHTS = tuple(1 / (1 + rank) for rank in range(len(TWO_WAY_PATHS)))
 _PAGE = 1_000
 
 
@@ -48,12 +48,21 @@ class SellerCounters:
     refused: int = 0
     """Edits that a rule of the org refused."""
 
+    def add(self, other: "SellerCounters") -> None:
+        """Count another's edits too."""
+        self.edited += other.edited
+        self.contested += other.contested
+        self.not_there += other.not_there
+        self.refused += other.refused
+
 
 class Seller:
     """Makes `edits` edits at `rate` a second. Choices and values come from the seed, and from what is there to edit.
 
-    `recent` tells what the platform has just edited: (external id, platform path), newest last. No value is used twice
-    in one field of one record, and none is ever the platform's.
+    `recent` tells what the platform has just edited: (external id, platform path), newest last. Values are made up as
+    for things of the `sort`, and called what Salesforce calls them by `written`, where that is another name. No value
+    is used twice in one field of one record, and none is ever the platform's, unless it is one of a few. Where there
+    is nothing to edit, it is waited for until there is `enough`.
     """
 
     def __init__(
@@ -67,6 +76,9 @@ class Seller:
         sobject: str = "Contact",
         external_id: str = "Tandem_Customer_Id__c",
         fields: Mapping[str, str] = CONTACT_FIELDS,
+        sort: Sort = CUSTOMER,
+        written: Mapping[str, Callable[[Any], Any]] | None = None,
+        enough: Callable[[], bool] = lambda: False,
         contested: float = 0.7,
         look_every_seconds: float = 1.0,
     ) -> None:
@@ -80,6 +92,11 @@ class Seller:
         self._sobject = sobject
         self._external_id = external_id
         self._fields = fields
+        self._sort = sort
+        self._written = written or {}
+        self._paths = [path for path in sort.edited if path in fields]
+        self._weights = [1 / (1 + rank) for rank in range(len(self._paths))]
+        self._enough = enough
         self._contested = contested
         self._look_every_seconds = look_every_seconds
         self._serials: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -102,10 +119,11 @@ class Seller:
                 if loop.time() - looked > self._look_every_seconds:
                     await self._look(http)
                     looked = loop.time()
-                while not self._known:  # nobody edits what is not there yet
+                while not self._known and not self._enough():  # nobody edits what is not there yet
                     await asyncio.sleep(self._look_every_seconds)
                     await self._look(http)
-                await self._edit(http)
+                if self._known:
+                    await self._edit(http)
         self.done = True
 
     async def _edit(self, http: aiohttp.ClientSession) -> None:
@@ -135,23 +153,28 @@ class Seller:
 
     def _choose(self) -> tuple[str, str, bool]:
         """A record by its external id, a platform path, and whether the platform has just been there."""
-        recent = [(record, path) for record, path in self._recent() if path in self._fields]
+        recent = [(record, path) for record, path in self._recent() if path in self._paths]
         if recent and self._chance.random() < self._contested:
             return (*self._chance.choice(recent), True)
         return self._chance.choice(self._known), self._popular(), False
 
     def _popular(self) -> str:
-        paths = [path for path in TWO_WAY_PATHS if path in self._fields]
-        return self._chance.choices(paths, _WEIGHTS[: len(paths)])[0]
+        return self._chance.choices(self._paths, self._weights)[0]
 
     def _new_value(self, record: str, path: str) -> tuple[str, Any]:
-        """The Salesforce field and its value; a title where the field has no values left."""
-        self._serials[record, path] += 1
-        try:
-            value = invent(path, self._serials[record, path], Inventor.SALESFORCE_USER, self._chance)
-        except Exhausted:
-            return self._new_value(record, "title")
-        return self._fields[path], value
+        """The Salesforce field and its value; of another field where this one has no values left."""
+        if path in self._sort.choices:
+            value = self._sort.choices[path](self._chance)
+        else:
+            self._serials[record, path] += 1
+            try:
+                value = self._sort.invent(
+                    path, self._serials[record, path], Inventor.SALESFORCE_USER, self._chance, record
+                )
+            except Exhausted:
+                return self._new_value(record, next(each for each in self._paths if each != path))
+        write = self._written.get(path)
+        return self._fields[path], value if write is None else write(value)
 
     async def _look(self, http: aiohttp.ClientSession) -> None:
         """Learn of records that came since the last look; records without an external id are nobody's business."""

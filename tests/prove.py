@@ -2,8 +2,10 @@
 
 First random schedules of everything that can happen, judged by the causal oracle: each seed is one schedule, so a run
 can be continued with `--from`, and a failing one is shrunk and printed in a form that `support.oracle_schedule.run`
-takes. Then fewer of the same on the real reconciler and writer, two of each, on real MongoDB. Then the real stages on
-real servers, killed before, during and after every effect; `make test` kills after every third.
+takes. Then fewer with the policies that merge values, fewer of a Lead that is converted, and fewer in which the events
+of one record overtake those of another that has ended in it. Then fewer on the real reconciler and writer, two of each,
+on real MongoDB. Then the real stages on real servers, killed before, during and after every effect; `make test` kills
+after every third.
 """
 
 import argparse
@@ -22,7 +24,8 @@ from typing import Any, get_args
 from pymongo import AsyncMongoClient
 from support import oracle_stage
 from support.crash_fuse import Moment
-from support.oracle_schedule import broken, seeded, shrink
+from support.oracle_schedule import broken, seeded, seeded_conversion, seeded_partitions, shrink
+from support.oracle_world import Setting
 from support.servers import mongodb_for_tests, unique_database
 
 SEEDS_A_TASK = 500
@@ -39,19 +42,24 @@ class Failure:
     why: str
 
 
-def try_seeds(first: int, count: int) -> list[Failure]:
+Schedules = Callable[[int], tuple[Setting, list[str], str]]
+"""The schedule of a seed, of one part of the proof."""
+MERGING: Schedules = partial(seeded, merging=True)
+
+
+def try_seeds(first: int, count: int, *, schedule: Schedules = seeded) -> list[Failure]:
     """The failures among these seeds."""
     failures: list[Failure] = []
     for seed in range(first, first + count):
-        why = broken(*seeded(seed))
+        why = broken(*schedule(seed))
         if why is not None:
             failures.append(Failure(seed, why))
     return failures
 
 
-def describe(failure: Failure) -> str:
+def describe(failure: Failure, *, schedule: Schedules = seeded) -> str:
     """The failure with its schedule as short as it gets."""
-    setting, steps, last = seeded(failure.seed)
+    setting, steps, last = schedule(failure.seed)
     fewer = shrink(setting, steps, last)
     return f"seed {failure.seed}: {broken(setting, fewer, last)}\n    run({setting}, {fewer}, {last!r})\n"
 
@@ -143,16 +151,31 @@ def main() -> int:
     """Exit status 1 if anything fails; the kills are run where schedules fail too."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
-    parser.add_argument("--count", type=int, default=100_000, help="how many seeds")
+    parser.add_argument("--count", type=int, default=100_000, help="how many schedules")
+    parser.add_argument("--merging", type=int, default=20_000, help="how many with the policies that merge values")
+    parser.add_argument("--converting", type=int, default=20_000, help="how many of a Lead that is converted")
+    parser.add_argument("--partitions", type=int, default=20_000, help="how many with events that overtake others")
     parser.add_argument("--staged", type=int, default=3_000, help="how many of them on the real stages")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--only", choices=("schedules", "stages", "kills"), help="one part of it")
+    parser.add_argument(
+        "--only",
+        choices=("schedules", "merging", "converting", "partitions", "stages", "kills"),
+        help="one part of it",
+    )
     options = parser.parse_args()
+    parts: dict[str, tuple[Schedules, int, str]] = {
+        "schedules": (seeded, options.count, "random schedules, judged by the causal oracle"),
+        "merging": (MERGING, options.merging, "with the policies union, max and min among the others"),
+        "converting": (seeded_conversion, options.converting, "of a Lead that is converted"),
+        "partitions": (seeded_partitions, options.partitions, "in which one record's events overtake another's"),
+    }
     failed = 0
-    if options.only in (None, "schedules"):
-        say(f"{options.count:,} random schedules, judged by the causal oracle\n")
-        ranges = list(tasks(options.first, options.count, SEEDS_A_TASK))
-        failed += prove(try_seeds, describe, ranges, options.workers)
+    for part, (schedule, count, what) in parts.items():
+        if options.only in (None, part):
+            say(f"{count:,} {what}\n")
+            ranges = list(tasks(options.first, count, SEEDS_A_TASK))
+            tried, described = partial(try_seeds, schedule=schedule), partial(describe, schedule=schedule)
+            failed += prove(tried, described, ranges, options.workers)
     if options.only in (None, "stages"):
         say(f"{options.staged:,} of them on the real reconciler and writer, two of each, on real MongoDB\n")
         failed += asyncio.run(prove_stages(options.first, options.staged, options.workers))

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -15,6 +15,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from adapters.kafka.growth import METADATA_SECONDS, GroupOffsets, Hold, elders, note
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.sizes import MAX_BATCH_BYTES
 from schemas import cloudevents
@@ -23,12 +24,15 @@ from schemas.unavailable import Unavailable
 
 Partition = tuple[str, int]
 
+HELD_SECONDS = 0.2
+"""How often it is looked whether a partition that a topic was given may be read."""
+
 REBALANCE_MARGIN_SECONDS = 1.0
 """How much longer than asked a fetch may wait for a rebalance to end."""
 
 
 class OffsetOutOfRange(Exception):
-    """The log does not hold the record at which a partition goes on: a gap, to be repaired and not skipped."""
+    """The log does not hold the record at which a partition goes on: a gap, to be recorded before anything else."""
 
     def __init__(self, partition: Partition, wanted: int, first: int, end: int) -> None:
         super().__init__(
@@ -40,6 +44,10 @@ class OffsetOutOfRange(Exception):
         self.wanted = wanted
         self.first = first
         self.end = end
+
+
+OnGap = Callable[[OffsetOutOfRange], Awaitable[None]]
+"""Keeps a gap for good, or raises: only when it has returned does the partition go on, from the first record there."""
 
 
 class RebalanceListener(Protocol):
@@ -59,8 +67,22 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
     event loop in which it left the consumer: no revocation can come between.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, listener: RebalanceListener, request_seconds: float) -> None:
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        listener: RebalanceListener,
+        request_seconds: float,
+        on_gap: OnGap | None = None,
+        offsets: GroupOffsets | None = None,
+    ) -> None:
+        """`offsets` tells what the group has committed; without it a topic that grows is not noticed."""
+        self._offsets = offsets
+        self._noted: dict[TopicPartition, int] = {}
+        """How many partitions the topic had when the group began this one: noted with every offset."""
+        self._held: dict[TopicPartition, Hold] = {}
+        self._looked = 0.0
         self._consumer = consumer
+        self._on_gap = on_gap
         self._listener = listener
         self._seconds = request_seconds
         self._paused = False
@@ -73,9 +95,10 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
 
         Raises:
             Unavailable: Kafka does not answer.
-            OffsetOutOfRange: records that we have not had are gone.
+            OffsetOutOfRange: records that we have not had are gone, and nobody was named who keeps such a gap.
             KafkaError: it answers, and will not give us these records however often we ask.
         """
+        await self._let_go_of_held()
         try:
             async with asyncio.timeout(timeout + REBALANCE_MARGIN_SECONDS):
                 found = await self._consumer.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
@@ -88,14 +111,18 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._begin_at_the_beginning()
             return []
         except OffsetOutOfRangeError as error:
-            raise await self._gap(error) from None
+            gap = await self._gap(error)
+            if self._on_gap is None:
+                raise gap from None
+            await self._go_on_behind(gap, self._on_gap)
+            return []
         except KafkaError as error:
             if not error.retriable:
                 raise  # aiokafka's own tasks have ended, or we may not read this: waiting would be for ever
             raise _unavailable(error) from error
         if revocations != self._revocations:
             return []  # given away while we waited; whoever owns them now gets them
-        return [_record(one) for records in found.values() for one in records]
+        return [as_record(one) for records in found.values() for one in records]
 
     def pause(self) -> None:
         """Fetch nothing until `resume`, but stay in the group."""
@@ -107,7 +134,7 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
         """End a pause."""
         if self._paused:
             self._paused = False
-            self._consumer.resume(*self._consumer.assignment())
+            self._consumer.resume(*(at for at in self._consumer.assignment() if at not in self._held))
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Store where each partition goes on. Partitions that are no longer ours are left to whoever owns them.
@@ -121,8 +148,9 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
         if not ours:
             return
         try:
+            notes = await self._notes(ours)
             async with asyncio.timeout(self._seconds):
-                await self._consumer.commit(ours)
+                await self._consumer.commit({at: (offset, notes[at]) for at, offset in ours.items()})
         except (GroupAuthorizationFailedError, TopicAuthorizationFailedError):
             raise
         except (KafkaError, OSError, TimeoutError) as error:
@@ -148,6 +176,7 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
         """Called by aiokafka, which gives away everything at each rebalance."""
         self._settled.clear()
         self._revocations += 1
+        self._held.clear()
         if revoked:
             await self._listener.on_revoked({(at.topic, at.partition) for at in revoked})
 
@@ -167,28 +196,91 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
                 owned = self._consumer.assignment()
                 new = [at for at in owned if await self._consumer.committed(at) is None]
                 if new:
+                    await self._hold_what_is_younger(new)
                     await self._consumer.seek_to_beginning(*new)
         except IllegalStateError:
             return  # given away meanwhile
         except (KafkaError, OSError, TimeoutError) as error:
             raise _unavailable(error) from error
 
-    async def _gap(self, error: OffsetOutOfRangeError) -> Exception:
+    async def _hold_what_is_younger(self, new: Sequence[TopicPartition]) -> None:
+        """Of partitions without an offset: those that the topic was given later wait for the older ones."""
+        if self._offsets is None:
+            return
+        committed = await self._offsets.read({at.topic for at in new})
+        for at in new:
+            older = [TopicPartition(at.topic, number) for number in elders(at.partition, committed[at.topic])]
+            if not older:
+                continue
+            begins, ends = await self._consumer.beginning_offsets(older), await self._consumer.end_offsets(older)
+            hold = Hold({one.partition: ends[one] for one in older if begins[one] < ends[one]})
+            if not hold.is_over(committed[at.topic]):
+                self._held[at] = hold
+                self._consumer.pause(at)
+
+    async def _let_go_of_held(self) -> None:
+        """Look now and then whether the group has handled what lay before the records of partitions that are held."""
+        now = asyncio.get_running_loop().time()
+        if not self._held or self._offsets is None or now - self._looked < HELD_SECONDS:
+            return
+        self._looked = now
+        committed = await self._offsets.read({at.topic for at in self._held})
+        over = [at for at, hold in self._held.items() if hold.is_over(committed[at.topic])]
+        for at in over:
+            del self._held[at]
+            if not self._paused and at in self._consumer.assignment():
+                self._consumer.resume(at)
+
+    async def _notes(self, places: Collection[TopicPartition]) -> dict[TopicPartition, str]:
+        """What is committed with their offsets. What was noted first stays, whoever commits."""
+        unknown = [at for at in places if at not in self._noted]
+        if unknown and self._offsets is not None:
+            committed = await self._offsets.read({at.topic for at in unknown})
+            for at in unknown:
+                known = committed[at.topic].get(at.partition)
+                now = len(self._consumer.partitions_for_topic(at.topic) or ())
+                self._noted[at] = (known.partitions if known is not None else 0) or now
+        return {at: note(self._noted[at]) if at in self._noted else "" for at in places}
+
+    async def _go_on_behind(self, gap: OffsetOutOfRange, keep: OnGap) -> None:
+        """Keep the gap, then go on from the first record there is. To stand still would lose more as the log ages.
+
+        The offset is stored too, so that the next start does not meet the same gap. Where the log was made anew its
+        offsets begin again, and what was known of those before counts no more: as if the partition went and came.
+        """
+        await keep(gap)
+        at = TopicPartition(*gap.partition)
+        await self._listener.on_revoked({gap.partition})
+        await self._listener.on_assigned({gap.partition})
+        try:
+            self._consumer.seek(at, gap.first)
+        except IllegalStateError:
+            return  # given away meanwhile: whoever owns it now meets the gap too
+        await self.commit({gap.partition: gap.first})
+
+    async def _gap(self, error: OffsetOutOfRangeError) -> OffsetOutOfRange:
+        """Raises Unavailable where Kafka does not answer: the same error comes again once it does."""
         ((at, wanted),) = error.args[0].items()
         try:
             async with asyncio.timeout(self._seconds):
                 first = (await self._consumer.beginning_offsets([at]))[at]
                 end = (await self._consumer.end_offsets([at]))[at]
         except (KafkaError, OSError, TimeoutError) as away:
-            return _unavailable(away)  # the same error comes again once it answers
+            raise _unavailable(away) from away
         return OffsetOutOfRange((at.topic, at.partition), wanted, first, end)
 
 
 @contextlib.asynccontextmanager
 async def open_consumer(
-    settings: KafkaSettings, group: str, topics: Sequence[str], listener: RebalanceListener
+    settings: KafkaSettings,
+    group: str,
+    topics: Sequence[str],
+    listener: RebalanceListener,
+    on_gap: OnGap | None = None,
 ) -> AsyncIterator[KafkaRecords]:
     """A member of `group` that reads `topics`; it leaves the group at the end.
+
+    `on_gap` keeps what the log no longer holds; without it that ends the reading.
 
     Raises:
         Unavailable: no broker answers.
@@ -201,11 +293,14 @@ async def open_consumer(
         auto_offset_reset="none",
         session_timeout_ms=int(settings.session_timeout * 1000),
         heartbeat_interval_ms=int(settings.session_timeout * 1000 / 3),
+        max_poll_interval_ms=int(settings.poll_interval * 1000),
         rebalance_timeout_ms=int(settings.rebalance_timeout * 1000),
         request_timeout_ms=int(settings.request_timeout * 1000),
         max_partition_fetch_bytes=MAX_BATCH_BYTES,
+        metadata_max_age_ms=int(METADATA_SECONDS * 1000),
     )
-    records = KafkaRecords(consumer, listener, settings.request_timeout)
+    offsets = GroupOffsets(settings, group)
+    records = KafkaRecords(consumer, listener, settings.request_timeout, on_gap, offsets)
     try:
         await _start(consumer, settings)
         consumer.subscribe(list(topics), listener=records)  # only now: `start` would wait for the whole group otherwise
@@ -233,7 +328,8 @@ async def _close(consumer: AIOKafkaConsumer, seconds: float) -> None:
         await consumer._client.close()  # noqa: SLF001
 
 
-def _record(found: ConsumerRecord) -> Record:
+def as_record(found: ConsumerRecord) -> Record:
+    """As the consumers take it."""
     return Record(
         topic=found.topic,
         partition=found.partition,

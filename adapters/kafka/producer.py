@@ -8,14 +8,15 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from adapters.kafka.deadlines import Deadlines
+from adapters.kafka.gathering import Gathering
+from adapters.kafka.growth import METADATA_SECONDS
 from adapters.kafka.partitions import partition_of
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.sizes import MAX_BATCH_BYTES, MAX_RECORD_BYTES
 from schemas.cloudevents import Headers
 from schemas.unavailable import Unavailable
 
-Entry = tuple[bytes, bytes, Headers]
+Entry = tuple[bytes | None, bytes | None, Headers]
 """Key, value and headers of a record."""
 
 
@@ -30,8 +31,8 @@ class Producer:
         self._settings = settings
         self._seconds = settings.delivery_timeout
         self._kafka = self._new()
+        self._gathering = Gathering(self._kafka, self._seconds)
         self._renewal: asyncio.Task[None] | None = None
-        self._deadlines = Deadlines(self._seconds)
 
     async def start(self) -> None:
         """Connect.
@@ -41,7 +42,7 @@ class Producer:
         """
         await _start(self._kafka, self._settings)
 
-    async def deliver(self, topic: str, key: bytes, value: bytes, headers: Headers) -> None:
+    async def deliver(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
         """Return once the record is in the topic for good.
 
         Raises:
@@ -53,10 +54,7 @@ class Producer:
         try:
             if kafka.client.cluster.partitions_for_topic(topic) is None:
                 await self._learn(kafka, topic)
-            sent = await kafka.send(topic, value, key, headers=headers)  # bounded by `request_timeout_ms`
-            # aiokafka passes over a record's future that is done: what is in the batch goes its way all the same.
-            self._deadlines.watch(sent)
-            await sent
+            await self._gathering.add(topic, key, value, headers)
         except (KafkaError, OSError, TimeoutError) as error:
             raise self._told(error, kafka) from error
 
@@ -92,11 +90,11 @@ class Producer:
 
     async def close(self) -> None:
         """Let go, in bounded time also where no broker answers."""
-        self._deadlines.close()
         if self._renewal is not None:
             self._renewal.cancel()
             await asyncio.wait([self._renewal])
         await _close(self._kafka, self._seconds)
+        await self._gathering.close()
 
     async def _learn(self, kafka: AIOKafkaProducer, topic: str) -> None:
         """The topic's partitions: asked for once, and waited for no longer than for a record."""
@@ -128,13 +126,15 @@ class Producer:
             if isinstance(error, Unavailable):
                 return  # the next record that fails has it tried again
             raise
-        self._kafka = fresh
+        gathered, self._kafka, self._gathering = self._gathering, fresh, Gathering(fresh, self._seconds)
         await _close(broken, self._seconds)
+        await gathered.close()
 
     def _new(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
             **self._settings.client_options(),
             acks="all",
+            metadata_max_age_ms=int(METADATA_SECONDS * 1000),
             enable_idempotence=True,
             compression_type=None if self._settings.compression == "none" else self._settings.compression,
             linger_ms=self._settings.linger_ms,
@@ -178,8 +178,8 @@ def _batches(
     return batches
 
 
-def _check_size(topic: str, key: bytes, value: bytes, headers: Headers) -> None:
-    size = len(key) + len(value) + sum([len(name) + len(text) for name, text in headers])
+def _check_size(topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+    size = len(key or b"") + len(value or b"") + sum([len(name) + len(text) for name, text in headers])
     if size > MAX_RECORD_BYTES:
         raise RecordTooLarge(f"a record of {size} bytes for {topic}, which takes {MAX_RECORD_BYTES}")
 

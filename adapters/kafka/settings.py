@@ -42,6 +42,12 @@ class KafkaSettings(BaseSettings):
         le=10_000,
         description="Partitions of topics made by us: as many copies of a process can share.",
     )
+    retention_days: float = Field(
+        default=7,
+        ge=7,
+        le=3650,
+        description="How long topics made by us keep a record, in days: longer than the longest outage to survive.",
+    )
     delivery_timeout: float = Field(
         default=5.0, gt=0, le=300, description="How long a record may take to be acknowledged, in seconds."
     )
@@ -57,6 +63,16 @@ class KafkaSettings(BaseSettings):
         le=600,
         description=(
             "How long a consumer may take to let go of its partitions, in seconds; more than RUNNER_REVOKE_SECONDS."
+        ),
+    )
+    poll_interval: float = Field(
+        default=300.0,
+        ge=10,
+        le=3600,
+        description=(
+            "How long a consumer may fetch nothing before it leaves its group, in seconds. It fetches while calls are "
+            "under way too, so a slow Salesforce does not count; waits for Kafka and MongoDB do: more than "
+            "RUNNER_RETRY_CAP_SECONDS and KAFKA_REQUEST_TIMEOUT together."
         ),
     )
     compression: Literal["none", "gzip"] = Field(default="none", description="How records are packed on their way.")

@@ -14,6 +14,12 @@ from adapters.kafka.sizes import MAX_BATCH_BYTES, MAX_RECORD_BYTES
 from schemas import topics
 from schemas.unavailable import Unavailable
 
+DAY_MS = 24 * 60 * 60 * 1000
+LEAST_RETENTION_DAYS = 7
+"""So long an outage of everything that consumes has to be survived: a long week-end, and a day to notice."""
+FOREVER = -1
+"""A retention without an end."""
+
 
 class TopicRefused(Exception):
     """Kafka does not make a topic as the settings say; the message names the setting."""
@@ -31,6 +37,8 @@ async def make_topics(settings: KafkaSettings, names: Collection[str] = topics.A
         "unclean.leader.election.enable": "false",
         "min.insync.replicas": "2" if settings.replication_factor >= 3 else "1",
         "max.message.bytes": str(MAX_BATCH_BYTES),
+        "retention.ms": str(int(settings.retention_days * DAY_MS)),
+        "retention.bytes": "-1",
     }
     wanted = [NewTopic(name, settings.partitions, settings.replication_factor, topic_configs=configs) for name in names]
     async with _admin(settings) as admin:
@@ -43,6 +51,8 @@ async def make_topics(settings: KafkaSettings, names: Collection[str] = topics.A
     for name, code, *_ in answer.topic_errors:
         if code == 0:
             made.append(name)
+        elif for_code(code).retriable:  # as between two controllers
+            raise Unavailable(f"Kafka does not make the topic {name} yet: {for_code(code).__name__}")
         elif for_code(code) is not TopicAlreadyExistsError:  # another process may be making them too
             raise TopicRefused(
                 f"Kafka refuses the topic {name}: {for_code(code).__name__} "
@@ -65,7 +75,27 @@ async def verify_topics(settings: KafkaSettings, names: Collection[str] = topics
         for topic in described:
             configs = await _configs(admin, topic["topic"])
             complaints += complaints_about(topic["topic"], topic["partitions"], configs, brokers)
+            complaints += too_few_partitions(topic["topic"], len(topic["partitions"]), settings.partitions)
     return complaints
+
+
+async def retentions(settings: KafkaSettings, names: Collection[str]) -> dict[str, int]:
+    """After how many milliseconds at the latest a record is removed, by topic; `FOREVER`, or a topic is missing.
+
+    A record goes with its segment, which is closed after `segment.ms`, and then `retention.ms` after its last record.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
+    found: dict[str, int] = {}
+    async with _admin(settings) as admin:
+        there = set(await admin.list_topics())
+        for name in names:
+            if name in there:
+                configs = await _configs(admin, name)
+                kept, segment = int(configs.get("retention.ms", FOREVER)), int(configs.get("segment.ms", 0))
+                found[name] = FOREVER if kept < 0 else kept + segment
+    return found
 
 
 def complaints_about(
@@ -89,7 +119,23 @@ def complaints_about(
         wrong.append("has cleanup.policy=compact, so records that were not consumed yet may be removed")
     if (largest := int(configs.get("max.message.bytes", MAX_BATCH_BYTES))) < MAX_RECORD_BYTES:
         wrong.append(f"has max.message.bytes={largest}, and a webhook of the size that is let in would not fit")
+    if 0 <= (kept := int(configs.get("retention.ms", "-1"))) < LEAST_RETENTION_DAYS * DAY_MS:
+        wrong.append(
+            f"has retention.ms={kept}, less than {LEAST_RETENTION_DAYS} days: records of a longer outage would be gone"
+        )
+    if (most := int(configs.get("retention.bytes", "-1"))) >= 0:
+        wrong.append(f"has retention.bytes={most}, so records may be gone before their time: set it to -1")
     return [f"topic {name} {line}" for line in wrong]
+
+
+def too_few_partitions(name: str, there: int, wanted: int) -> list[str]:
+    """The line that says so, where a topic has fewer than the settings want. Nothing is at risk: it is a matter of
+    pace. Pure."""
+    if there >= wanted:
+        return []
+    return [
+        f"topic {name} has {there} partitions, where KAFKA_PARTITIONS={wanted}: at most {there} copies share the work"
+    ]
 
 
 async def _configs(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:

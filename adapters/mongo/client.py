@@ -1,4 +1,4 @@
-"""Opens the database with the guarantees that the promises need: majority writes, journalled."""
+"""Opens the database with the guarantees that the promises need: majority writes, journalled, and majority reads."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -74,6 +74,9 @@ def _options(settings: MongoSettings) -> dict[str, Any]:
         "appname": "tandem",
         "w": "majority",
         "journal": True,
+        # What a majority does not have yet may be rolled back, and with it what "duplicate" was decided by.
+        "readConcernLevel": "majority",
+        "readPreference": "primary",
         "retryReads": True,
         "tz_aware": True,
         "uuidRepresentation": "standard",

@@ -1,6 +1,8 @@
 """The documents of every kind: read in one query, written in one guarded bulk write."""
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from bson import encode
@@ -8,8 +10,11 @@ from bson.errors import InvalidDocument
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError, OperationFailure
 
+from adapters.mongo import totals
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
+from adapters.mongo.collections import ANY_CASE, CLAIMS
+from schemas.derivation import Total
 from schemas.storage import DocumentsRefused, DocumentWrite
 from schemas.unavailable import Unavailable
 
@@ -64,8 +69,50 @@ class MongoDocuments:
                         linked.setdefault(record_id, []).append(document)
         return linked
 
+    async def matching(self, collection: str, path: str, texts: Sequence[str]) -> list[Document]:
+        """The documents whose path holds one of these texts, in whatever case, in one query.
+
+        Its index has the same collation (`collections.matching_index`): without it MongoDB would read them all.
+        """
+        with answering():
+            return await self._database[collection].find({path: {"$in": list(texts)}}, collation=ANY_CASE).to_list()
+
+    async def totals(
+        self, collection: str, by: str, ids: Sequence[str], wanted: Sequence[Total]
+    ) -> dict[str, list[Any]]:
+        """What is wanted of the documents whose path `by` holds these ids, by id and in order."""
+        with answering():
+            cursor = await self._database[collection].aggregate(totals.pipeline(by, ids, wanted))
+            found = {group["_id"]: group for group in await cursor.to_list()}
+        return {id_: totals.read(found.get(id_, {}), wanted) for id_ in ids}
+
+    async def claim(self, collection: str, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Give each of these records to a document where it was given to none yet; to which they are given now."""
+        if not wanted:
+            return {}
+        claims = self._database[CLAIMS]
+        given = [
+            UpdateOne(
+                {"_id": f"{collection}:{record_id}"},
+                [
+                    {
+                        "$replaceWith": {
+                            "$mergeObjects": [{"record": record_id, "document": document_id, "at": "$$NOW"}, "$$ROOT"]
+                        }
+                    }
+                ],
+                upsert=True,
+            )
+            for record_id, document_id in wanted.items()
+        ]
+        with answering():
+            await claims.bulk_write(given, ordered=False)
+            rows = await claims.find({"_id": {"$in": [f"{collection}:{each}" for each in wanted]}}).to_list()
+        return {row["record"]: row["document"] for row in rows}
+
     async def write(self, collection: str, writes: Sequence[DocumentWrite]) -> set[str]:
-        """Make all updates in one bulk write; the ids of those that did not take effect.
+        """Make all updates in one bulk write; the ids of those that did not take effect: another was first, or it came
+        too late (`DocumentWrite.fresh_until`), by MongoDB's clock.
 
         A bulk write tells totals only. Where fewer matched than were sent, the decisions stored in the documents are
         read back: whoever does not find its own among the last few has lost. The last alone would not do, since another
@@ -159,18 +206,99 @@ class MongoDocuments:
         with answering():
             await self._database[collection].bulk_write(operations, ordered=False)
 
+    async def wake(self, collection: str, field: str, parents: Sequence[str], now: int) -> int:
+        """Make documents due whose lookup `field` waits for one of these parents past `now`; how many there were."""
+        waits = f"_sync.awaited.{field}"
+        with answering():
+            woken = await self._database[collection].update_many(
+                {f"{waits}.parent": {"$in": list(parents)}, f"{waits}.at": {"$gt": now}},
+                {"$set": {f"{waits}.at": now}, "$min": {"_sync.due_at": now}, "$inc": {"revision": 1}},
+            )
+        return woken.modified_count
+
+    async def to_enrich(self, collection: str, now: int, limit: int) -> dict[str, int]:
+        """Documents whose person is to be looked up by now, oldest first: ids and due times."""
+        with answering():
+            cursor = self._database[collection].find({"_sync.enriched.due": {"$lte": now}}, {"_sync.enriched.due": 1})
+            found = await cursor.sort("_sync.enriched.due").limit(limit).to_list()
+        return {document["_id"]: document["_sync"]["enriched"]["due"] for document in found}
+
+    async def postpone_look(self, collection: str, due: Mapping[str, int], until: int) -> None:
+        """Move the time of the look to `until` where it is still the one given for the id."""
+        operations = [
+            UpdateOne({"_id": key, "_sync.enriched.due": was}, {"$set": {"_sync.enriched.due": until}})
+            for key, was in due.items()
+        ]
+        if operations:
+            with answering():
+                await self._database[collection].bulk_write(operations, ordered=False)
+
+    async def enriched_from(self, collection: str, record_ids: Sequence[str]) -> dict[str, list[str]]:
+        """By record: the documents in which stands what was looked up from it."""
+        record = "_sync.enriched.record"
+        found: dict[str, list[str]] = {}
+        with answering():
+            async for document in self._database[collection].find({record: {"$in": list(record_ids)}}, {record: 1}):
+                found.setdefault(document["_sync"]["enriched"]["record"], []).append(document["_id"])
+        return found
+
+    async def enriched_below(
+        self, collection: str, parents: Sequence[str], together: int
+    ) -> AsyncIterator[Mapping[str, Sequence[str]]]:
+        """Documents in which something of one of these parents stands, so many at a time: ids, and of which it is."""
+        above = "_sync.enriched.parents"
+        cursor = self._database[collection].find({above: {"$in": list(parents)}}, {above: 1}, batch_size=together)
+        while True:
+            with answering():
+                found = await cursor.to_list(together)
+            if not found:
+                return
+            wanted = set(parents)
+            yield {each["_id"]: sorted(wanted.intersection(each["_sync"]["enriched"]["parents"])) for each in found}
+
+    async def look_again(self, collection: str, ids: Sequence[str], due: int, heard: int) -> int:
+        """Have these people looked up anew from `due` on, unless they are to be sooner: in one call, whoever else has
+        the documents in hand decides again. How many there were. What was asked for before `heard` is no answer."""
+        old = {"_id": {"$in": list(ids)}, "_sync.enriched.parents": {"$exists": True}}
+        status = "$_sync.enriched.status"
+        began_anew = {"$cond": [{"$eq": [status, "error"]}, "pending", status]}
+        again = {
+            "revision": {"$add": ["$revision", 1]},
+            "_sync.enriched.due": {"$min": ["$_sync.enriched.due", due]},
+            "_sync.enriched.status": began_anew,
+            "_sync.enriched.old": heard,
+        }
+        with answering():
+            made_old = await self._database[collection].update_many(
+                old, [{"$set": again}, {"$unset": ["_sync.enriched.tries", "_sync.enriched.code"]}]
+            )
+        return made_old.matched_count
+
     async def undrained(self, collection: str, limit: int) -> list[Document]:
         """Documents that still hold audit rows."""
         with answering():
             cursor = self._database[collection].find({"_sync.audit._id": {"$exists": True}}, {"_sync.audit": 1})
             return await cursor.limit(limit).to_list()
 
+    async def untold(self, collection: str, limit: int) -> list[Document]:
+        """Documents that still hold what the platform is to be told; only that of them."""
+        with answering():
+            cursor = self._database[collection].find({"_sync.told._id": {"$exists": True}}, {"_sync.told": 1})
+            return await cursor.limit(limit).to_list()
+
+    async def clear_told(self, collection: str, rows: Mapping[str, Sequence[str]]) -> None:
+        """Take what has been told out of its documents. Needs no guard: a row is known by its id."""
+        await self._clear(collection, "told", rows)
+
     async def clear_audit(self, collection: str, rows: Mapping[str, Sequence[str]]) -> None:
         """Take drained audit rows out of their documents. Needs no guard: a row is known by its id."""
+        await self._clear(collection, "audit", rows)
+
+    async def _clear(self, collection: str, name: str, rows: Mapping[str, Sequence[str]]) -> None:
         if not rows:
             return
         operations = [
-            UpdateOne({"_id": key}, {"$pull": {"_sync.audit": {"_id": {"$in": list(ids)}}}})
+            UpdateOne({"_id": key}, {"$pull": {f"_sync.{name}": {"_id": {"$in": list(ids)}}}})
             for key, ids in rows.items()
         ]
         with answering():
@@ -184,7 +312,11 @@ def _operation(write: DocumentWrite) -> UpdateOne:
     if write.revision is None:
         # An upsert that loses to another's insert fails by the duplicate `_id`, which is a lost race like any other.
         return UpdateOne({"_id": write.id, "revision": {"$exists": False}}, changes, upsert=True)
-    return UpdateOne({"_id": write.id, "revision": write.revision}, changes)
+    guard: dict[str, Any] = {"_id": write.id, "revision": write.revision}
+    if write.fresh_until is not None:
+        left = timedelta(seconds=write.fresh_until - time.monotonic())
+        guard["$expr"] = {"$lte": ["$$NOW", datetime.now(UTC) + left]}
+    return UpdateOne(guard, changes)
 
 
 def refusals(details: Mapping[str, Any]) -> dict[int, str]:

@@ -1,15 +1,58 @@
 """Gaps (`tandem_gaps`), in an org's change stream and in our own log: each is open until its window is repaired."""
 
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from pymongo import UpdateOne
+
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import GAPS
+from adapters.mongo.retention import DEFAULT, dated
+from schemas.gap import GapReason, GapState, ObjectGap
 from schemas.stream import Gap, LostOffsets
+from schemas.topics import SALESFORCE_CHANGES
+
+_MET_AGAIN: dict[str, Any] = {
+    "$inc": {"opened": 1},
+    "$unset": {"progress": "", "error": "", "closed_at": "", "closed_by": "", "note": "", "expires_at": ""},
+}
+"""What was repaired before does not cover what was missed since."""
+
+
+_OF_A_STREAM: Final = tuple(
+    map(str, (GapReason.POSITION_REFUSED, GapReason.POSITION_EXPIRED, GapReason.POSITION_AGING))
+)
+_WHOLE_OBJECTS: Final = (str(GapReason.OVERFLOW), str(GapReason.WILDCARD))
+_NOT_CLOSED: Final = {"$in": [str(GapState.OPEN), str(GapState.REPAIRING)]}
+
+
+async def objects_in_gaps(database: Database, mapped: frozenset[str]) -> frozenset[str]:
+    """Those of the mapped objects that may have been changed without our being told, until their gaps are closed.
+
+    A gap of a stream, or of our own log of changes, may be of any object. An event that names records has them read.
+
+    Raises:
+        Unavailable: MongoDB does not answer.
+    """
+    with answering():
+        found = await database[GAPS].find({"state": _NOT_CLOSED}, {"reason": 1, "entity": 1, "channel": 1}).to_list()
+    objects: set[str] = set()
+    for gap in found:
+        if gap["reason"] in _WHOLE_OBJECTS:
+            objects.add(str(gap["entity"]))
+        elif gap["reason"] in _OF_A_STREAM or gap.get("channel") == SALESFORCE_CHANGES:
+            return mapped
+    return mapped & objects
 
 
 class MongoGaps:
     """Satisfies `listener.changes.ports.Gaps` for one org. Times are epoch milliseconds."""
 
-    def __init__(self, database: Database, org_id: str) -> None:
+    def __init__(self, database: Database, org_id: str, kept: timedelta = DEFAULT.gaps) -> None:
+        """`kept` is how long a gap is there once it is closed."""
+        self._kept = kept
         self._gaps = database[GAPS]
         self._org_id = org_id
 
@@ -31,9 +74,63 @@ class MongoGaps:
         with answering():
             await self._gaps.update_one(
                 {"_id": row},
-                {"$setOnInsert": first, "$max": {"until": gap.until}, "$set": {"state": "open"}},
+                {"$setOnInsert": first, "$max": {"until": gap.until}, "$set": {"state": "open"}, **_MET_AGAIN},
                 upsert=True,
             )
+
+    async def close(self, until: int, *, by: str, at: int) -> int:
+        """Close the gaps noticed by `until`, epoch milliseconds: all that may have been missed was looked for.
+
+        Changes that our own log has lost are among them. How many were open; `by` names who closed them, `at` when.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        ours = {"$or": [{"org": self._org_id}, {"channel": SALESFORCE_CHANGES}]}
+        closed = {"state": "closed", "closed_by": by, "closed_at": at, "expires_at": dated(at) + self._kept}
+        with answering():
+            done = await self._gaps.update_many({"state": "open", "until": {"$lte": until}, **ours}, {"$set": closed})
+        return done.modified_count
+
+
+class MongoObjectGaps:
+    """Satisfies `consumers.ports.ObjectGaps`: gaps that an event told of."""
+
+    def __init__(self, database: Database) -> None:
+        self._gaps = database[GAPS]
+
+    async def note(self, gaps: Sequence[ObjectGap]) -> list[ObjectGap]:
+        """Keep these; those that were not there yet. The same event makes the same row, and opens it no second time.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        if not gaps:
+            return []
+        with answering():
+            written = await self._gaps.bulk_write([_noting(gap) for gap in gaps], ordered=False)
+        return [gap for place, gap in enumerate(gaps) if place in (written.upserted_ids or {})]
+
+
+def _noting(gap: ObjectGap) -> UpdateOne:
+    ids = {"$literal": list(gap.record_ids)}
+    known: dict[str, Any] = {"$ifNull": ["$record_ids", []]}
+    # One transaction's records come in several batches, and the first of them may have been repaired by then.
+    more = {"$gt": [{"$size": {"$setDifference": [ids, known]}}, 0]}
+    anew = {"$or": [{"$eq": [{"$type": "$state"}, "missing"]}, more]}
+    kept = {
+        "channel": "",
+        "entity": {"$literal": gap.entity},
+        "reason": str(gap.reason),
+        "since": {"$min": [{"$ifNull": ["$since", gap.since]}, gap.since]},
+        "until": {"$max": ["$until", gap.until]},
+        "record_ids": {"$setUnion": [known, ids]},
+        "opened": {"$cond": [anew, {"$add": [{"$ifNull": ["$opened", 0]}, 1]}, "$opened"]},
+        "progress": {"$cond": [anew, {}, "$progress"]},
+        "expires_at": {"$cond": [anew, "$$REMOVE", "$expires_at"]},
+        "state": {"$cond": [anew, "open", "$state"]},
+    }
+    return UpdateOne({"_id": f"{gap.reason}:{gap.entity}:{gap.mark}"}, [{"$set": kept}], upsert=True)
 
 
 class MongoLogGaps:
@@ -41,6 +138,21 @@ class MongoLogGaps:
 
     def __init__(self, database: Database) -> None:
         self._gaps = database[GAPS]
+
+    async def count_open(self) -> dict[str, int]:
+        """How many gaps of any sort are not closed, in an org's stream too, by reason.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        with answering():
+            counted = await self._gaps.aggregate(
+                [
+                    {"$match": {"state": {"$in": ["open", "repairing"]}}},
+                    {"$group": {"_id": "$reason", "n": {"$sum": 1}}},
+                ]
+            )
+            return {found["_id"]: found["n"] async for found in counted}
 
     async def record(self, group: str, topic: str, partition: int, reason: str, lost: LostOffsets, until: int) -> None:
         """Keep the gap, noticed at `until` (epoch milliseconds). The same one (group, partition, offset wanted) is one
@@ -57,6 +169,7 @@ class MongoLogGaps:
                     "$setOnInsert": {**first, "wanted": lost.wanted},
                     "$max": {"until": until},
                     "$set": {"state": "open", "first": lost.first, "end": lost.end},
+                    **_MET_AGAIN,
                 },
                 upsert=True,
             )

@@ -55,6 +55,16 @@ class MongoLeases:
         if not renewed.matched_count:
             raise LeaseLost(f"{lease.name} has another owner than epoch {lease.epoch}")
 
+    async def held(self, name: str) -> bool:
+        """Whether somebody holds it now.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        with answering():
+            holding = {"_id": name, "$expr": {"$gt": ["$expires_at", "$$NOW"]}}
+            return await self._leases.find_one(holding) is not None
+
     async def release(self, lease: Lease) -> None:
         """Let it go if it is still ours.
 

@@ -4,9 +4,21 @@ from pymongo.errors import DuplicateKeyError
 
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
-from schemas.stream import Lease, LeaseLost, Position
+from schemas.stream import POLLS, Lease, LeaseLost, Position
 
 POSITIONS = "tandem_positions"
+
+
+async def polled_lately(database: Database, seconds: float) -> frozenset[str]:
+    """The objects of which a poll has come to its end within so many seconds, by the server's clock.
+
+    Raises:
+        Unavailable: MongoDB does not answer.
+    """
+    lately = {"$gt": ["$updated_at", {"$subtract": ["$$NOW", round(seconds * 1000)]}]}
+    with answering():
+        found = await database[POSITIONS].find({"channel": {"$regex": f"^{POLLS}"}, "$expr": lately}).to_list()
+    return frozenset(str(row["channel"]).removeprefix(POLLS) for row in found)
 
 
 class MongoPositions:

@@ -2,12 +2,15 @@
 
 import re
 import ssl
+from datetime import timedelta
 from typing import Self
 
 from pydantic import Field, FilePath, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
+
+from adapters.mongo.retention import KEPT, Retention
 
 _SRV = re.compile(r"mongodb\+srv://(?:[^/?@]+@)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?:[/?].*)?")
 _KEY_OPENED_BY = "tlscertificatekeyfilepassword="
@@ -43,6 +46,45 @@ class MongoSettings(BaseSettings):
     operation_seconds: float = Field(
         default=30, gt=0, le=300, description="How long one operation may take with its retries, in seconds."
     )
+
+    outcomes_days: float = Field(
+        default=90,
+        gt=0,
+        le=3650,
+        description="How long the log's plain rows are kept, in days: what became of each record and each write.",
+    )
+    audit_days: float = Field(
+        default=730,
+        gt=0,
+        le=3650,
+        description="How long the log's audit rows are kept, in days: both values of each conflict, personal data.",
+    )
+    decisions_days: float = Field(
+        default=7,
+        gt=0,
+        le=365,
+        description="How long the log's rows of what was debugged are kept, in days: each decision, values masked.",
+    )
+    operations_days: float = Field(
+        default=730, gt=0, le=3650, description="How long it is kept what people have done by command, in days."
+    )
+    gaps_days: float = Field(
+        default=180, gt=0, le=3650, description="How long a gap is kept once it is closed, in days."
+    )
+    runs_days: float = Field(
+        default=90, gt=0, le=3650, description="How long a run is kept once it has ended, in days."
+    )
+    parked_days: float = Field(
+        default=90,
+        gt=0,
+        le=3650,
+        description="How long a parked record is kept, with its bytes, once it is resolved or discarded, in days. One "
+        "that waits for a person is kept without end.",
+    )
+
+    def retention(self) -> Retention:
+        """The same, as the collections take it."""
+        return Retention(**{name: timedelta(days=getattr(self, f"{name}_days")) for name in KEPT})
 
     @field_validator("uri")
     @classmethod

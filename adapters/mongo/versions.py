@@ -43,7 +43,7 @@ class MongoVersions:
     async def older(self, collection: str, version: int) -> AsyncIterator[Page]:
         """Those last decided by an older version than this, page by page; pages may be empty."""
         documents = self._database[collection]
-        async for window, passed in _windows(documents, self._page):
+        async for window, passed in windows(documents, self._page):
             with answering():
                 found = await documents.find({"_id": window, **_older(version)}).sort("_id", ASCENDING).to_list()
             yield Page(found, passed)
@@ -57,7 +57,7 @@ class MongoVersions:
         """How many were last decided by an older version than this."""
         documents = self._database[collection]
         count = 0
-        async for window, _passed in _windows(documents, COUNTED_AT_ONCE):
+        async for window, _passed in windows(documents, COUNTED_AT_ONCE):
             with answering():
                 count += await documents.count_documents({"_id": window, **_older(version)})
         return count
@@ -68,7 +68,7 @@ def _older(version: int) -> dict[str, Any]:
     return {"revision": {"$exists": True}, "_sync.mapping": {"$not": {"$gte": version}}}
 
 
-async def _windows(documents: AsyncCollection[Document], size: int) -> AsyncIterator[tuple[dict[str, str], int]]:
+async def windows(documents: AsyncCollection[Document], size: int) -> AsyncIterator[tuple[dict[str, str], int]]:
     """Conditions on `_id` that follow each other, each for so many documents, and how many."""
     last = ""
     while True:

@@ -16,8 +16,6 @@ from schemas.records import Failure, RecordUpdate, RowResult
 
 WRITE_ROWS: Final = 200
 READ_ROWS: Final = 2_000
-INVALID_ROW: Final = "INVALID_ROW"
-"""Ours: a row that cannot be sent at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,13 @@ class Deletion:
 def failed(fault: Fault, record_id: str = "") -> RowResult:
     """A row that was not done."""
     return RowResult(
-        record_id=record_id, failure=fault.failure, code=fault.code, message=fault.message, org_wide=fault.org_wide
+        record_id=record_id,
+        failure=fault.failure,
+        code=fault.code,
+        message=fault.message,
+        org_wide=fault.org_wide,
+        fields=fault.fields,
+        existing=fault.existing,
     )
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schemas.mapping import Direction, FieldMapping, KindMapping, Transform
+from schemas.mapping import Creation, Direction, FieldMapping, KindMapping, PlatformDeletion, Transform
+from schemas.mapping import Mapping as MappingOfAll
+from schemas.place import CONVERTED_TO, IS_CONVERTED, LEAD
 
 TOKEN_LENGTH: Final = 80
 """Room for a document id and a number."""
@@ -21,8 +23,17 @@ _FITS: Final[Mapping[Transform, frozenset[str]]] = {
     Transform.LOWER: _TEXT,
     Transform.UPPER: _TEXT,
     Transform.PHONE_E164: frozenset({"phone", "string", "encryptedstring"}),
+    Transform.DOMAIN: frozenset({"url", "string", "encryptedstring"}),
     Transform.DATE: frozenset({"date"}),
+    Transform.DATETIME: frozenset({"datetime"}),
+    Transform.MULTI_SELECT: frozenset({"multipicklist", "string", "textarea"}),
     Transform.NUMBER: _NUMBER,
+    Transform.BOOLEAN: frozenset({"boolean"}),
+}
+_OF_TYPE: Final[Mapping[str, Transform]] = {
+    "date": Transform.DATE,
+    "datetime": Transform.DATETIME,
+    "multipicklist": Transform.MULTI_SELECT,
 }
 
 
@@ -38,8 +49,28 @@ class Complaint:
         return f"{self.where}: {self.message}"
 
 
-def check_kind(kind_name: str, kind: KindMapping, describe: Mapping[str, Any] | None) -> list[Complaint]:
-    """Everything about `kind` that does not fit its object; `describe` is nothing where the org has no such object."""
+def check_mapping(mapping: MappingOfAll, describes: Mapping[str, Mapping[str, Any] | None]) -> list[Complaint]:
+    """Everything that does not fit, of all kinds. `describes` are by object; nothing where the org has none such."""
+    objects = {name: kind.sobject for name, kind in mapping.kinds.items()}
+    return [
+        complaint
+        for name, whole in mapping.kinds.items()
+        for where, kind in whole.by_object()
+        for complaint in check_kind(f"{name}{where}", kind, describes.get(kind.sobject), objects)
+    ]
+
+
+def check_kind(
+    kind_name: str,
+    kind: KindMapping,
+    describe: Mapping[str, Any] | None,
+    objects: Mapping[str, str] | None = None,
+) -> list[Complaint]:
+    """Everything about `kind` that does not fit its object; `describe` is nothing where the org has no such object.
+
+    Of a kind that is kept in Lead too, only what is said of its own object (`KindMapping.by_object`).
+    `objects` are those of the other kinds, by kind.
+    """
     if describe is None:
         missing = f"the org has no object {kind.sobject}, or the login may not see it"
         return [Complaint(f"{kind_name}.sobject", missing)]
@@ -51,8 +82,12 @@ def check_kind(kind_name: str, kind: KindMapping, describe: Mapping[str, Any] | 
         *(
             complaint
             for mapped in kind.fields
-            for complaint in _field(f"{kind_name}.fields.{mapped.platform}", mapped, fields)
+            for complaint in _field(f"{kind_name}.fields.{mapped.platform}", mapped, fields, objects or {})
         ),
+        *_matching(f"{kind_name}.match", kind, fields),
+        *_enrichment(f"{kind_name}.enrichment", kind, fields),
+        *_defaults(f"{kind_name}.defaults", kind, fields),
+        *_conversion(f"{kind_name}.sobject", kind, fields),
         *_required(kind_name, kind, fields),
     ]
 
@@ -61,7 +96,10 @@ def _object(kind_name: str, kind: KindMapping, describe: Mapping[str, Any]) -> I
     where = f"{kind_name}.sobject"
     if describe.get("name") != kind.sobject:
         yield Complaint(where, f"the org writes the name {describe.get('name')}, the mapping {kind.sobject}")
-    for right in ("queryable", "createable", "updateable"):
+    rights = ["queryable", "createable", "updateable"]
+    if kind.on_delete.platform is PlatformDeletion.DELETE:
+        rights.append("deletable")
+    for right in rights:
         if describe.get(right) is not True:
             yield Complaint(where, f"{kind.sobject} is not {right} for this login")
 
@@ -83,6 +121,50 @@ def _external_id(where: str, kind: KindMapping, fields: Mapping[str, Mapping[str
     yield from _writable(where, kind.external_id, found)
 
 
+def _matching(where: str, kind: KindMapping, fields: Mapping[str, Mapping[str, Any]]) -> Iterator[Complaint]:
+    if kind.match is None:
+        return
+    for name in kind.match.by:
+        if name in fields and fields[name].get("filterable") is not True:
+            yield Complaint(where, f"{name} cannot be searched by in the org")
+    for preference in kind.match.prefer:
+        if preference.field not in fields:
+            yield _missing(where, preference.field, fields)
+
+
+def _enrichment(where: str, kind: KindMapping, fields: Mapping[str, Mapping[str, Any]]) -> Iterator[Complaint]:
+    """What is read of people who are looked up: fields of the object, or by a relationship that it has."""
+    parents = {str(field.get("relationshipName")) for field in fields.values()}
+    for path in kind.looked_up():
+        relationship, dot, _ = path.partition(".")
+        if not dot and path not in fields:
+            yield _missing(where, path, fields)
+        elif dot and relationship not in parents:
+            yield Complaint(where, f"{kind.sobject} has no relationship {relationship}, which {path} needs")
+
+
+def _defaults(where: str, kind: KindMapping, fields: Mapping[str, Mapping[str, Any]]) -> Iterator[Complaint]:
+    for name, value in kind.defaults.items():
+        found = fields.get(name)
+        if found is None:
+            yield _missing(where, name, fields)
+            continue
+        if found.get("createable") is not True:
+            yield Complaint(where, f"{name} is not createable for this login")
+        there = picklist_values(found)
+        if there is not None and str(value) not in there:
+            known = ", ".join(sorted(there)) or "none"
+            yield Complaint(where, f'{name} has no value "{value}"; it takes: {known}')
+        if isinstance(value, str) and 0 < _length(found) < len(value):
+            yield Complaint(where, f"{name} takes {_length(found)} characters, and the default has {len(value)}")
+
+
+def _conversion(where: str, kind: KindMapping, fields: Mapping[str, Mapping[str, Any]]) -> Iterator[Complaint]:
+    """That a Lead was converted, and to what, must be seen: else it would be written to in vain."""
+    if kind.sobject == LEAD:
+        yield from (_missing(where, name, fields) for name in (IS_CONVERTED, CONVERTED_TO) if name not in fields)
+
+
 def _token(where: str, kind: KindMapping, fields: Mapping[str, Mapping[str, Any]]) -> Iterator[Complaint]:
     found = fields.get(kind.token)
     if found is None:
@@ -96,7 +178,9 @@ def _token(where: str, kind: KindMapping, fields: Mapping[str, Mapping[str, Any]
     yield from _writable(where, kind.token, found)
 
 
-def _field(where: str, mapped: FieldMapping, fields: Mapping[str, Mapping[str, Any]]) -> Iterator[Complaint]:
+def _field(
+    where: str, mapped: FieldMapping, fields: Mapping[str, Mapping[str, Any]], objects: Mapping[str, str]
+) -> Iterator[Complaint]:
     found = fields.get(mapped.salesforce)
     if found is None:
         yield _missing(where, mapped.salesforce, fields)
@@ -106,28 +190,84 @@ def _field(where: str, mapped: FieldMapping, fields: Mapping[str, Mapping[str, A
         yield Complaint(where, f"{mapped.salesforce} is of type {kind_of_value}; map its single parts instead")
         return
     if mapped.direction is not Direction.PULL:
-        yield from _writable(where, mapped.salesforce, found)
+        yield from _writable(where, mapped.salesforce, found, create_only=mapped.create_only)
         if kind_of_value in _TEXT and not _length(found):
             message = f"the length of {mapped.salesforce} is unknown, so too long a value is found when written"
             yield Complaint(where, message, blocking=False)
     yield from _transforms(where, mapped, kind_of_value)
+    yield from _picklist(where, mapped, found)
+    yield from _lookup(where, mapped, found, fields, objects)
+
+
+def _picklist(where: str, mapped: FieldMapping, found: Mapping[str, Any]) -> Iterator[Complaint]:
+    there = picklist_values(found)
+    if there is None:
+        return
+    for ours, theirs in mapped.picklist.items():
+        if theirs not in there:
+            known = ", ".join(sorted(there)) or "none"
+            yield Complaint(where, f'picklist.{ours}: {mapped.salesforce} has no value "{theirs}"; it takes: {known}')
+
+
+def _lookup(
+    where: str,
+    mapped: FieldMapping,
+    found: Mapping[str, Any],
+    fields: Mapping[str, Mapping[str, Any]],
+    objects: Mapping[str, str],
+) -> Iterator[Complaint]:
+    if mapped.lookup is None:
+        return
+    if found.get("type") != "reference":
+        yield Complaint(where, f"{mapped.salesforce} is of type {found.get('type')}, and no lookup")
+        return
+    if mapped.lead is not None:
+        yield from _to_lead(where, mapped.lead, fields)
+    named = found.get("referenceTo") or []
+    for kind in mapped.lookups:
+        parent = objects.get(kind)
+        if parent is not None and named and parent not in named:
+            told = f"{mapped.salesforce} names records of {', '.join(named)}, and {kind} is kept in {parent}"
+            yield Complaint(where, told)
+
+
+def _to_lead(where: str, name: str, fields: Mapping[str, Mapping[str, Any]]) -> Iterator[Complaint]:
+    """The field that names a parent while it is a Lead."""
+    found = fields.get(name)
+    if found is None:
+        yield _missing(where, name, fields)
+    elif LEAD not in (found.get("referenceTo") or []):
+        yield Complaint(where, f"{name} does not name records of {LEAD}")
+    else:
+        yield from _writable(where, name, found, create_only=True)
+
+
+def picklist_values(found: Mapping[str, Any]) -> frozenset[str] | None:
+    """The values that a restricted picklist takes, by a field's describe; nothing for every other field."""
+    values = found.get("picklistValues")
+    if found.get("restrictedPicklist") is not True or not isinstance(values, list):
+        return None
+    return frozenset(str(each.get("value")) for each in values if each.get("active") is True)
 
 
 def _transforms(where: str, mapped: FieldMapping, kind_of_value: str) -> Iterator[Complaint]:
-    for transform in mapped.transform:
-        if kind_of_value not in _FITS[transform]:
-            yield Complaint(where, f"{transform} does not fit {mapped.salesforce}, which is of type {kind_of_value}")
-    wanted = Transform.DATE if kind_of_value == "date" else Transform.NUMBER if kind_of_value in _NUMBER else None
-    if wanted is not None and wanted not in mapped.transform and mapped.direction is not Direction.PULL:
+    unfit = [transform for transform in mapped.transform if kind_of_value not in _FITS[transform]]
+    for transform in unfit:
+        yield Complaint(where, f"{transform} does not fit {mapped.salesforce}, which is of type {kind_of_value}")
+    wanted = Transform.NUMBER if kind_of_value in _NUMBER else _OF_TYPE.get(kind_of_value)
+    if wanted is not None and not unfit and wanted not in mapped.transform and mapped.direction is not Direction.PULL:
         message = f"{mapped.salesforce} is of type {kind_of_value}; without transform {wanted} other forms are refused"
         yield Complaint(where, message, blocking=False)
 
 
 def _required(kind_name: str, kind: KindMapping, fields: Mapping[str, Mapping[str, Any]]) -> Iterator[Complaint]:
-    written = {mapped.salesforce for mapped in kind.fields if mapped.direction is not Direction.PULL}
+    if kind.create is Creation.NONE or (kind.create is Creation.LEAD and kind.sobject != LEAD):
+        return  # no record of the object is ever made
+    pushed = {mapped.salesforce for mapped in kind.fields if mapped.direction is not Direction.PULL}
+    written = pushed | {kind.external_id, kind.token}
     for name, found in fields.items():
         required = found.get("nillable") is False and found.get("defaultedOnCreate") is False
-        if required and found.get("createable") is True and name not in written | {kind.external_id, kind.token}:
+        if required and found.get("createable") is True and name not in written | kind.defaults.keys():
             message = f"{name} is required to create {kind.sobject}, and no field of the mapping writes it"
             yield Complaint(f"{kind_name}.fields", message)
 
@@ -139,13 +279,16 @@ def _missing(where: str, name: str, fields: Mapping[str, Mapping[str, Any]]) -> 
     return Complaint(where, f"the object has no field {name}, or the login may not see it")
 
 
-def _writable(where: str, name: str, found: Mapping[str, Any]) -> Iterator[Complaint]:
+def _writable(where: str, name: str, found: Mapping[str, Any], *, create_only: bool = False) -> Iterator[Complaint]:
     if found.get("calculated") is True:
         yield Complaint(where, f"{name} is a formula, so it can only be pulled")
         return
-    for right in ("createable", "updateable"):
-        if found.get(right) is not True:
-            yield Complaint(where, f"{name} is not {right} for this login")
+    createable, updateable = found.get("createable") is True, found.get("updateable") is True
+    if not createable:
+        yield Complaint(where, f"{name} is not createable for this login")
+    if not updateable and not create_only:
+        hint = "; if nobody may change it once the record is made, create_only: true" if createable else ""
+        yield Complaint(where, f"{name} is not updateable for this login{hint}")
 
 
 def _length(found: Mapping[str, Any]) -> int:

@@ -1,15 +1,18 @@
 """What a failed call or row means, by what to do next. Pure: replies in, a fault out.
 
-The codes are those of the REST API guide ("Status Codes and Error Responses") and of the SOAP API guide ("StatusCode");
-the rule is: codes are matched, never texts. A row or call is NOT_RUN only where Salesforce certainly did not run it.
+Which code asks for what stands in `adapters.salesforce.error_codes`; here it is told what that is for a row, or for a
+call as a whole. A row or call is NOT_RUN only where Salesforce certainly did not run it.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
+from adapters.salesforce.error_codes import Remedy, remedy_of
+from schemas.record_id import is_id, to_18
 from schemas.records import Failure
 
 
@@ -18,12 +21,15 @@ class Fault:
     """Why a call or a row failed.
 
     `message` is Salesforce's own text. It may quote a field's value, so it is stored with the row and never logged.
+    `fields` are those that it names; `existing` the ids of records that are in the way, as far as it tells.
     """
 
     failure: Failure
     code: str
     message: str = ""
     org_wide: bool = False
+    fields: tuple[str, ...] = ()
+    existing: tuple[str, ...] = ()
 
 
 class CallFailed(Exception):
@@ -41,45 +47,20 @@ class ApiError:
     code: str
     message: str = ""
     fields: tuple[str, ...] = ()
+    existing: tuple[str, ...] = ()
+    """Of DUPLICATES_DETECTED: the records that a duplicate rule has found, where the reply tells them."""
 
 
+LIMIT_EXCEEDED: Final = "REQUEST_LIMIT_EXCEEDED"
 ROW_LOCK: Final = "UNABLE_TO_LOCK_ROW"
 UNEXPECTED_REPLY: Final = "UNEXPECTED_REPLY"
 """Ours: an answer that is not of the promised shape, so nobody can say which row fared how."""
+SEVERAL_MATCHES: Final = "DUPLICATE_EXTERNAL_ID"
+"""The code of what a single upsert answers with 300 and a list of addresses."""
 
-ORG_NOT_RUN: Final = frozenset(
-    {
-        "API_CURRENTLY_DISABLED",
-        "API_DISABLED_FOR_ORG",
-        "INVALID_SESSION_ID",
-        "REQUEST_LIMIT_EXCEEDED",
-        "SERVER_UNAVAILABLE",
-        "STORAGE_LIMIT_EXCEEDED",
-    }
-)
-"""The org is down, full, over its limits or does not let us in; nothing was run and no row is to blame."""
-
-ROW_NOT_RUN: Final = frozenset(
-    {
-        ROW_LOCK,
-        "ALL_OR_NONE_OPERATION_ROLLED_BACK",
-        "BATCH_PROCESSING_HALTED",
-        "LIMIT_EXCEEDED",
-        "PROCESSING_HALTED",
-        "QUERY_TIMEOUT",
-        "TXN_SECURITY_METERING_ERROR",
-    }
-)
-"""Not run, and worth another try, which counts: some of these may speak of the row after all."""
-
-NOT_TOLD: Final = frozenset({"UNKNOWN_EXCEPTION"})
-"""Salesforce itself does not say what became of it."""
-
-RECORD_GONE: Final = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND"})
-BAD_REFERENCE: Final = frozenset({"INVALID_CROSS_REFERENCE_KEY", "MALFORMED_ID"})
-"""The row's own id, or a lookup's: only the named fields tell."""
-WRAPS_TRIGGER: Final = frozenset({"CANNOT_EXECUTE_FLOW_TRIGGER", "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"})
-"""A trigger's or flow's failure; the code of what stopped it stands in the message."""
+_WAITING: Final = frozenset({Remedy.LOG_IN, Remedy.WAIT_FOR_ORG})
+_NOT_RUN: Final = frozenset({Remedy.WAIT_FOR_LOCK, Remedy.TRY_AGAIN})
+_ID: Final = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?(?![0-9A-Za-z])")
 
 
 def call_fault(status: int, body: bytes) -> Fault:
@@ -90,24 +71,29 @@ def call_fault(status: int, body: bytes) -> Fault:
     other one speaks of our rights, the API version or the object: nothing was run, no row is to blame, and the call
     will do once a person has put that right.
     """
+    if status == 300:
+        return Fault(Failure.REJECTED, SEVERAL_MATCHES, existing=_of_addresses(body))
     errors = errors_of(body)
-    code = errors[0].code if errors else f"HTTP_{status}"
-    message = errors[0].message if errors else ""
-    if status == 401:
-        return Fault(Failure.NOT_RUN, code, message, org_wide=True)
     if not errors:
-        return Fault(Failure.UNKNOWN, code, org_wide=True)
+        known = status == 401
+        return Fault(Failure.NOT_RUN if known else Failure.UNKNOWN, f"HTTP_{status}", org_wide=True)
+    error, remedy = errors[0], remedy_of(errors[0].code)
+    if status == 401:
+        return _fault(error, Failure.NOT_RUN, org_wide=True)
     if status == 503:
-        return Fault(Failure.NOT_RUN if code == "SERVER_UNAVAILABLE" else Failure.UNKNOWN, code, message, org_wide=True)
-    if status >= 500 or code in NOT_TOLD:
-        return Fault(Failure.UNKNOWN, code, message)
-    if code in ORG_NOT_RUN or status == 429:
-        return Fault(Failure.NOT_RUN, code, message, org_wide=True)
-    if code in ROW_NOT_RUN:
-        return Fault(Failure.NOT_RUN, code, message)
-    if status != 400:
-        return Fault(Failure.NOT_RUN, code, message, org_wide=True)
-    return Fault(Failure.REJECTED, code, message)
+        said = remedy is Remedy.WAIT_FOR_ORG
+        return _fault(error, Failure.NOT_RUN if said else Failure.UNKNOWN, org_wide=True)
+    if status >= 500 or remedy is Remedy.LOOK_AGAIN:
+        return _fault(error, Failure.UNKNOWN)
+    if remedy in _WAITING or status == 429:
+        return _fault(error, Failure.NOT_RUN, org_wide=True)
+    if remedy in _NOT_RUN:
+        return _fault(error, Failure.NOT_RUN)
+    if remedy is Remedy.SHRINK:
+        return _fault(error, Failure.REJECTED)
+    if status != 400 or remedy is Remedy.WAIT_FOR_ADMIN:
+        return _fault(error, Failure.NOT_RUN, org_wide=True)
+    return _fault(error, Failure.REJECTED)
 
 
 def row_fault(errors: Sequence[ApiError], *, by_id: bool) -> Fault:
@@ -121,29 +107,74 @@ def row_fault(errors: Sequence[ApiError], *, by_id: bool) -> Fault:
     return min(faults, key=lambda fault: _FINALITY.index(fault.failure))
 
 
-_FINALITY: Final = (Failure.GONE, Failure.REJECTED, Failure.UNKNOWN, Failure.NOT_RUN)
+_FINALITY: Final = (
+    Failure.GONE,
+    Failure.CONVERTED,
+    Failure.REJECTED,
+    Failure.DUPLICATE,
+    Failure.LOCKED,
+    Failure.UNKNOWN,
+    Failure.NOT_RUN,
+)
 
 
 def _of_one(error: ApiError, *, by_id: bool) -> Fault:
-    code, message = error.code, error.message
-    if code in ORG_NOT_RUN:
-        return Fault(Failure.NOT_RUN, code, message, org_wide=True)
-    if code in ROW_NOT_RUN:
-        return Fault(Failure.NOT_RUN, code, message)
-    if code in NOT_TOLD:
-        return Fault(Failure.UNKNOWN, code, message)
-    if code in WRAPS_TRIGGER and ROW_LOCK in message:
-        return Fault(Failure.NOT_RUN, ROW_LOCK, message)
-    if code in RECORD_GONE | BAD_REFERENCE and _of_own_id(error):
-        if by_id:
-            return Fault(Failure.GONE, code, message)
-        if code == "ENTITY_IS_DELETED":  # deleted between the lookup and the write of an upsert: a repeat makes it anew
-            return Fault(Failure.NOT_RUN, code, message)
-    return Fault(Failure.REJECTED, code, message)
+    match remedy_of(error.code):
+        case Remedy.LOG_IN | Remedy.WAIT_FOR_ORG:
+            return _fault(error, Failure.NOT_RUN, org_wide=True)
+        case Remedy.WAIT_FOR_LOCK | Remedy.TRY_AGAIN:
+            return _fault(error, Failure.NOT_RUN)
+        case Remedy.WAIT_FOR_APPROVAL:
+            return _fault(error, Failure.LOCKED)
+        case Remedy.LOOK_AGAIN:
+            return _fault(error, Failure.UNKNOWN)
+        case Remedy.UPDATE_INSTEAD:
+            return _fault(error, Failure.DUPLICATE)
+        case Remedy.FOLLOW_CONVERSION:
+            return _fault(error, Failure.CONVERTED)
+        case Remedy.FOLLOW_MERGE:
+            return _fault(error, _of_an_id(error, by_id=by_id))
+        case Remedy.LOOK_INSIDE:
+            if ROW_LOCK in error.message:
+                return Fault(Failure.NOT_RUN, ROW_LOCK, error.message)
+            return _fault(error, Failure.REJECTED)
+        case Remedy.SHRINK | Remedy.WAIT_FOR_ADMIN | Remedy.PARK:
+            return _fault(error, Failure.REJECTED)
 
 
-def _of_own_id(error: ApiError) -> bool:
-    return all(field.casefold() == "id" for field in error.fields)
+def _of_an_id(error: ApiError, *, by_id: bool) -> Failure:
+    """The row's own id, or a lookup's: only the named fields tell."""
+    if any(field.casefold() != "id" for field in error.fields):
+        return Failure.REJECTED
+    if by_id:
+        return Failure.GONE
+    # Deleted between the lookup and the write of an upsert: a repeat makes it anew.
+    return Failure.NOT_RUN if error.code == "ENTITY_IS_DELETED" else Failure.REJECTED
+
+
+def _fault(error: ApiError, failure: Failure, *, org_wide: bool = False) -> Fault:
+    existing = error.existing
+    if failure is Failure.DUPLICATE:
+        # The only place where Salesforce names the record. What it is, a read tells; the text decides nothing.
+        existing = tuple(dict.fromkeys(_ids_in(error.message)))
+    return Fault(failure, error.code, error.message, org_wide, error.fields, existing)
+
+
+def _ids_in(text: str) -> Iterator[str]:
+    for found in _ID.findall(text):
+        if is_id(found) and any(character.isdigit() for character in found):
+            yield to_18(found)
+
+
+def _of_addresses(body: bytes) -> tuple[str, ...]:
+    """Record ids of the list of addresses that a 300 brings ("Upsert", REST API guide)."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ()
+    addresses = [each for each in parsed if isinstance(each, str)] if isinstance(parsed, list) else []
+    last = [address.rpartition("/")[2] for address in addresses]
+    return tuple(to_18(each) for each in last if is_id(each))
 
 
 def errors_of(body: bytes) -> list[ApiError]:
@@ -165,5 +196,24 @@ def api_errors(parsed: Iterable[Any]) -> list[ApiError]:
         if isinstance(code, str) and code:
             fields = each.get("fields")
             named = tuple(str(field) for field in fields) if isinstance(fields, list) else ()
-            found.append(ApiError(code, str(each.get("message") or ""), named))
+            found.append(ApiError(code, str(each.get("message") or ""), named, _duplicates_of(each)))
     return found
+
+
+def _duplicates_of(error: dict[str, Any]) -> tuple[str, ...]:
+    """The records of a `duplicateResut`, as the REST API spells it, or a `duplicateResult`."""
+    result = error.get("duplicateResut") or error.get("duplicateResult")
+    matches = _listed(result.get("matchResults") if isinstance(result, dict) else None)
+    records = [
+        record.get("record")
+        for match in matches
+        if isinstance(match, dict)
+        for record in _listed(match.get("matchRecords"))
+        if isinstance(record, dict)
+    ]
+    ids = [record.get("Id") for record in records if isinstance(record, dict)]
+    return tuple(to_18(each) for each in ids if isinstance(each, str) and is_id(each))
+
+
+def _listed(told: object) -> list[Any]:
+    return told if isinstance(told, list) else []

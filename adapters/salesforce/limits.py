@@ -1,25 +1,12 @@
 """The org's API allocation as every reply tells it. Source: "Sforce-Limit-Info Header" in the REST API guide."""
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from schemas.allocation import Allocation
 
 HEADER: Final = "Sforce-Limit-Info"
 _USAGE: Final = re.compile(r"(?:^|[,;\s])api-usage=(\d+)/(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Allocation:
-    """Calls used of those allowed in 24 rolling hours, as seen at `seen_at` (epoch milliseconds)."""
-
-    used: int
-    limit: int
-    seen_at: int
-
-    @property
-    def left(self) -> int:
-        """Calls left; never below zero, though paid orgs may overshoot."""
-        return max(0, self.limit - self.used)
 
 
 def parse(header: str, seen_at: int) -> Allocation | None:

@@ -1,83 +1,43 @@
-"""The OAuth client credentials login: one at a time, and no secret in any text.
-
-Source: "OAuth 2.0 Client Credentials Flow" in Salesforce Help. The token's life is not told (there is no `expires_in`),
-so a 401 is what ends it.
-"""
+"""Sessions for whoever calls the org: one login at a time, however many ask, whichever way it goes."""
 
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Protocol
 
-import aiohttp
-import orjson
-
-from adapters.salesforce.settings import SalesforceSettings, is_safe
-from schemas.record_id import is_id, to_18
+from adapters.salesforce.grants import Grant, hold
+from adapters.salesforce.token_endpoint import TokenEndpoint
+from adapters.salesforce.token_forms import Form
 from schemas.session import LoginFailed, Session
 
-TOKEN_PATH: Final = "/services/oauth2/token"  # noqa: S105 - a path
-TRANSIENT: Final = frozenset(
-    {
-        "login_error",
-        "rate_limit_exceeded",
-        "server_error",
-        "service_unavailable",
-        "slow_down",
-        "system_down",
-        "temporarily_unavailable",
-        "unknown_error",
-    }
-)
-"""OAuth error codes that pass by themselves; every other one needs a person."""
 
-NO_ANSWER: Final = "no_answer"
-BAD_ANSWER: Final = "bad_answer"
+class Logins(Protocol):
+    """A way to sign in."""
+
+    async def log_in(self, refused: Session | None) -> Grant:
+        """A grant whose session is not `refused`, the one that the org has just answered with 401.
+
+        Raises:
+            LoginFailed: refused, or no answer.
+        """
+
+    async def close(self) -> None:
+        """Finish what must not be left half done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What the token endpoint gave. `issued_at` is epoch milliseconds; `org_id` is empty where it was not told."""
+class DirectLogins:
+    """What the settings hold is enough: each login asks anew. For client credentials, JWT bearer and passwords."""
 
-    session: Session
-    issued_at: int
-    org_id: str
+    def __init__(self, endpoint: TokenEndpoint, form: Callable[[], Form]) -> None:
+        self._endpoint = endpoint
+        self._form = form
 
+    async def log_in(self, refused: Session | None) -> Grant:
+        """As the port."""
+        return await self._endpoint.ask(self._form())
 
-def is_terminal(status: int, code: str) -> bool:
-    """True where the same login will be refused again until a person changes something."""
-    return 400 <= status < 500 and status not in (408, 429) and code not in TRANSIENT
-
-
-def hold(failure: LoginFailed) -> float:
-    """Seconds for which a failed login is not tried again: everyone who asks meanwhile gets the same answer.
-
-    An org allows 3,600 logins an hour and user, and wrong ones may lock the user out.
-    """
-    return 30.0 if failure.terminal or failure.code == "rate_limit_exceeded" else 1.0
-
-
-def read_grant(status: int, body: bytes, *, hide: tuple[str, ...] = ()) -> Grant:
-    """The grant in the token endpoint's reply.
-
-    Raises:
-        LoginFailed: refused, or not a reply of the token endpoint. Texts in `hide` never appear in the message.
-    """
-    parsed = _parse(body)
-    if status != 200:
-        raise _refusal(status, parsed, hide)
-    token, address = parsed.get("access_token"), parsed.get("instance_url")
-    if not isinstance(token, str) or not isinstance(address, str) or not token.isascii() or not token.isprintable():
-        raise LoginFailed("the login's answer holds no usable token and address", code=BAD_ANSWER)
-    if not token or not is_safe(address):
-        raise LoginFailed("the login names an instance that is not https", code=BAD_ANSWER)
-    issued_at = str(parsed.get("issued_at", ""))
-    return Grant(
-        session=Session(instance_url=address.rstrip("/"), access_token=token),
-        issued_at=int(issued_at) if issued_at.isascii() and issued_at.isdigit() else 0,
-        org_id=_org_id(parsed.get("id")),
-    )
+    async def close(self) -> None:
+        """Nothing is ever half done."""
 
 
 class Login:
@@ -85,18 +45,24 @@ class Login:
 
     def __init__(
         self,
-        http: aiohttp.ClientSession,
-        settings: SalesforceSettings,
+        logins: Logins,
         *,
         clock: Callable[[], float] = time.monotonic,
+        on_login: Callable[[LoginFailed | None], None] | None = None,
     ) -> None:
-        self._http = http
-        self._settings = settings
+        """`clock` tells seconds that only go forward; `on_login` hears of each login tried, and how it failed."""
+        self._logins = logins
         self._clock = clock
+        self._on_login = on_login
         self._one_at_a_time = asyncio.Lock()
         self._grant: Grant | None = None
         self._failure: LoginFailed | None = None
         self._failed_at = 0.0
+
+    @property
+    def refusal(self) -> LoginFailed | None:
+        """Why the last login failed, where only a person can help."""
+        return self._failure if self._failure is not None and self._failure.terminal else None
 
     async def current(self) -> Session:
         """The live session, made if there is none.
@@ -122,6 +88,10 @@ class Login:
         """
         return (await self._replace(refused)).session
 
+    def try_again(self) -> None:
+        """A person has changed something: what was refused a moment ago may be granted now."""
+        self._failure = None
+
     async def _replace(self, refused: Session | None) -> Grant:
         async with self._one_at_a_time:
             if self._grant is not None and self._grant.session != refused:
@@ -130,50 +100,15 @@ class Login:
                 raise LoginFailed(str(self._failure), code=self._failure.code, terminal=self._failure.terminal)
             self._grant = None
             try:
-                self._grant = await self._log_in()
+                self._grant = await self._logins.log_in(refused)
             except LoginFailed as failure:
                 self._failure, self._failed_at = failure, self._clock()
+                self._told(failure)
                 raise
             self._failure = None
+            self._told(None)
             return self._grant
 
-    async def _log_in(self) -> Grant:
-        client_id, secret = self._settings.client_id, self._settings.client_secret.get_secret_value()
-        form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
-        try:
-            async with self._http.post(
-                self._settings.login_url + TOKEN_PATH,
-                data=form,
-                headers={"Accept": "application/json"},
-                allow_redirects=False,  # a redirect would carry the secret elsewhere
-                timeout=aiohttp.ClientTimeout(
-                    total=self._settings.login_timeout, sock_connect=self._settings.connect_timeout
-                ),
-            ) as reply:
-                return read_grant(reply.status, await reply.read(), hide=(secret, client_id))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            message = f"no answer from {self._settings.login_url}: {type(error).__name__}"
-            raise LoginFailed(message, code=NO_ANSWER) from None
-
-
-def _parse(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
-
-
-def _refusal(status: int, parsed: dict[str, Any], hide: tuple[str, ...]) -> LoginFailed:
-    told = parsed.get("error")
-    if not isinstance(told, str) or not told:
-        return LoginFailed(f"login refused: HTTP {status}", code=f"http_{status}", terminal=is_terminal(status, ""))
-    text = f"{told}: {parsed.get('error_description', '')}"[:200]
-    for secret in hide:
-        text = text.replace(secret, "***")
-    return LoginFailed(f"login refused: {text}", code=told[:80], terminal=is_terminal(status, told))
-
-
-def _org_id(identity: object) -> str:
-    parts = str(identity).split("/")
-    return to_18(parts[-2]) if len(parts) > 2 and is_id(parts[-2]) else ""
+    def _told(self, failure: LoginFailed | None) -> None:
+        if self._on_login is not None:
+            self._on_login(failure)

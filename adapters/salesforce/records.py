@@ -1,4 +1,5 @@
-"""Records of one org, many in a call: update, upsert, delete, read, find, and what a merge put in their place."""
+"""Records of one org, many in a call: update, upsert, delete, read, find, and what a merge or a conversion put in
+their place."""
 
 import asyncio
 import random
@@ -12,7 +13,7 @@ from adapters.salesforce.errors import ROW_LOCK, CallFailed, Fault
 from adapters.salesforce.rest import Rest, unexpected, without_attributes
 from adapters.salesforce.retry import QuickRetries
 from schemas.record_id import is_id, to_18
-from schemas.records import Failure, RecordRead, RecordUpdate, RowResult
+from schemas.records import INVALID_ROW, Converted, Failure, RecordRead, RecordUpdate, RowResult
 from schemas.unavailable import Unavailable
 
 SPLITS: Final = 32
@@ -23,6 +24,9 @@ MERGEABLE: Final = frozenset({"Account", "Contact", "Lead"})
 """The objects whose deleted records tell by `MasterRecordId` what they were merged into (Object Reference)."""
 MERGES_IN_A_ROW: Final = 20
 """So many merges of one record into the next are followed, each at the cost of a query; nobody merges so often."""
+
+_CONTACT: Final = "ConvertedContactId"
+_BECAME: Final = (_CONTACT, "ConvertedAccountId", "ConvertedOpportunityId")
 
 
 class SalesforceRecords:
@@ -109,6 +113,24 @@ class SalesforceRecords:
             raise Unavailable(str(error)) from error
         return found
 
+    async def match(
+        self, sobject: str, field: str, values: Sequence[str], fields: Sequence[str]
+    ) -> list[Mapping[str, Any]]:
+        """Records whose field holds one of these texts, as few queries as their length allows; cases do not matter.
+
+        Raises:
+            Unavailable: as `read`.
+            ValueError: a name that is none, or a value too long for a query.
+        """
+        wanted = list(dict.fromkeys(["Id", *fields]))
+        found: list[Mapping[str, Any]] = []
+        try:
+            for query in soql.select_where_in(wanted, sobject, field, dict.fromkeys(values)):
+                found.extend([{**row, "Id": _id_of(row)} async for row in self._rest.query(query)])
+        except CallFailed as error:
+            raise Unavailable(str(error)) from error
+        return found
+
     async def successors(self, sobject: str, record_ids: Sequence[str]) -> dict[str, str]:
         """By 18-character id, for records that a merge has deleted: the id of the record that took their place.
 
@@ -162,12 +184,51 @@ class SalesforceRecords:
             raise Unavailable(str(error)) from error
         return merged
 
+    async def conversions(self, sobject: str, record_ids: Sequence[str]) -> dict[str, Converted]:
+        """By 18-character id, for leads that were converted: what they became. Any other object costs no call.
+
+        Raises:
+            Unavailable: as `read`.
+        """
+        if sobject != "Lead":
+            return {}
+        ids = list(dict.fromkeys(to_18(record_id) for record_id in record_ids if is_id(record_id)))
+        found = {}
+        try:
+            for query in soql.select_where_in(["Id", *_BECAME], sobject, "Id", ids, only_if="IsConverted"):
+                async for row in self._rest.query(query):
+                    if row.get(_CONTACT) is not None:
+                        found[_id_of(row)] = Converted(
+                            *(_id_of(row, each) if row.get(each) else "" for each in _BECAME)
+                        )
+        except CallFailed as error:
+            raise Unavailable(str(error)) from error
+        return found
+
+    async def converted(self, sobject: str, record_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The inverse of `conversions`: by contact of 18 characters, the leads that were converted to it.
+
+        Raises:
+            Unavailable: as `read`.
+        """
+        if sobject != "Lead":
+            return {}
+        ids = list(dict.fromkeys(to_18(record_id) for record_id in record_ids if is_id(record_id)))
+        leads: dict[str, list[str]] = {}
+        try:
+            for query in soql.select_where_in(["Id", _CONTACT], sobject, _CONTACT, ids, only_if="IsConverted"):
+                async for row in self._rest.query(query):
+                    leads.setdefault(_id_of(row, _CONTACT), []).append(_id_of(row))
+        except CallFailed as error:
+            raise Unavailable(str(error)) from error
+        return leads
+
     async def _masters(self, sobject: str, record_ids: Sequence[str], *, by: str = "Id") -> dict[str, str]:
         """The next record of each that was merged into one; of those ids, or into those ids."""
         masters = {}
         fields = ["Id", "MasterRecordId"]
-        for query in soql.select_where_in(fields, sobject, by, record_ids, only_if="IsDeleted"):
-            async for row in self._rest.query(query, deleted_too=True):
+        for query in soql.select_where_in(fields, sobject, by, record_ids, only_if="IsDeleted", deleted_too=True):
+            async for row in self._rest.query(query):
                 if row.get("MasterRecordId") is not None:
                     masters[_id_of(row)] = _id_of(row, "MasterRecordId")
         return masters
@@ -181,14 +242,15 @@ class SalesforceRecords:
             try:
                 rows[place] = operation.row(update)
             except ValueError as error:
-                fault = Fault(Failure.REJECTED, many.INVALID_ROW, str(error))
+                fault = Fault(Failure.REJECTED, INVALID_ROW, str(error))
                 outcomes[place] = many.failed(fault, update.record_id)
         attempt = _Attempt(self._rest, operation, updates, rows)
         pending = list(rows)
         tried = 0
         while pending:
-            for place, outcome in (await attempt.run(pending)).items():
-                outcomes[place] = outcome
+            for part in _parts(pending, 2**tried):
+                for place, outcome in (await attempt.run(part)).items():
+                    outcomes[place] = outcome
             tried += 1
             pending = [place for place in pending if _locked(outcomes[place])]
             wait = self._retries.wait(tried, self._chance())
@@ -196,6 +258,12 @@ class SalesforceRecords:
                 break
             await self._sleep(wait)
         return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _parts(places: list[int], count: int) -> list[list[int]]:
+    """As many parts, or fewer where there are fewer rows: a smaller call holds its locks for a shorter time."""
+    size = -(-len(places) // count)
+    return [places[start : start + size] for start in range(0, len(places), size)]
 
 
 class _Attempt:

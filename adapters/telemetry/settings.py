@@ -24,7 +24,7 @@ class LogLevel(StrEnum):
 
 
 class TelemetrySettings(BaseSettings):
-    """The groups `LOG_*` and `OPS_*`."""
+    """The groups `LOG_*`, `OPS_*` and `TRACE_*`."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
@@ -41,6 +41,22 @@ class TelemetrySettings(BaseSettings):
     ops_ping_seconds: float = Field(
         default=2, gt=0, le=60, description="How long /ready waits for what it asks, in seconds."
     )
+    ops_start_seconds: float = Field(
+        default=30,
+        ge=0,
+        le=600,
+        description="How long a process waits at its start for Kafka or MongoDB, while either is away, in seconds.",
+    )
     ops_stop_seconds: float = Field(
         default=45, gt=0, le=600, description="How long a process may take to stop before it gives up, in seconds."
+    )
+    trace_otlp_endpoint: str = Field(
+        default="",
+        description="Where traces are sent by OTLP over HTTP, as `http://localhost:4318/v1/traces`; empty: no traces.",
+    )
+    trace_ratio: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of the traces begun here that is recorded; what the sender of a webhook records is, always.",
     )

@@ -3,19 +3,40 @@
 import asyncio
 import itertools
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from consumers.catalog import Catalog
-from consumers.ports import Documents, DocumentsRefused, Doorbells, Parked, ParkedRecords, Record, SyncLog, Unavailable
-from consumers.reconciler.batch import NAMES_NO_RECORD, Batch, Fact
-from consumers.reconciler.incoming import ChangeFact, Incoming, PlatformFact, Unmapped, Unreadable, read
+from consumers.ports import (
+    Concluded,
+    Documents,
+    DocumentsRefused,
+    Doorbells,
+    Erasures,
+    ObjectGaps,
+    Parked,
+    ParkedRecords,
+    Record,
+    SyncLog,
+    Tellings,
+    Unavailable,
+)
+from consumers.reconciler.batch import Batch, Fact
+from consumers.reconciler.derive import Deriver
+from consumers.reconciler.forget import FORGOTTEN, NOT_SET_UP, erased_among, forget
+from consumers.reconciler.gaps import gaps_of
+from consumers.reconciler.incoming import ChangeFact, ErasedFact, Incoming, PlatformFact, Unmapped, Unreadable, read
+from consumers.reconciler.reading import read_documents
+from consumers.reconciler.tell import Key, tell_all, with_audit, with_news
 from consumers.rules.kinds import Kind
 from consumers.rules.state import DocumentState
 from consumers.rules.timing import Timing
-from schemas import topics
+from schemas import cloudevents, marks, topics
+from schemas.debugging import DECISION, NOTHING_DEBUGGED, Debugged
 from schemas.doorbell import ring_for
+from schemas.gap import ObjectGap
 from schemas.outcome import Outcome, Result
 
 DOCUMENT_REFUSED = "document_refused"
@@ -45,6 +66,25 @@ class Decided:
     """Documents that the writer should look at now."""
     unlinked: set[tuple[str, str]] = field(default_factory=set)
     """Kind and record id of the records that belong to no document and are to be looked at."""
+    owners: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Documents to be derived anew (rule 28), and the place of a fact that is the reason."""
+    audited: dict[tuple[str, str], tuple[Kind, DocumentState]] = field(default_factory=dict)
+    """Documents in which audit rows are, as they were written last."""
+    told: dict[tuple[str, str], tuple[Kind, DocumentState]] = field(default_factory=dict)
+    """Documents in which something is for the platform to be told, as they were written or found last."""
+    decisions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    """How facts about what somebody looks at closely were decided, by their places: rows of the log."""
+
+    def add(self, other: "Decided") -> None:
+        """Take in what became of other facts, decided later."""
+        self.results |= other.results
+        self.partings += other.partings
+        self.due |= other.due
+        self.unlinked |= other.unlinked
+        self.owners |= other.owners
+        self.audited |= other.audited
+        self.told |= other.told
+        self.decisions += other.decisions
 
 
 class Reconciler:
@@ -58,18 +98,36 @@ class Reconciler:
         log: SyncLog,
         parked: ParkedRecords,
         doorbells: Doorbells,
+        gaps: ObjectGaps,
         now: Callable[[], int],
         timing: Timing | None = None,
+        tellings: Tellings | None = None,
+        erasures: Erasures | None = None,
+        on_gap: Callable[[ObjectGap], None] = lambda _gap: None,
         on_conflict: Callable[[dict[str, Any]], None] = lambda _row: None,
+        debugged: Callable[[], Debugged] = lambda: NOTHING_DEBUGGED,
+        on_decision: Callable[[dict[str, Any]], None] = lambda _row: None,
     ) -> None:
+        """`tellings` is where the platform is told of what Salesforce changed; without it, it is told nothing.
+
+        `erasures` is the list of erased people; without it nobody can be erased, and who asks for it is parked.
+        `debugged` is what somebody looks at closely: `on_decision` is told each decision about it.
+        """
         self._catalog = catalog
         self._documents = documents
         self._log = log
         self._parked = parked
         self._doorbells = doorbells
+        self._gaps = gaps
         self._now = now
+        self._on_gap = on_gap
         self._timing = timing or Timing()
+        self._tellings = tellings
+        self._erasures = erasures
+        self._deriver = Deriver(documents, self._timing, now, tells=tellings is not None)
         self._on_conflict = on_conflict
+        self._debugged = debugged
+        self._on_decision = on_decision
 
     async def handle(self, records: Sequence[Record]) -> list[Result]:
         """One end for each record, in order.
@@ -80,30 +138,65 @@ class Reconciler:
         """
         catalog = self._catalog()
         incoming = [read(record, catalog) for record in records]
-        results = await self._park(records, incoming)
+        forgotten = await self._forget(records, incoming, catalog)
+        for place in forgotten:
+            incoming[place] = Unmapped("")  # from here on nothing names whom it was about
+        results = await self._park(records, incoming, catalog) | forgotten
         facts = [(place, fact) for place, fact in enumerate(incoming) if isinstance(fact, (PlatformFact, ChangeFact))]
         decided = await self._decide(catalog, facts)
         results |= decided.results
+        derived = await self._deriver.derive(catalog, decided.owners)
+        decided.due |= derived.due
+        decided.partings += [Parting(decided.owners[key], *key, why) for key, why in derived.refused.items()]
         await self._park_refused(records, decided.partings)
+        # Behind the documents: a gap whose records nobody has been told to read yet would be taken for closed.
+        for gap in await self._gaps.note(gaps_of((fact for _place, fact in facts), catalog)):
+            self._on_gap(gap)
         now = self._now()
-        rows = [_log_row(records[place], incoming[place], result, now) for place, result in results.items()]
+        rows = [_log_row(records[place], incoming[place], result, now, catalog) for place, result in results.items()]
+        rows += [_decision_row(records[place], row) for place, row in decided.decisions]
         bells = [doorbell(kind, state) for kind, state in decided.due.values()]
         bells += [stray(*named) for named in sorted(decided.unlinked)]
-        await _both(self._log.append(rows), self._doorbells.ring(bells))
-        return [results[place] for place in range(len(records))]
+        # None of these waits for another: whoever ends among them leaves what the repeat or the sweep does.
+        await _all(
+            self._doorbells.ring(bells),
+            self._report(rows, list(decided.audited.values())),
+            self._tell(list(decided.told.values())),
+        )
+        ends = [results[place] for place in range(len(records))]
+        await self._parked.conclude(concluded(records, ends, now))
+        return ends
 
     async def _decide(self, catalog: Catalog, facts: list[tuple[int, Fact]]) -> Decided:
         """Decide and write until each fact is taken in, or its document will not be written."""
-        end = Decided()
-        for _round in range(ROUNDS):
+        end, late, lost_at = Decided(), 0, dict[Key, int | None]()
+        for number in range(ROUNDS):
+            if number and self._erasures is not None:  # whoever took the documents meanwhile may have erased them
+                gone = await erased_among(self._erasures, facts)
+                end.results |= dict.fromkeys(gone, FORGOTTEN)
+                facts = [(place, fact) for place, fact in facts if place not in gone]
             if not facts:
                 break
-            batch = Batch(catalog, self._timing, self._now(), decisions())
-            await self._read(batch, facts)
+            batch = Batch(
+                catalog,
+                self._timing,
+                self._now(),
+                decisions(),
+                decided_at=time.monotonic(),
+                tells=self._tellings is not None,
+                debugged=self._debugged(),
+            )
+            await read_documents(self._documents, batch, facts)
+            # Where nobody has written the document since, nobody was first: the decision came too late.
+            late += any(touched.state.revision == lost_at.get(key, -1) for key, touched in batch.documents.items())
+            batch.patience = patience(late)
             batch.decide(facts)
             end.unlinked |= batch.unlinked
+            end.owners |= batch.owners
             lost, refused = await self._write(batch)
-            await self._drain(batch, lost | refused.keys())
+            lost_at = {key: batch.documents[key].state.revision for key in lost}
+            end.audited |= with_audit(batch, lost | refused.keys())
+            end.told |= with_news(batch, lost | refused.keys())
             again = {place for key in lost for place in batch.documents[key].facts}
             left = {place: key for key in refused for place in batch.documents[key].facts if place not in again}
             end.due |= {
@@ -114,6 +207,7 @@ class Reconciler:
             end.results |= {
                 place: result for place, result in batch.results.items() if place not in again | left.keys()
             }
+            end.decisions += [each for each in batch.decisions() if each[0] not in again | left.keys()]
             if len(facts) == 1:
                 end.partings += [Parting(place, *key, refused[key]) for place, key in left.items()]
                 end.results |= {place: Result(Outcome.PARKED, DOCUMENT_REFUSED) for place in left}
@@ -121,30 +215,11 @@ class Reconciler:
                 # One fact may be to blame for what befell all that spoke of its document.
                 for place, fact in facts:
                     if place in left:
-                        alone = await self._decide(catalog, [(place, fact)])
-                        end.results |= alone.results
-                        end.partings += alone.partings
-                        end.due |= alone.due
-                        end.unlinked |= alone.unlinked
+                        end.add(await self._decide(catalog, [(place, fact)]))
             facts = [(place, fact) for place, fact in facts if place in again]
         if facts:
             raise Unavailable("the same documents are being written by others without end")
         return end
-
-    async def _read(self, batch: Batch, facts: list[tuple[int, Fact]]) -> None:
-        ids: dict[str, tuple[Kind, set[str]]] = {}
-        links: dict[str, tuple[Kind, set[str]]] = {}
-        for _place, fact in facts:
-            match fact:
-                case PlatformFact():
-                    ids.setdefault(fact.kind.name, (fact.kind, set()))[1].add(fact.document_id)
-                case ChangeFact():
-                    for kind in fact.kinds:
-                        links.setdefault(kind.name, (kind, set()))[1].add(fact.change.record_id)
-        for kind, wanted in links.values():
-            batch.add_linked(kind, await self._documents.read_linked(kind.collection, sorted(wanted)))
-        for kind, wanted in ids.values():
-            batch.add(kind, await self._documents.read(kind.collection, sorted(wanted)))
 
     async def _write(self, batch: Batch) -> tuple[set[tuple[str, str]], dict[tuple[str, str], str]]:
         """The documents that another took meanwhile, and those that the store will not write, with its reason."""
@@ -161,34 +236,55 @@ class Reconciler:
             lost |= {(kind, document_id) for document_id in losers}
         return lost, refused
 
-    async def _drain(self, batch: Batch, unwritten: Set[tuple[str, str]]) -> None:
-        """Audit rows are safe in their documents: now they go to the log, and out of the documents."""
-        rows: list[dict[str, Any]] = []
-        drained: dict[str, dict[str, list[str]]] = {}
-        for key, touched in batch.documents.items():
-            if key in unwritten or not touched.state.audit or not touched.changed:
-                continue
-            rows.extend(touched.state.audit)
-            drained.setdefault(touched.kind.collection, {})[key[1]] = [row["_id"] for row in touched.state.audit]
-        for row in await self._log.append(rows):  # another may have drained some of them meanwhile
-            self._on_conflict(row)
-        for collection, by_document in drained.items():
+    async def _report(self, rows: Sequence[dict[str, Any]], audited: Sequence[tuple[Kind, DocumentState]]) -> None:
+        """Audit rows are safe in their documents: now they go to the log with the others, and out of the documents."""
+        left: dict[str, dict[str, list[str]]] = {}
+        for kind, state in audited:
+            left.setdefault(kind.collection, {})[state.id] = [row["_id"] for row in state.audit]
+        for row in await self._log.append([*rows, *(row for _kind, state in audited for row in state.audit)]):
+            if row["type"] == "audit":  # and not in the log yet: another may have drained it meanwhile
+                self._on_conflict(row)
+            elif row["type"] == DECISION:
+                self._on_decision(row)
+        for collection, by_document in left.items():
             await self._documents.clear_audit(collection, by_document)
 
-    async def _park(self, records: Sequence[Record], incoming: Sequence[Incoming]) -> dict[int, Result]:
+    async def _tell(self, told: Sequence[tuple[Kind, DocumentState]]) -> None:
+        if self._tellings is not None:
+            await tell_all(self._documents, self._tellings, told)
+
+    async def _forget(
+        self, records: Sequence[Record], incoming: Sequence[Incoming], catalog: Catalog
+    ) -> dict[int, Result]:
+        if self._erasures is None:
+            return {}
+        return await forget(self._erasures, records, incoming, catalog, self._now())
+
+    async def _park(
+        self, records: Sequence[Record], incoming: Sequence[Incoming], catalog: Catalog
+    ) -> dict[int, Result]:
         results: dict[int, Result] = {}
         unreadable: list[Parked] = []
         for place, fact in enumerate(incoming):
             match fact:
                 case Unreadable(reason, detail):
                     results[place] = Result(Outcome.PARKED, reason)
-                    unreadable.append(parked_record(records[place], reason, detail, self._now()))
+                    kind, document_id = named_by_key(records[place], catalog)
+                    unreadable.append(
+                        parked_record(records[place], reason, detail, self._now(), kind=kind, document_id=document_id)
+                    )
                 case Unmapped(reason):
                     results[place] = Result(Outcome.IGNORED, reason)
-                case ChangeFact(_, change) if change.names_no_record:
-                    # What it stands for is a whole object to repair: kept for a person until repair does it by itself.
-                    detail = f"{change.type} of {change.entity} names no record"
-                    unreadable.append(parked_record(records[place], NAMES_NO_RECORD, detail, self._now()))
+                case ErasedFact(of_kind, document_id, _):
+                    why = "ERASED_KEY is not set"
+                    results[place] = Result(Outcome.PARKED, NOT_SET_UP)
+                    unreadable.append(
+                        parked_record(
+                            records[place], NOT_SET_UP, why, self._now(), kind=of_kind.name, document_id=document_id
+                        )
+                    )
+                case _:
+                    pass
         await self._parked.park(unreadable)
         return results
 
@@ -208,11 +304,17 @@ class Reconciler:
         )
 
 
-async def _both(one: Awaitable[object], other: Awaitable[object]) -> None:
-    """Await both at once; what either raises is raised when both have ended."""
-    for outcome in await asyncio.gather(one, other, return_exceptions=True):
+async def _all(*each: Awaitable[object]) -> None:
+    """Await all at once; what one of them raises is raised when all have ended."""
+    for outcome in await asyncio.gather(*each, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
+
+
+def patience(late: int) -> int:
+    """How many times as long as usual a decision may take into its document, after so many that came too late: the
+    slower the store, the longer it is waited for, up to some hours. That others were first says nothing of that."""
+    return 1 << min(max(late - 1, 0), 12)
 
 
 def decisions() -> Callable[[], str]:
@@ -250,10 +352,34 @@ def parked_record(
         at=at,
         kind=kind,
         document_id=document_id,
+        timestamp=record.timestamp,
+        redriven=marks.redriven(record.headers),
     )
 
 
-def _log_row(record: Record, incoming: Incoming, result: Result, at: int) -> dict[str, Any]:
+def named_by_key(record: Record, catalog: Catalog) -> tuple[str, str]:
+    """Kind and document id of a platform event, by the key that the webhook gave it: its bytes may say neither."""
+    if record.topic != topics.PLATFORM_EVENTS or record.key is None:
+        return "", ""
+    kind, colon, document_id = record.key.decode("utf-8", "replace").partition(":")
+    return (kind, document_id) if colon and kind in catalog.kinds else ("", "")
+
+
+def concluded(records: Sequence[Record], results: Sequence[Result], at: int) -> list[Concluded]:
+    """The redriven ones among these that were not parked again."""
+    return [
+        Concluded(mark, result.outcome, result.reason, at)
+        for record, result in zip(records, results, strict=True)
+        if result.outcome is not Outcome.PARKED and (mark := marks.redriven(record.headers)) is not None
+    ]
+
+
+def _decision_row(record: Record, row: dict[str, Any]) -> dict[str, Any]:
+    """Each time that the same event or change comes it is decided on: what makes a repeat is the record's own place."""
+    return row | {"_id": f"{row['_id']}:{record.topic}:{record.partition}:{record.offset}"}
+
+
+def _log_row(record: Record, incoming: Incoming, result: Result, at: int, catalog: Catalog) -> dict[str, Any]:
     """The plain row of one record: its id makes a repeat the same row."""
     row: dict[str, Any] = {
         "_id": f"{record.topic}:{record.partition}:{record.offset}",
@@ -262,12 +388,21 @@ def _log_row(record: Record, incoming: Incoming, result: Result, at: int) -> dic
         "outcome": str(result.outcome),
         "reason": result.reason,
         "at": at,
+        "mapping": catalog.version,
     }
+    if mark := record.headers.get(marks.REDRIVE) or record.headers.get(marks.REPLAY):
+        row["again"] = mark
     match incoming:
+        case ErasedFact(kind, document_id, event_id):
+            row |= {"kind": kind.name, "document": document_id, "event": event_id}
         case PlatformFact(kind, document_id, assertion):
             row |= {"kind": kind.name, "document": document_id, "event": assertion.event_id}
         case ChangeFact(_, change):
             row |= {"record": change.record_id, "event": change.event_id}
-        case _:
+        case Unreadable():
+            of_kind, document_id = named_by_key(record, catalog)
+            if of_kind:
+                row |= {"kind": of_kind, "document": document_id, "event": record.headers.get(cloudevents.ID, "")}
+        case Unmapped():
             pass
     return row

@@ -3,10 +3,16 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from consumers.rules.conflict import Merged, Verdict
 from consumers.rules.kinds import FieldRule
 from consumers.rules.state import DocumentState, FieldState, Side
 
 NOBODY: Final = "nobody"
+BOTH: Final = "both"
+MASK: Final = "•••"
+"""In place of a value of a field that the mapping marks as sensitive."""
+CONFLICT_RULES: Final = frozenset({"13", "18"})
+"""Merge rules that ask a policy; the audit has rows of others too, as of what a trigger made of a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ def row(
     *,
     platform: tuple[Any, int],
     salesforce: tuple[Any, int],
-    winner: Side | None,
+    winner: Verdict,
     by: str,
     occasion: Occasion,
     note: str = "",
@@ -42,13 +48,18 @@ def row(
 
     `by` names the merge rule and, for a conflict, the policy: `13.latest_wins`. `author` is whose edit was lost, where
     that is not the side that lost: the document may have shown an edit of Salesforce's. Without a winner nothing is
-    lost yet: a person will choose. `lost` is given where it is neither of the two values: side, value and time.
+    lost yet: a person will choose. Where both win, `result` is what was made of them. `lost` is given where it is
+    neither of the two values: side, value and time. Of a sensitive field there is a mask instead of each value.
     """
-    loser = None if winner is None else Side.PLATFORM if winner is Side.SALESFORCE else Side.SALESFORCE
+    loser = None if not isinstance(winner, Side) else winner.other
     value, made_at = platform if loser is Side.PLATFORM else salesforce
     if loser is not None and lost is None:
         lost = author or loser, value, made_at
-    return {
+
+    def kept(shown: Any) -> Any:
+        return MASK if rule.sensitive and shown is not None else shown
+
+    found = {
         "_id": f"{state.kind}:{state.id}:{occasion.event}:{rule.name}:{by}",
         "type": "audit",
         "kind": state.kind,
@@ -56,14 +67,15 @@ def row(
         "record": state.link.record_id if state.link else "",
         "field": rule.name,
         "path": rule.dotted,
-        "platform": {"value": platform[0], "at": platform[1]},
-        "salesforce": {"value": salesforce[0], "at": salesforce[1]},
-        "winner": str(winner or NOBODY),
+        "platform": {"value": kept(platform[0]), "at": platform[1]},
+        "salesforce": {"value": kept(salesforce[0]), "at": salesforce[1]},
+        "winner": BOTH if isinstance(winner, Merged) else str(winner or NOBODY),
         "loser": str(loser or NOBODY),
-        "lost": None if lost is None else {"side": str(lost[0]), "value": lost[1], "at": lost[2]},
+        "lost": None if lost is None else {"side": str(lost[0]), "value": kept(lost[1]), "at": lost[2]},
         "rule": by,
         "note": note,
         "event": occasion.event,
         "at": occasion.now,
         "shown_revision": field.shown_revision,
     }
+    return {**found, "result": kept(winner.value)} if isinstance(winner, Merged) else found

@@ -6,10 +6,10 @@ from consumers.rules import audit
 from consumers.rules.agreement import settle
 from consumers.rules.audit import Occasion
 from consumers.rules.kinds import FieldRule, Kind
+from consumers.rules.showing import take_over
 from consumers.rules.state import DocumentState, SalesforceRegister, Side, Write, WriteState
-from consumers.rules.verdicts import overwritten, settle_conflict, take_over, tell_buried
+from consumers.rules.verdicts import overwritten, settle_conflict, tell_buried
 from schemas.change import Change
-from schemas.position import CommitPosition
 
 
 def within_row_mark(state: DocumentState, change: Change, kind: Kind, write: Write | None, occasion: Occasion) -> None:
@@ -23,7 +23,7 @@ def within_row_mark(state: DocumentState, change: Change, kind: Kind, write: Wri
             continue
         burying = _buried_by(state, change, rule)
         if burying is None or rule.same(value, burying.values[name]):
-            _shown_by_row(state, rule, value, change.position, occasion)
+            _shown_by_row(state, rule, value, change, occasion)
         else:
             _bring_to_light(state, rule, value, change, burying, occasion)
 
@@ -101,6 +101,7 @@ def _bring_to_light(
     if field.agreed is not None and change.position > field.agreed:
         take_over(state, field, rule, value, change.position, at=occasion.shown_at)
     else:
+        agreed = field.agreed
         settle_conflict(
             state,
             field,
@@ -111,6 +112,9 @@ def _bring_to_light(
             occasion=occasion,
             note="buried by our write before it was heard",
         )
+        if field.merged:
+            # Since that commit the record holds the platform's part: who edits there has it behind them.
+            field.agreed = agreed
     settle(state, field, rule)
 
 
@@ -123,13 +127,11 @@ def _is_ours(state: DocumentState, rule: FieldRule, held: Any) -> bool:
     )
 
 
-def _shown_by_row(
-    state: DocumentState, rule: FieldRule, value: Any, position: CommitPosition, occasion: Occasion
-) -> None:
+def _shown_by_row(state: DocumentState, rule: FieldRule, value: Any, change: Change, occasion: Occasion) -> None:
     """An edit that a row has shown, or a later one. Whose it was, and that it is one, the row could not tell."""
-    field = state.field(rule.name)
+    field, position = state.field(rule.name), change.position
     held = field.salesforce
-    if held is None or rule.same(value, field.value):
+    if held is None or rule.same(value, field.value) or _carried_over(state, rule, value, change):
         return
     if not rule.pulls:
         if field.overruled and rule.same(value, held.value):
@@ -140,3 +142,15 @@ def _shown_by_row(
         tell_buried(state, field, rule, value, position, occasion)
         take_over(state, field, rule, value, position, at=occasion.shown_at)
         settle(state, field, rule)
+
+
+def _carried_over(state: DocumentState, rule: FieldRule, value: Any, change: Change) -> bool:
+    """Rule 23: the event of a merge tells all that the new record has; what our write had put there is no edit."""
+    link = state.link
+    return (
+        link is not None
+        and bool(link.former)
+        and change.record_id == link.record_id
+        and change.position.timestamp <= link.linked_at
+        and _is_ours(state, rule, value)
+    )

@@ -1,9 +1,29 @@
 """A kind of the mapping, made ready for the rules: field by field, with its transforms compiled."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.mapping import Direction, FieldMapping, Mapping, OnDelete, Policy, Unlinked
+from schemas.change import Change
+from schemas.derivation import Derivation
+from schemas.enrichment import EnrichmentMapping
+from schemas.lookup import record_named
+from schemas.mapping import (
+    Creation,
+    Direction,
+    FieldMapping,
+    Mapping,
+    Matching,
+    OnDelete,
+    OnMerge,
+    Policy,
+    Preference,
+    Privacy,
+    Unlinked,
+    WholeRecords,
+)
+from schemas.place import LEAD_PREFIX, Place
+from schemas.record_filter import Condition
 from schemas.transforms import CompiledField, InvalidValue, compile_field
 
 
@@ -24,6 +44,24 @@ class FieldRule:
     """The version of the mapping that first mapped the field to its path."""
     fills_only: bool = False
     """A value in Salesforce is never overwritten."""
+    lookup: tuple[str, ...] = ()
+    """The kinds of the documents that the values name; none for a field that is no lookup."""
+    lead: str = ""
+    """Of a lookup: the field that names its parent while that is a Lead."""
+    contact_only: bool = False
+    """Of a lookup: its parent may be a Lead, and is named once it is a Contact."""
+    required: bool = False
+    """No record is made before the document that it names has one."""
+    snapshot: bool = False
+    """An unnamed value is what the platform's database held at the event's time, and no page that may be old."""
+    create_only: bool = False
+    """Salesforce takes it with a new record and never after."""
+    sensitive: bool = False
+    """The audit keeps no value of it."""
+    consent: Condition | None = None
+    """It is only written while this holds of the document."""
+    derive: Derivation | None = None
+    """What its value follows from; nobody asserts it (rule 28)."""
 
     def key(self, value: Any) -> Any:
         """The form in which values of both sides are compared (rule 27)."""
@@ -37,6 +75,13 @@ class FieldRule:
         if one.__class__ is other.__class__ and one == other:
             return True
         return bool(self.values.key(one) == self.values.key(other))
+
+    def moved_by_salesforce(self, value: Any) -> bool:
+        """Whether a value of Salesforce's names a parent by its record though nobody can change this field.
+
+        Then the parent was merged or converted, and its own link tells the same in a moment: it is no edit.
+        """
+        return self.create_only and bool(self.lookup) and record_named(value) is not None
 
     def outgoing(self, value: Any) -> Any:
         """What is written to Salesforce. A value that came from there in a form of its own goes back as it came."""
@@ -65,17 +110,66 @@ class Kind:
     within: dict[str, frozenset[str]]
     """The mapped paths within a path, itself or below it, as `address.city` within `address`."""
     may_hold: tuple[FieldRule, ...]
-    """The fields whose policy can hold a value back."""
+    """The fields that can hold a value back: by their policy, for want of consent, or since Salesforce takes no other
+    any more."""
+    own: Place
+    """Its own object, by whose names all its fields go."""
+    lead: Place | None = None
+    """Where a person of the kind may be kept before."""
+    lead_prefer: tuple[Preference, ...] = ()
+    """Which of several Leads that match is taken."""
+    create: Creation = Creation.SOBJECT
+    """What is made for a document that no record matches."""
+    consent: Condition | None = None
+    """For which documents a record may be made; for all, without one."""
+    on_merge: OnMerge = OnMerge.PARK
+    """What follows where the records of two documents became one."""
+    lookups: tuple[FieldRule, ...] = ()
+    """The fields that name documents of other kinds, or of this one."""
+    matching: Matching | None = None
+    """How a document without a record finds the one of the same thing."""
+    push_filter: Condition | None = None
+    """Which documents are written; all, without one."""
+    pull_filter: Condition | None = None
+    """Which records without a document become one; all, without one."""
+    derived: tuple[FieldRule, ...] = ()
+    """The fields whose values follow from other documents (rule 28)."""
+    enrichment: EnrichmentMapping | None = None
+    """How a person of the kind is looked up while they register."""
 
-    def read_fields(self) -> tuple[str, ...]:
-        """The Salesforce fields of a row read whole."""
-        return ("Id", "SystemModstamp", self.external_id, self.token, *self.by_name)
+    def place_of(self, record_id: str) -> Place:
+        """The object of a record. Without one: that in which a record would be made."""
+        if self.lead is not None and (
+            record_id.startswith(LEAD_PREFIX) or (not record_id and self.create is Creation.LEAD)
+        ):
+            return self.lead
+        return self.own
+
+    def places(self) -> tuple[Place, ...]:
+        """The objects that its records are kept in, its own first."""
+        return (self.own,) if self.lead is None else (self.own, self.lead)
+
+    def keeps(self, rule: FieldRule, place: Place) -> bool:
+        """Whether records of the object have the field: a Lead has not all of them, and some alone."""
+        return self.lead is None or rule.name in place.names
+
+    def told(self, change: Change) -> Change:
+        """A change by the kind's names for the fields."""
+        if self.lead is None or change.entity != self.lead.sobject:
+            return change
+        known = self.lead.incoming(dict.fromkeys(change.differences)) if change.differences else ()
+        return change.model_copy(
+            update={"fields": dict(self.lead.incoming(change.fields)), "differences": tuple(known)}
+        )
 
 
 def compile_kind(name: str, mapping: Mapping) -> Kind:
     """A kind of the mapping as the rules use it."""
     kind, since = mapping.kinds[name], mapping.since.get(name, {})
-    rules = tuple(_field_rule(field, since.get(field.salesforce, 0)) for field in kind.fields)
+    snapshots = kind.whole_records is WholeRecords.SNAPSHOTS
+    in_leads = {other for other, each in mapping.kinds.items() if each.lead is not None}
+    rules = tuple(_field_rule(field, since.get(field.salesforce, 0), snapshots, in_leads) for field in kind.fields)
+    own, *others = kind.places()
     return Kind(
         name=name,
         version=mapping.version,
@@ -88,12 +182,24 @@ def compile_kind(name: str, mapping: Mapping) -> Kind:
         by_path={rule.dotted: rule for rule in rules},
         on_delete=kind.on_delete,
         on_unlinked=kind.on_unlinked,
+        matching=kind.match,
+        push_filter=kind.filters.push,
+        pull_filter=kind.filters.pull,
         within=_within(rules),
-        may_hold=tuple(rule for rule in rules if rule.fills_only or Policy.REVIEW in (rule.policy, rule.first)),
+        lookups=tuple(rule for rule in rules if rule.lookup),
+        derived=tuple(rule for rule in rules if rule.derive is not None),
+        may_hold=tuple(rule for rule in rules if _may_hold(rule)),
+        own=own,
+        lead=others[0] if others else None,
+        lead_prefer=() if kind.lead is None else kind.lead.prefer,
+        create=kind.create,
+        consent=kind.consent,
+        on_merge=kind.on_merge,
+        enrichment=kind.enrichment,
     )
 
 
-def _field_rule(field: FieldMapping, since: int) -> FieldRule:
+def _field_rule(field: FieldMapping, since: int, snapshots: bool, in_leads: Set[str]) -> FieldRule:
     return FieldRule(
         path=tuple(field.platform.split(".")),
         dotted=field.platform,
@@ -105,7 +211,21 @@ def _field_rule(field: FieldMapping, since: int) -> FieldRule:
         values=compile_field(field),
         since=since,
         fills_only=field.policy is Policy.FILL_ONLY,
+        lookup=field.lookups,
+        lead=field.lead or "",
+        contact_only=field.lead is None and not in_leads.isdisjoint(field.lookups),
+        required=field.required,
+        snapshot=snapshots and field.direction is Direction.PUSH,
+        create_only=field.create_only,
+        sensitive=field.privacy is Privacy.SENSITIVE,
+        consent=field.consent,
+        derive=field.derive,
     )
+
+
+def _may_hold(rule: FieldRule) -> bool:
+    asks = Policy.REVIEW in (rule.policy, rule.first)
+    return asks or rule.fills_only or rule.create_only or rule.consent is not None
 
 
 def _within(rules: tuple[FieldRule, ...]) -> dict[str, frozenset[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 from consumers.rules.audit import Occasion
 from consumers.rules.existence import is_to_be_deleted, makes_anew
 from consumers.rules.kinds import Kind
+from consumers.rules.making import given_up
 from consumers.rules.review import open_reviews
 from consumers.rules.state import DocumentState, Side
 from consumers.rules.stored import load, value_at
@@ -58,6 +59,8 @@ def effects(
     """
     document_id = document["_id"]
     state = load(document, document_id, after)
+    if state.revision is None:
+        return []  # the platform has made it by itself, and no event has spoken of it
     decided_by = state.mapping
     shown = partial(value_at, document)
     if not bring_up(state, after, Occasion("plan", now, now + timing.visible_after), shown):
@@ -104,7 +107,7 @@ def _standing(state: DocumentState, kind: Kind) -> _Standing:
     if link is not None and link.gone and not anew:
         return _Standing()
     values = due_values(state, kind)
-    if state.refusal is not None and state.refusal.values == values:
+    if given_up(state, kind, values):
         values = {}
     due = frozenset(values)
     if state.record is None:

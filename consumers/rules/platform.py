@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, assert_never
 
 from consumers.rules import audit, conflict, review
 from consumers.rules.agreement import settle
 from consumers.rules.audit import Occasion
+from consumers.rules.conflict import Merged, Verdict
+from consumers.rules.existence import made_again, merged_into
 from consumers.rules.kinds import FieldRule, Kind
+from consumers.rules.showing import merge, show_theirs
 from consumers.rules.state import (
     SHOWN_VALUES_KEPT,
     DocumentState,
@@ -16,8 +19,9 @@ from consumers.rules.state import (
     PlatformRegister,
     Side,
 )
-from schemas.mapping import Policy
 from schemas.outcome import Outcome, Result
+
+NO_MAPPED_FIELD: Final = Result(Outcome.APPLIED, "no mapped field")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,15 @@ def assert_platform(state: DocumentState, assertion: Assertion, kind: Kind, occa
     known = state.fields.set_ones() if changed is not None else ()
     for path, value in assertion.fields.items():
         rule = rules.get(path)
-        if rule is None:
+        if rule is None or rule.derive is not None:
             continue
         if changed is not None and path not in changed and rule.name in known:
             continue
         field = state.field(rule.name)
-        ends[_assert_field(state, field, rule, value, assertion, occasion)] += 1
+        end = _assert_field(state, field, rule, value, assertion, occasion)
+        ends[end] += 1
+        if end is Outcome.APPLIED and (into := merged_into(state)):
+            _tell_unwritten(state, field, rule, into, assertion, occasion)
     review.end_overtaken(state, kind, occasion)
     if ends[Outcome.APPLIED]:
         return Result(Outcome.APPLIED)
@@ -60,7 +67,7 @@ def assert_platform(state: DocumentState, assertion: Assertion, kind: Kind, occa
         return Result(Outcome.STALE, "rule 3: an event that occurred later was heard before")
     if ends[Outcome.DUPLICATE]:
         return Result(Outcome.DUPLICATE, "rule 2: this event id was heard before")
-    return Result(Outcome.APPLIED, "no mapped field")
+    return NO_MAPPED_FIELD
 
 
 def _assert_existence(state: DocumentState, assertion: Assertion) -> Result | None:
@@ -71,6 +78,8 @@ def _assert_existence(state: DocumentState, assertion: Assertion) -> Result | No
         if assertion.occurred_at < known.heard:
             if assertion.deletes or not known.exists:
                 return Result(Outcome.STALE, "rule 22: the thing was heard of later")
+            if known.first:
+                known.first = min(known.first, assertion.occurred_at)
             return None
         if assertion.occurred_at == known.heard:
             if assertion.event_id in known.events:
@@ -78,10 +87,41 @@ def _assert_existence(state: DocumentState, assertion: Assertion) -> Result | No
                     Result(Outcome.DUPLICATE, "rule 2: this event id was heard before") if assertion.deletes else None
                 )
             known.events = (*known.events, assertion.event_id)
+            if exists and not known.exists:
+                made_again(state, at=assertion.occurred_at)
             known.exists = exists
             return Result(Outcome.APPLIED, "deleted by the platform") if assertion.deletes else None
-    state.existence = Existence(exists=exists, heard=assertion.occurred_at, events=(assertion.event_id,))
+    if known is not None and exists and not known.exists:
+        made_again(state, at=assertion.occurred_at)
+    if known is not None:
+        first = known.first
+    else:
+        # Of what was there before us, or came from Salesforce, nobody has told when it was made.
+        first = 0 if state.revision is not None or state.fields.set_ones() else assertion.occurred_at
+    state.existence = Existence(exists, assertion.occurred_at, (assertion.event_id,), first)
     return Result(Outcome.APPLIED, "deleted by the platform") if assertion.deletes else None
+
+
+def _tell_unwritten(
+    state: DocumentState, field: FieldState, rule: FieldRule, into: str, assertion: Assertion, occasion: Occasion
+) -> None:
+    """An edit of a document that was merged into another (rule 23): it stays here, and nobody should miss it there."""
+    if not rule.pushes or field.source is not Side.PLATFORM or field.shown_revision != state.next_revision:
+        return
+    held = field.salesforce
+    state.audit.append(
+        audit.row(
+            state,
+            rule,
+            field,
+            platform=(field.value, assertion.occurred_at),
+            salesforce=(None, 0) if held is None else (held.value, held.position.timestamp),
+            winner=None,
+            by="23.merged",
+            note=f"kept in this document and not written, since it was merged into {into}",
+            occasion=occasion,
+        )
+    )
 
 
 def _assert_field(
@@ -158,7 +198,9 @@ def _only_views_since(
         return False
     if assertion.changed is not None:
         return True
-    remembered = field.source is Side.PLATFORM or len(field.shown) < SHOWN_VALUES_KEPT
+    if rule.snapshot:
+        return False
+    remembered = field.is_platforms or len(field.shown) < SHOWN_VALUES_KEPT
     return remembered and not _is_no_change(field, rule, value)
 
 
@@ -172,7 +214,7 @@ def _stale(
     occasion: Occasion,
 ) -> Outcome:
     """Rule 3; audited where the value may be a late edit, and may as well be an old view that was forgotten."""
-    if assertion.changed is not None or assertion.occurred_at <= known.changed or not rule.pushes:
+    if assertion.changed is not None or assertion.occurred_at <= known.changed or not rule.pushes or rule.snapshot:
         return Outcome.STALE
     if _is_no_change(field, rule, value):
         return Outcome.STALE
@@ -194,12 +236,17 @@ def _stale(
 
 
 def _is_no_change(field: FieldState, rule: FieldRule, value: Any) -> bool:
-    """Rule 4: an unnamed value that the platform said before, or that the document shows or has shown."""
+    """Rule 4: an unnamed value that the platform said before, or that the document shows or has shown.
+
+    Where it is known to be no page but what the platform's database held, only what the document shows.
+    """
     if field.platform is None or field.source is None:
         # On first contact an empty value asserts nothing: only a person who names the field clears what Salesforce has.
         if rule.key(value) is None:
             return True
         return field.source is not None and _was_shown(field, rule, value)
+    if rule.snapshot:
+        return rule.same(value, field.value)
     return rule.same(value, field.platform.value) or _was_shown(field, rule, value)
 
 
@@ -235,18 +282,18 @@ def _change(
 ) -> None:
     """A value that differs from the current one: rules 5, 6, 7, and 18 where the platform was never heard."""
     named = assertion.changed is not None
-    salesforce = (field.value, field.made_at)
+    platform, (_, salesforce) = (value, assertion.occurred_at), conflict.claims(field)
     by, note = "5", ""
-    winner: Side | None = Side.PLATFORM
-    if field.source is Side.SALESFORCE:
+    winner: Verdict = Side.PLATFORM
+    if not field.is_platforms:
         seen = _could_have_seen(field, assertion)
         if heard_before is None and not named and assertion.seen is None:
             by = f"18.{rule.first}"
-            winner = _winner(rule.first, rule, assertion, field)
+            winner = conflict.settle_by(rule.first, rule, platform=platform, salesforce=salesforce)
         elif not seen:
             by = f"13.{rule.policy}"
-            winner = _winner(rule.policy, rule, assertion, field)
-        elif assertion.seen is None and not named and (heard_before or 0) <= field.shown_at:
+            winner = conflict.settle_by(rule.policy, rule, platform=platform, salesforce=salesforce)
+        elif assertion.seen is None and not named and (heard_before or 0) <= field.part_of_theirs.shown_at:
             by, note = "6", "presumed"
     if by != "5":
         state.audit.append(
@@ -254,7 +301,7 @@ def _change(
                 state,
                 rule,
                 field,
-                platform=(value, assertion.occurred_at),
+                platform=platform,
                 salesforce=salesforce,
                 winner=winner,
                 by=by,
@@ -263,30 +310,30 @@ def _change(
             )
         )
     _hear(field, rule, value, assertion, moved=True)
-    if winner is Side.PLATFORM:
-        _show(state, field, value, assertion, at=occasion.shown_at)
-    elif winner is None:
-        review.hold(field, Side.PLATFORM, value, made_at=assertion.occurred_at, occasion=occasion)
+    match winner:
+        case Side.PLATFORM:
+            _show(state, field, value, assertion, at=occasion.shown_at)
+        case Side.SALESFORCE:
+            if field.merged:
+                show_theirs(state, field, at=occasion.shown_at)
+        case Merged():
+            merge(state, field, winner, platform, field.part_of_theirs, at=occasion.shown_at)
+        case None:
+            review.hold(field, Side.PLATFORM, value, made_at=assertion.occurred_at, occasion=occasion)
+        case _:
+            assert_never(winner)
 
 
 def _show(state: DocumentState, field: FieldState, value: Any, assertion: Assertion, *, at: int) -> None:
     field.show(value, Side.PLATFORM, made_at=assertion.occurred_at, at=at, revision=state.next_revision)
 
 
-def _winner(policy: Policy, rule: FieldRule, assertion: Assertion, field: FieldState) -> Side | None:
-    return conflict.winner(
-        policy,
-        platform_at=assertion.occurred_at,
-        salesforce_at=field.made_at,
-        salesforce_empty=rule.key(field.value) is None,
-    )
-
-
 def _could_have_seen(field: FieldState, assertion: Assertion) -> bool:
     """Rule 5: `seen` decides where it is given, and no clock does."""
+    theirs = field.part_of_theirs
     if assertion.seen is not None:
-        return assertion.seen >= field.shown_revision
-    return assertion.occurred_at > field.shown_at
+        return assertion.seen >= theirs.shown_revision
+    return assertion.occurred_at > theirs.shown_at
 
 
 def _own(

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from consumers.rules.state import FieldState, PlatformRegister, Review, SalesforceRegister, Side
+from consumers.rules.state import FieldState, PlatformRegister, Review, SalesforceRegister, Side, Theirs
 from schemas.position import CommitPosition
 
 SET = '{"now":'
@@ -36,6 +36,9 @@ def load_field(text: str, value: Any) -> FieldState:
     if (platform := stored.get("p")) is not None:
         field.platform = PlatformRegister(platform[0], platform[1], platform[2], tuple(platform[3]))
     field.overruled = "overruled" in stored
+    field.merged = "merged" in stored
+    if (theirs := stored.get("theirs")) is not None:
+        field.theirs = Theirs(*theirs)
     if (review := stored.get("review")) is not None:
         side, waiting, made_at, since = review
         field.review = Review(_SIDES[side], waiting, made_at, since)
@@ -59,6 +62,10 @@ def dump_field(field: FieldState) -> str:
             stored["agreed"] = tuple(field.agreed)
     if field.overruled:
         stored["overruled"] = True
+    if field.merged:
+        stored["merged"] = True
+    if field.theirs is not None:
+        stored["theirs"] = tuple(field.theirs)
     if field.review is not None:
         review = field.review
         stored["review"] = (review.side, review.value, review.made_at, review.since)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-DAY = 24 * 60 * 60 * 1000
+HOUR = 60 * 60 * 1000
+DAY = 24 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class GiveUp:
 class RetryPolicy:
     """`quick` tries wait `quick_wait`; after them each wait is twice the last, up to `longest`; `tries` in all.
 
-    Times are milliseconds. A failure that speaks of the whole org counts as no try and waits `org_wait`.
+    Times are milliseconds. A failure that speaks of the whole org counts as no try and waits `org_wait`. What a person
+    has to let go first waits `locked_wait`, then twice as long each time.
     """
 
     quick: int = 3
@@ -30,13 +32,16 @@ class RetryPolicy:
     longest: int = DAY
     tries: int = 20
     org_wait: int = 30_000
+    locked_wait: int = HOUR
 
-    def after(self, tries: int, *, org_wide: bool) -> Wait | GiveUp:
-        """What follows a failure when `tries` had failed before it."""
+    def after(self, tries: int, *, org_wide: bool, locked: bool = False) -> Wait | GiveUp:
+        """What follows a failure when `tries` had failed before it; `locked` where a person holds the record."""
         if org_wide:
             return Wait(self.org_wait)
         if tries + 1 >= self.tries:
             return GiveUp()
+        if locked:
+            return Wait(min(self.locked_wait << tries, self.longest))
         if tries < self.quick:
             return Wait(self.quick_wait)
         return Wait(min(self.first_long_wait << (tries - self.quick), self.longest))

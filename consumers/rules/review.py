@@ -7,8 +7,11 @@ from typing import Any
 from consumers.rules import audit
 from consumers.rules.agreement import settle
 from consumers.rules.audit import Occasion
+from consumers.rules.conflict import Merged, Verdict
+from consumers.rules.filters import lacks_consent
 from consumers.rules.kinds import FieldRule, Kind
-from consumers.rules.state import DocumentState, FieldState, Review, Side
+from consumers.rules.showing import merge
+from consumers.rules.state import DocumentState, FieldState, Review, Side, Theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ def end_overtaken(state: DocumentState, kind: Kind, occasion: Occasion) -> None:
         field = state.fields.get(rule.name)
         if field is None or field.review is None:
             continue
-        if field.review.side is field.source:
+        if field.review.side is field.source or field.merged:
             _overtake(state, field, rule, occasion)
         elif rule.same(field.review.value, field.value):
             field.review = None
@@ -55,7 +58,7 @@ def drop(state: DocumentState, field: FieldState, rule: FieldRule, occasion: Occ
     waiting = _close(field, rule)
     if waiting is None:
         return
-    _tell(state, field, rule, waiting, occasion, winner=_other(waiting.side), note="a later edit took its place")
+    _tell(state, field, rule, waiting, occasion, winner=waiting.side.other, note="a later edit took its place")
 
 
 def _overtake(state: DocumentState, field: FieldState, rule: FieldRule, occasion: Occasion) -> None:
@@ -82,17 +85,33 @@ def _overtake(state: DocumentState, field: FieldState, rule: FieldRule, occasion
     )
 
 
-def choose(state: DocumentState, field: FieldState, rule: FieldRule, side: Side, occasion: Occasion, note: str) -> bool:
-    """Settle a review as a person says; False where there is none. `note` says who chose, and why."""
+def choose(
+    state: DocumentState, field: FieldState, rule: FieldRule, side: Side | Merged, occasion: Occasion, note: str
+) -> bool:
+    """Settle a review as a person says; False where there is none. `note` says who chose, and why.
+
+    A new policy in a person's place may merge the two.
+    """
     waiting = field.review
     if waiting is None:
         return False
     field.review = None
     _tell(state, field, rule, waiting, occasion, winner=side, note=note)
-    if side is waiting.side:
+    if isinstance(side, Merged):
+        _merge(state, field, side, waiting, occasion)
+    elif side is waiting.side:
         field.show(waiting.value, side, made_at=waiting.made_at, at=occasion.shown_at, revision=state.next_revision)
     settle(state, field, rule)
     return True
+
+
+def _merge(state: DocumentState, field: FieldState, merged: Merged, waiting: Review, occasion: Occasion) -> None:
+    if waiting.side is Side.PLATFORM:
+        platform, theirs = (waiting.value, waiting.made_at), field.part_of_theirs
+    else:
+        platform = (field.value, field.made_at)
+        theirs = Theirs(occasion.shown_at, state.next_revision, waiting.made_at, waiting.value)
+    merge(state, field, merged, platform, theirs, at=occasion.shown_at)
 
 
 def open_reviews(state: DocumentState, kind: Kind) -> Iterator[OpenReview]:
@@ -112,9 +131,9 @@ def open_review(state: DocumentState, rule: FieldRule) -> OpenReview | None:
     return OpenReview(rule, values[Side.PLATFORM], values[Side.SALESFORCE], field.source, field.review.since)
 
 
-def held_back(field: FieldState, rule: FieldRule, expected: Any) -> bool:
+def held_back(state: DocumentState, kind: Kind, field: FieldState, rule: FieldRule, expected: Any) -> bool:
     """True where the current value is not to be pushed, though Salesforce is `expected` to hold another."""
-    if field.review is not None:
+    if field.review is not None or (rule.create_only and state.link is not None) or lacks_consent(state, kind, rule):
         return True
     return rule.fills_only and field.source is Side.PLATFORM and rule.key(expected) is not None
 
@@ -127,7 +146,11 @@ def held_paths(state: DocumentState, kind: Kind) -> list[str]:
         if field is None or field.source is None:
             continue
         known = field.salesforce.value if field.salesforce is not None else None
-        if (not rule.same(field.value, known) and held_back(field, rule, known)) or field.review is not None:
+        if rule.moved_by_salesforce(known):
+            continue
+        if (
+            not rule.same(field.value, known) and held_back(state, kind, field, rule, known)
+        ) or field.review is not None:
             paths.append(rule.dotted)
     return paths
 
@@ -139,7 +162,7 @@ def _tell(
     waiting: Review,
     occasion: Occasion,
     *,
-    winner: Side,
+    winner: Verdict,
     note: str,
 ) -> None:
     shown, kept = (field.value, field.made_at), (waiting.value, waiting.made_at)
@@ -157,7 +180,3 @@ def _tell(
             occasion=occasion,
         )
     )
-
-
-def _other(side: Side) -> Side:
-    return Side.PLATFORM if side is Side.SALESFORCE else Side.SALESFORCE

@@ -7,11 +7,16 @@ from consumers.rules import review
 from consumers.rules.agreement import settle
 from consumers.rules.audit import Occasion
 from consumers.rules.buried import within_row_mark
-from consumers.rules.existence import hear_of_existence
+from consumers.rules.conflict import has_platforms_part
+from consumers.rules.existence import hear_of_existence, hear_of_look, last_event, note_event
 from consumers.rules.kinds import FieldRule, Kind, number_of
-from consumers.rules.state import DocumentState, SalesforceRegister, Side, Write, WriteState
-from consumers.rules.verdicts import overruled, overwritten, settle_conflict, take_over, tell_buried
-from schemas.change import Change
+from consumers.rules.left_behind import hear_of_left_behind
+from consumers.rules.ordinary import ordinary
+from consumers.rules.showing import take_over
+from consumers.rules.state import DocumentState, Link, SalesforceRegister, Write, WriteState
+from consumers.rules.unread import end_unread
+from consumers.rules.verdicts import overruled
+from schemas.change import Change, Told
 from schemas.outcome import Outcome, Result
 from schemas.position import CommitPosition
 
@@ -21,11 +26,20 @@ def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occ
     link = state.link
     if link is None or change.record_id not in (link.record_id, *link.former):
         return Result(Outcome.IGNORED, "rule 19: the record is not linked")
-    if change.position <= state.position:
+    if change.told is not Told.EVENT:
+        return hear_of_look(state, link, change, now=occasion.now)
+    return _apply_event(state, link, change, kind, occasion)
+
+
+def _apply_event(state: DocumentState, link: Link, change: Change, kind: Kind, occasion: Occasion) -> Result:
+    if change.position <= last_event(state, link, change.record_id):
         return Result(Outcome.DUPLICATE, "rule 1: at or before the record's last event")
-    state.position = change.position
+    note_event(state, link, change)
     state.heard_at = occasion.now
-    existence = hear_of_existence(state, link, change)
+    if state.retry is not None and state.retry.locked:
+        # Whoever held the record may have let it go with this. If not, the look costs no try.
+        state.retry.at, state.retry.tries = min(state.retry.at, occasion.now), max(0, state.retry.tries - 1)
+    existence = hear_of_existence(state, link, change, kind)
     if existence is not None:
         return existence
     write = _ours(state, change, kind)
@@ -34,13 +48,16 @@ def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occ
     if not link.read and change.record_id == link.record_id:
         # The whole read that follows holds these values too (rules 18 and 19). What a former id has still to tell, it
         # does not: that was before, and our writes may have buried it.
-        return Result(Outcome.APPLIED, "rule 19: the record is read whole first")
+        return _before_the_read(state, link, change, kind, write, occasion)
+    if write is None:
+        change = hear_of_left_behind(state, link, change, kind, occasion)
     untold: dict[str, Any] = {}
     if write is not None:
         write.state = WriteState.LANDED
         untold = _untold(state, write)
-    doubted = _end_doubts(state, change, write)
-    if change.position.timestamp <= state.row_mark:
+    doubted = _end_doubts(state, change, kind, write)
+    if change.position.timestamp <= state.row_mark or (link.read and change.record_id != link.record_id):
+        # Of a former id too: whatever it tells, the record that was read whole since holds what it held there.
         within_row_mark(state, change, kind, write, occasion)
     elif write is not None:
         _ours_landed(state, change, kind, write, untold, occasion)
@@ -52,6 +69,21 @@ def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occ
     if write is not None and not _beyond(change, kind, write):
         return Result(Outcome.ECHO, f"rule 8: write {write.number}")
     return Result(Outcome.APPLIED)
+
+
+def _before_the_read(
+    state: DocumentState, link: Link, change: Change, kind: Kind, write: Write | None, occasion: Occasion
+) -> Result:
+    """Who else has set what in a record that is not read yet: it counts by itself if the record ends unread."""
+    if write is None and not link.former:
+        named = change.fields.keys() & kind.by_name.keys()
+        link.touched |= named
+        link.edits |= {name: SalesforceRegister(change.fields[name], change.position) for name in named}
+    if link.gone and link.searched:
+        # Told after a read had found no record, and nobody what took its place: nothing will come back to it.
+        end_unread(state, kind, occasion)
+        return Result(Outcome.APPLIED, "rule 23: what was set in a record that is gone")
+    return Result(Outcome.APPLIED, "rule 19: the record is read whole first")
 
 
 def _by_others(state: DocumentState, change: Change, kind: Kind, doubted: frozenset[str], occasion: Occasion) -> None:
@@ -77,41 +109,9 @@ def _after_doubt(
     settle(state, field, rule)
 
 
-def ordinary(
-    state: DocumentState,
-    rule: FieldRule,
-    value: Any,
-    position: CommitPosition,
-    occasion: Occasion,
-) -> None:
-    """Rule 12: a value that no write of ours explains."""
-    field = state.field(rule.name)
-    before = field.salesforce
-    if before is not None and rule.same(before.value, value):
-        return
-    field.salesforce = SalesforceRegister(value, position)
-    if not rule.pulls:
-        overwritten(state, field, rule, value, position, occasion)
-    elif field.source is None:
-        if rule.key(value) is not None:
-            take_over(state, field, rule, value, position, at=occasion.shown_at)
-    elif not rule.same(value, field.value):
-        if field.source is Side.SALESFORCE or (field.agreed is not None and position > field.agreed):
-            if before is not None and not rule.same(before.value, field.value):
-                tell_buried(state, field, rule, value, position, occasion)
-            take_over(state, field, rule, value, position, at=occasion.shown_at)
-        else:
-            by = f"18.{rule.first}" if before is None else f"13.{rule.policy}"
-            settle_conflict(state, field, rule, value, position, by=by, occasion=occasion)
-    elif field.source is Side.PLATFORM:
-        review.drop(state, field, rule, occasion)
-    settle(state, field, rule)
-
-
 def _ours(state: DocumentState, change: Change, kind: Kind) -> Write | None:
     """Rule 8: the token has changed to one of this document's writes."""
-    number = number_of(change.fields.get(kind.token), state.id)
-    return None if number is None else state.write(number)
+    return state.named(number_of(change.fields.get(kind.token), state.id))
 
 
 def _ours_landed(
@@ -134,6 +134,9 @@ def _ours_landed(
         else:
             overruled(state, field, rule, write, change.position, by="10", occasion=occasion)
             settle(state, field, rule)
+            if has_platforms_part(rule, field, written):
+                # Whatever the trigger made of it: who edits there since has that part behind them.
+                field.agreed = change.position
     for name, value in change.fields.items():
         rule = kind.by_name.get(name)
         if rule is None or name in write.values:
@@ -146,7 +149,7 @@ def _ours_landed(
         write.state, write.answered_at, write.values = WriteState.DOUBTFUL, occasion.now, absent
 
 
-def _end_doubts(state: DocumentState, change: Change, ours: Write | None) -> frozenset[str]:
+def _end_doubts(state: DocumentState, change: Change, kind: Kind, ours: Write | None) -> frozenset[str]:
     """A later event or write of a field says more about it than a row can about an earlier write of ours.
 
     The fields in which the event of another ends a doubt about the current value.
@@ -158,11 +161,18 @@ def _end_doubts(state: DocumentState, change: Change, ours: Write | None) -> fro
         known = change.fields.keys() | (ours.values.keys() if ours else set())
         if ours is None:
             named = write.values.keys() & known
-            ended |= {name for name in named if state.field(name).shown_revision <= write.revision}
+            ended |= {name for name in named & kind.by_name.keys() if _carried(state, kind.by_name[name], write)}
         write.values = {name: value for name, value in write.values.items() if name not in known}
         if not write.values:
             write.state = WriteState.LANDED
     return frozenset(ended)
+
+
+def _carried(state: DocumentState, rule: FieldRule, write: Write) -> bool:
+    """Whether the write was of the current value, or of the platform's part of it."""
+    field = state.field(rule.name)
+    as_taken = field.shown_revision <= write.revision
+    return as_taken or has_platforms_part(rule, field, write.values[rule.name])
 
 
 def _set_beside_ours(

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from consumers.rules.enriched import Enriched
 from schemas.position import BEGINNING, CommitPosition
 
 SHOWN_VALUES_KEPT: Final = 8
 """Rule 4: how many values a document has shown count as a stale view."""
+LARGEST_NUMBER: Final = 1 << 62
+"""A person may put any number into the token field; MongoDB keeps those of 64 bits, and writes are numbered on."""
 
 
 class Side(StrEnum):
@@ -16,6 +19,11 @@ class Side(StrEnum):
 
     PLATFORM = "platform"
     SALESFORCE = "salesforce"
+
+    @property
+    def other(self) -> "Side":
+        """The side across."""
+        return Side.SALESFORCE if self is Side.PLATFORM else Side.PLATFORM
 
 
 class WriteState(StrEnum):
@@ -69,6 +77,18 @@ class Review:
     since: int
 
 
+class Theirs(NamedTuple):
+    """What Salesforce itself said of a value that both sides made, and since when the document shows that.
+
+    `shown_at` and `made_at` are epoch milliseconds, `shown_revision` is the revision that the update gave.
+    """
+
+    shown_at: int
+    shown_revision: int
+    made_at: int
+    value: Any
+
+
 @dataclass(slots=True)
 class FieldState:
     """One field: both registers, and the current value that the document shows.
@@ -77,7 +97,9 @@ class FieldState:
     made it (epoch milliseconds, by that side's clock). `shown_at` and `shown_revision` say since when the document
     shows it; `shown` are the raw values it showed before. `agreed` is the commit since which both sides are known to
     hold the current value. `overruled` marks a pushed value that Salesforce's own automation replaced where its value
-    cannot be taken over (a push-only field): held back until the value changes.
+    cannot be taken over (a push-only field): held back until the value changes. `merged` marks a current value that a
+    conflict made of both sides' (rule 13, `union`). `source` is the platform then, since the value is to be written;
+    but an edit of the platform's replaces it outright only if its author could have seen Salesforce's part.
     """
 
     platform: PlatformRegister | None = None
@@ -90,12 +112,35 @@ class FieldState:
     shown: tuple[Any, ...] = ()
     agreed: CommitPosition | None = None
     overruled: bool = False
+    merged: bool = False
+    theirs: Theirs | None = None
+    """Salesforce's part of a merged value; or of the current one, which was a part before and is shown for longer."""
     review: Review | None = None
     passed: int = 0
     """How many of the last in `shown` were replaced in the very update that set them: no one has seen them. Not stored,
     since it is of one update."""
 
-    def show(self, value: Any, source: Side, *, made_at: int, at: int, revision: int) -> None:
+    @property
+    def is_platforms(self) -> bool:
+        """The current value is the platform's alone, so that its next word replaces it whatever its author saw."""
+        return self.source is Side.PLATFORM and not self.merged
+
+    @property
+    def part_of_theirs(self) -> Theirs:
+        """What Salesforce has in the current value, which is not the platform's alone."""
+        return self.theirs or Theirs(self.shown_at, self.shown_revision, self.made_at, self.value)
+
+    def show(
+        self,
+        value: Any,
+        source: Side,
+        *,
+        made_at: int,
+        at: int,
+        revision: int,
+        merged: bool = False,
+        theirs: Theirs | None = None,
+    ) -> None:
         """Make `value` the current value, put in the document at `at` by the update that gives `revision`."""
         if self.source is not None:
             self.passed = self.passed + 1 if self.shown_revision == revision else 0
@@ -112,6 +157,8 @@ class FieldState:
         self.shown_revision = revision
         self.agreed = None
         self.overruled = False
+        self.merged = merged
+        self.theirs = theirs
 
 
 class Fields(dict[str, FieldState]):
@@ -159,6 +206,10 @@ class Write:
     """Its event has come. Events come in the order of commits, so one that comes before it was committed before it."""
     covered: int = 0
     """For a write that a row showed: the row mark before, up to which nothing can have been buried unseen (rule 25)."""
+    job: str = ""
+    """The Bulk job that carries it: it alone knows the answer, however long that takes."""
+    ask_at: int = 0
+    """When to ask after the job."""
 
     @property
     def pending(self) -> bool:
@@ -185,8 +236,31 @@ class Link:
     """The record holds our external id. One that we met by its change may not (rule 22, `on_unlinked`)."""
     anew: bool = False
     """A new record in the place of one that was deleted: what it does not hold, nobody has cleared (rule 22)."""
+    from_lead: bool = False
+    """The contact of a Lead that was converted: a conversion carries custom fields along only where an admin has said
+    so, and one that it has not carried nobody has cleared (rule 23)."""
     former: tuple[str, ...] = ()
     """The ids the record had before (rule 23)."""
+    positions: dict[str, CommitPosition] = field(default_factory=dict)
+    """The last event of each of those: what one record tells is in order, what two tell is not (rule 1)."""
+    first_row: int = 0
+    """Where there are such, the row mark of the first whole read: by then they had ended in this one (rule 23)."""
+    converted: bool = False
+    """It is gone since it was a Lead that was converted: if nothing is left of that, the thing is no Lead again."""
+    account: str = ""
+    """Of a Lead that was converted: the account that it was converted to."""
+    opportunity: str = ""
+    """Of a Lead that was converted: the opportunity that was made of it."""
+    merged_into: str = ""
+    """The document that has the record which took the place of this one (rule 23, `on_merge`)."""
+    touched: frozenset[str] = frozenset()
+    """Fields that somebody else has set while the record was not read yet: what a row shows there may be his, though it
+    is what we wrote (rule 26)."""
+    left: frozenset[str] = frozenset()
+    """Custom fields that the contact of a Lead did not show: what the Lead has still to tell of them counts
+    (rule 23)."""
+    edits: dict[str, SalesforceRegister] = field(default_factory=dict)
+    """What was set in them last: it counts where the record is gone before it was read (rule 23)."""
 
 
 @dataclass(slots=True)
@@ -196,6 +270,13 @@ class Existence:
     exists: bool
     heard: int
     events: tuple[str, ...]
+    first: int = 0
+    """When the earliest event that told of it occurred: epoch milliseconds, 0 where that is not known."""
+
+    @property
+    def made_by(self) -> int:
+        """The thing was made then or before, epoch milliseconds."""
+        return self.first or self.heard
 
 
 @dataclass(slots=True)
@@ -208,6 +289,8 @@ class Refusal:
     at: int
     deletion: bool = False
     """What was refused is to delete the record."""
+    fields: tuple[str, ...] = ()
+    """The fields that Salesforce named as the cause."""
 
 
 @dataclass(slots=True)
@@ -217,6 +300,18 @@ class Retry:
     tries: int
     at: int
     code: str
+    locked: bool = False
+    """A person holds the record, as an approval does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """The parent that a lookup names, which has no record yet: since when it is missed, and when to look again (epoch
+    milliseconds)."""
+
+    parent: str
+    at: int
+    since: int
 
 
 @dataclass(slots=True)
@@ -233,7 +328,7 @@ class DocumentState:
     existence: Existence | None = None
     link: Link | None = None
     position: CommitPosition = BEGINNING
-    """The record's last event."""
+    """The record's last event; of the ids it had before, `link.positions` has theirs."""
     heard_at: int = 0
     """When a change or a row of the record was last taken in, by our clock."""
     row_mark: int = 0
@@ -244,12 +339,18 @@ class DocumentState:
     """Why the record must be read whole; empty when it need not be."""
     refusal: Refusal | None = None
     retry: Retry | None = None
+    awaited: dict[str, Awaited] = field(default_factory=dict)
+    """By lookup field: it is not written before its parent has a record."""
     audit: list[dict[str, Any]] = field(default_factory=list)
     """Rows that name a loser, not yet drained to the log."""
+    told: list[dict[str, Any]] = field(default_factory=list)
+    """What the platform is to be told of this and earlier updates, not yet in its topic."""
     decisions: tuple[str, ...] = ()
     """The last updates of the document, newest first: tells a lost race from one that was won and then built upon."""
     stored_due_at: int | None = None
     """`_sync.due_at` as it was read."""
+    enriched: Enriched | None = None
+    """Of a person who was looked up in Salesforce, or is to be."""
 
     @property
     def next_revision(self) -> int:
@@ -276,6 +377,17 @@ class DocumentState:
     def write(self, number: int) -> Write | None:
         """The stored write with this number."""
         return next((write for write in self.writes if write.number == number), None)
+
+    def named(self, number: int | None) -> Write | None:
+        """The stored write that a token names, if any; its number is not taken again (rule 15).
+
+        After a restore of an older backup Salesforce knows numbers that the document does not.
+        """
+        if number is None:
+            return None
+        if number <= LARGEST_NUMBER:
+            self.last_number = max(self.last_number, number)
+        return self.write(number)
 
     def open_write(self) -> Write | None:
         """The one request whose answer is outstanding (rule 15)."""

@@ -3,15 +3,30 @@
 `docs/document.md` shows the layout to people; `consumers/rules/registers.py` has that of a field's registers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from consumers.rules import registers
+from consumers.rules import enriched, registers
 from consumers.rules.existence import counts_as_deleted
+from consumers.rules.filters import left_out, unasked
 from consumers.rules.kinds import FieldRule, Kind
+from consumers.rules.making import STATUSES, is_unmade
 from consumers.rules.review import held_paths, open_reviews
-from consumers.rules.state import DocumentState, Existence, Fields, FieldState, Link, Refusal, Retry, Write, WriteState
+from consumers.rules.state import (
+    Awaited,
+    DocumentState,
+    Existence,
+    Fields,
+    FieldState,
+    Link,
+    Refusal,
+    Retry,
+    Write,
+    WriteState,
+)
+from consumers.rules.stored_link import dump_link, load_link
 from schemas.position import BEGINNING, CommitPosition
+from schemas.versions import check_document
 
 DECISIONS_KEPT = 8
 """Whoever wrote a document looks for its decision there a moment later; others may have written it meanwhile."""
@@ -109,7 +124,11 @@ class StoredFields(Fields):
 
 
 def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> DocumentState:
-    """The state of a stored document, or of one that is not there yet."""
+    """The state of a stored document, or of one that is not there yet.
+
+    Raises:
+        NewerDocument: a newer release has written it.
+    """
     state = DocumentState(kind=kind.name, id=document_id)
     if document is None:
         return state
@@ -117,12 +136,16 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
     sync = document.get("_sync")
     if not sync:
         return state
+    if "format" in sync:
+        check_document(sync, kind.name)
     state.fields = StoredFields(sync, document, kind.by_name)
-    if existence := sync.get("existence"):
-        state.existence = Existence(existence["exists"], existence["heard"], tuple(existence["events"]))
-    if link := sync.get("link"):
-        state.link = _load_link(link)
     state.position = _position(sync.get("position")) or BEGINNING
+    if existence := sync.get("existence"):
+        state.existence = Existence(
+            existence["exists"], existence["heard"], tuple(existence["events"]), existence.get("first", 0)
+        )
+    if link := sync.get("link"):
+        state.link = load_link(link, state.position)
     state.heard_at = sync.get("heard", 0)
     state.row_mark = sync.get("row", 0)
     state.writes = [_load_write(stored) for stored in sync.get("writes", ())]
@@ -131,11 +154,22 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
     state.read_reason = sync.get("read", "")
     if refusal := sync.get("refusal"):
         state.refusal = Refusal(
-            refusal["values"], refusal["code"], refusal["message"], refusal["at"], refusal.get("deletion", False)
+            refusal["values"],
+            refusal["code"],
+            refusal["message"],
+            refusal["at"],
+            refusal.get("deletion", False),
+            tuple(refusal.get("fields", ())),
         )
     if retry := sync.get("retry"):
-        state.retry = Retry(retry["tries"], retry["at"], retry["code"])
+        state.retry = Retry(retry["tries"], retry["at"], retry["code"], retry.get("locked", False))
+    for name, awaited in sync.get("awaited", {}).items():
+        if name in kind.by_name:
+            state.awaited[name] = Awaited(awaited["parent"], awaited["at"], awaited.get("since", awaited["at"]))
+    if known := sync.get("enriched"):
+        state.enriched = enriched.load(known)
     state.audit = list(sync.get("audit", ()))
+    state.told = list(sync.get("told", ()))
     state.stored_due_at = sync.get("due_at")
     state.decisions = tuple(sync.get("decisions", "").split())
     return state
@@ -143,7 +177,7 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
 
 def dump(state: DocumentState, kind: Kind, *, now: int, due_at: int | None, decision: str) -> dict[str, Any]:
     """What to `$set`: mapped paths that were spoken of, `salesforce`, `revision` and `_sync`, and nothing else."""
-    changes: dict[str, Any] = {"revision": state.next_revision, "salesforce": _public(state, kind, due_at, now)}
+    changes: dict[str, Any] = _top(state, kind, due_at, now)
     sync = _sync(state, kind, due_at, decision)
     untouched, touched = _fields(state)  # last, since the others look into some
     changes["_sync"] = {**sync, "fields": {**untouched, **_take_fields(touched, kind, changes)}}
@@ -161,7 +195,7 @@ def narrow(
     fields = state.fields
     if not isinstance(fields, StoredFields):
         return dump(state, kind, now=now, due_at=due_at, decision=decision), []
-    changes: dict[str, Any] = {"revision": state.next_revision, "salesforce": _public(state, kind, due_at, now)}
+    changes: dict[str, Any] = _top(state, kind, due_at, now)
     sync, stored = _sync(state, kind, due_at, decision), fields.sync
     known = stored.get("fields", {})
     _, touched = _fields(state)
@@ -174,6 +208,35 @@ def narrow(
     gone = [f"_sync.fields.{name}" for name in known.keys() - kind.by_name.keys()]
     gone += [f"_sync.{name}" for name in stored.keys() - sync.keys() if name != "fields"]
     return changes, gone
+
+
+def updated(document: Mapping[str, Any], changes: Mapping[str, Any], gone: Iterable[str]) -> dict[str, Any]:
+    """The document as it is stored once these dotted paths have been set and unset; the one given stays as it is."""
+    found = dict(document)
+    for path, value in changes.items():
+        parent, name = _parent(found, path)
+        parent[name] = value
+    for path in gone:
+        parent, name = _parent(found, path)
+        parent.pop(name, None)
+    return found
+
+
+def _parent(document: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
+    """The map in which the path ends, all on the way to it copied."""
+    *way, name = path.split(".")
+    for part in way:
+        document[part] = dict(document.get(part) or {})
+        document = document[part]
+    return document, name
+
+
+def _top(state: DocumentState, kind: Kind, due_at: int | None, now: int) -> dict[str, Any]:
+    """What stands at the top of the document beside the mapped paths."""
+    beside = {} if state.enriched is None else state.enriched.beside
+    if beside and unasked(state, kind):
+        beside = dict.fromkeys(beside)  # who opted out is told of nowhere
+    return {**beside, "revision": state.next_revision, "salesforce": _public(state, kind, due_at, now)}
 
 
 def _fields(state: DocumentState) -> tuple[Mapping[str, str], Mapping[str, FieldState]]:
@@ -205,8 +268,10 @@ def _sync(state: DocumentState, kind: Kind, due_at: int | None, decision: str) -
     if state.existence is not None:
         known = state.existence
         stored["existence"] = {"exists": known.exists, "heard": known.heard, "events": list(known.events)}
+        if known.first:
+            stored["existence"]["first"] = known.first
     if state.link is not None:
-        stored["link"] = _dump_link(state.link)
+        stored["link"] = dump_link(state.link)
     if state.position != BEGINNING:
         stored["position"] = list(state.position)
     if state.heard_at:
@@ -221,34 +286,70 @@ def _sync(state: DocumentState, kind: Kind, due_at: int | None, decision: str) -
         stored["refusal"] = _dump_refusal(state.refusal)
     if state.retry is not None:
         stored["retry"] = {"tries": state.retry.tries, "at": state.retry.at, "code": state.retry.code}
-    if reviews := [found.rule.name for found in open_reviews(state, kind)]:
-        stored["reviews"] = reviews
-    if state.audit:
-        stored["audit"] = state.audit
+        if state.retry.locked:
+            stored["retry"]["locked"] = True
+    stored |= _waiting(state, kind) | _outgoing(state)
     if due_at is not None:
         stored["due_at"] = due_at
     return stored
 
 
+def _outgoing(state: DocumentState) -> dict[str, Any]:
+    """What is taken out of the document again, once the log and the platform have it."""
+    return {name: rows for name, rows in (("audit", state.audit), ("told", state.told)) if rows}
+
+
+def _waiting(state: DocumentState, kind: Kind) -> dict[str, Any]:
+    """What waits for a parent's record, what for a person, and what is known of one."""
+    stored: dict[str, Any] = {} if state.enriched is None else {"enriched": enriched.dump(state.enriched)}
+    if state.awaited:
+        stored["awaited"] = {
+            name: {"parent": one.parent, "at": one.at, "since": one.since} for name, one in state.awaited.items()
+        }
+    if reviews := [found.rule.name for found in open_reviews(state, kind)]:
+        stored["reviews"] = reviews
+    return stored
+
+
 def _public(state: DocumentState, kind: Kind, due_at: int | None, now: int) -> dict[str, Any]:
     """What the platform may read of the sync: the names of the product's own participant document."""
-    public: dict[str, Any] = {"syncStatus": _status(state, kind, due_at), "lastSyncedAt": now}
+    linked = state.link is not None
+    status = enriched.shown_status(state.enriched, _status(state, kind, due_at), is_linked=linked)
+    known: dict[str, Any] = {}
+    if state.enriched is not None and not unasked(state, kind):
+        known = enriched.shown_within(state.enriched, is_linked=linked)
+    public: dict[str, Any] = {**known, "syncStatus": status, "lastSyncedAt": now}
     if state.link is not None:
         public["recordId"] = state.link.record_id
-    if state.refusal is not None:
+        if kind.lead is not None:
+            public |= _person(state.link, kind)
+        if state.link.merged_into:
+            public["mergedInto"] = state.link.merged_into
+    if state.refusal is not None and not is_unmade(state):
         public["syncError"] = state.refusal.code
     if held := held_paths(state, kind):
         public["held"] = held
     return public
 
 
+def _person(link: Link, kind: Kind) -> dict[str, str]:
+    """Of one who may be a Lead: which the record is, and what came of a conversion."""
+    named = "leadId" if kind.place_of(link.record_id).is_lead else "contactId"
+    told = {named: link.record_id, "accountId": link.account, "opportunityId": link.opportunity}
+    return {name: record_id for name, record_id in told.items() if record_id}
+
+
 def _status(state: DocumentState, kind: Kind, due_at: int | None) -> str:
     if counts_as_deleted(state, kind):
         return "deleted"
     if state.link is not None and state.link.gone:
-        return "gone"
-    if state.refusal is not None:
+        return "merged" if state.link.merged_into else "gone"
+    if state.refusal is not None and not is_unmade(state):
         return "error"
+    if left_out(state, kind):
+        return "filtered"
+    if state.refusal is not None and due_at is None:
+        return STATUSES[state.refusal.code]
     return "pending" if due_at is not None or state.link is None else "synced"
 
 
@@ -263,44 +364,16 @@ def _load_write(stored: Mapping[str, Any]) -> Write:
         first=stored.get("first", False),
         heard=stored.get("heard", False),
         covered=stored.get("covered", 0),
+        job=stored.get("job", ""),
+        ask_at=stored.get("ask", 0),
     )
 
 
 def _dump_refusal(refusal: Refusal) -> dict[str, Any]:
     stored = {"values": refusal.values, "code": refusal.code, "message": refusal.message, "at": refusal.at}
+    if refusal.fields:
+        stored["fields"] = list(refusal.fields)
     return {**stored, "deletion": True} if refusal.deletion else stored
-
-
-def _load_link(stored: Mapping[str, Any]) -> Link:
-    return Link(
-        record_id=stored["id"],
-        linked_at=stored["at"],
-        read=stored.get("read", False),
-        gone=stored.get("gone", False),
-        searched=stored.get("searched", False),
-        deleted_for=stored.get("deleted_for", 0),
-        deleting=stored.get("deleting", 0),
-        claimed=stored.get("claimed", True),
-        anew=stored.get("anew", False),
-        former=tuple(stored.get("former", ())),
-    )
-
-
-def _dump_link(link: Link) -> dict[str, Any]:
-    stored: dict[str, Any] = {"id": link.record_id, "at": link.linked_at, "read": link.read, "gone": link.gone}
-    if link.searched:
-        stored["searched"] = True
-    if link.deleted_for:
-        stored["deleted_for"] = link.deleted_for
-    if link.deleting:
-        stored["deleting"] = link.deleting
-    if not link.claimed:
-        stored["claimed"] = False
-    if link.anew:
-        stored["anew"] = True
-    if link.former:
-        stored["former"] = list(link.former)
-    return stored
 
 
 def _dump_write(write: Write) -> dict[str, Any]:
@@ -319,6 +392,8 @@ def _dump_write(write: Write) -> dict[str, Any]:
         stored["heard"] = True
     if write.covered:
         stored["covered"] = write.covered
+    if write.job and write.state is WriteState.OPEN:
+        stored |= {"job": write.job, "ask": write.ask_at}
     return stored
 
 

@@ -1,21 +1,14 @@
 """What becomes of a value that Salesforce holds: taken over, a conflict, overruled, overwritten. Each has its row."""
 
-from typing import Any
+from typing import Any, assert_never
 
 from consumers.rules import audit, conflict, review
 from consumers.rules.audit import Occasion
+from consumers.rules.conflict import Merged, Verdict
 from consumers.rules.kinds import FieldRule
-from consumers.rules.state import DocumentState, FieldState, Side, Write
+from consumers.rules.showing import merge, take_over
+from consumers.rules.state import DocumentState, FieldState, Side, Theirs, Write
 from schemas.position import CommitPosition
-
-
-def take_over(
-    state: DocumentState, field: FieldState, rule: FieldRule, value: Any, position: CommitPosition, *, at: int
-) -> None:
-    """Make Salesforce's value the current one, put in the document at `at`."""
-    field.show(
-        rule.values.pull(value), Side.SALESFORCE, made_at=position.timestamp, at=at, revision=state.next_revision
-    )
 
 
 def settle_conflict(
@@ -31,33 +24,40 @@ def settle_conflict(
 ) -> None:
     """Rule 13: the policy picks between the current value and Salesforce's; both are kept in the audit."""
     policy = rule.first if by.startswith("18.") else rule.policy
-    side = conflict.winner(
-        policy,
-        platform_at=field.made_at,
-        salesforce_at=position.timestamp,
-        salesforce_empty=rule.key(value) is None,
-    )
-    if field.source is Side.SALESFORCE:
-        side = Side.SALESFORCE  # of two values of its own the later one stands, whatever the policy
+    (platform, _), salesforce = conflict.claims(field), (value, position.timestamp)
+    winner: Verdict = Side.SALESFORCE  # of two values of its own the later one stands, whatever the policy
+    if field.source is not Side.SALESFORCE:
+        winner = conflict.settle_by(policy, rule, platform=platform, salesforce=salesforce)
     state.audit.append(
         audit.row(
             state,
             rule,
             field,
-            platform=(field.value, field.made_at),
-            salesforce=(value, position.timestamp),
-            winner=side,
+            platform=platform,
+            salesforce=salesforce,
+            winner=winner,
             by=by,
             note=note,
             occasion=occasion,
-            author=field.source if side is Side.SALESFORCE else None,
+            author=field.source if winner is Side.SALESFORCE else None,
         )
     )
-    if side is Side.SALESFORCE:
-        take_over(state, field, rule, value, position, at=occasion.shown_at)
-    elif side is None:
-        shown = rule.values.pull(value)
-        review.hold(field, Side.SALESFORCE, shown, made_at=position.timestamp, occasion=occasion)
+    match winner:
+        case Side.SALESFORCE:
+            take_over(state, field, rule, value, position, at=occasion.shown_at)
+        case Side.PLATFORM:
+            if field.merged:
+                said, made_at = platform
+                field.show(said, Side.PLATFORM, made_at=made_at, at=occasion.shown_at, revision=state.next_revision)
+        case Merged():
+            shown = rule.values.pull(value)
+            theirs = Theirs(occasion.shown_at, state.next_revision, position.timestamp, shown)
+            merge(state, field, winner, platform, theirs, at=occasion.shown_at)
+        case None:
+            shown = rule.values.pull(value)
+            review.hold(field, Side.SALESFORCE, shown, made_at=position.timestamp, occasion=occasion)
+        case _:
+            assert_never(winner)
 
 
 def overruled(
@@ -136,7 +136,7 @@ def overwritten(
     occasion: Occasion,
 ) -> None:
     """A push-only field belongs to the platform: an edit of it in Salesforce is audited and written over."""
-    if field.source is None or rule.same(value, field.value):
+    if field.source is None or rule.same(value, field.value) or rule.moved_by_salesforce(value):
         return
     held = field.salesforce
     if held is not None and rule.same(value, held.value):

@@ -23,12 +23,15 @@ class DecidedByNewerMapping(Unavailable):
 
 
 def bring_up(state: DocumentState, kind: Kind, occasion: Occasion, shown: Shown) -> bool:
-    """Decide the document again if it was last decided by an older version; whether it was.
+    """Decide a stored document again if it was last decided by an older version, or by none yet; whether it was.
 
     Raises:
         DecidedByNewerMapping: it was last decided by a newer one. To go on would forget fields that are mapped by now.
     """
-    if state.mapping == kind.version or state.revision is None:
+    if state.revision is None:
+        _take_in(state, kind, occasion, shown)
+        return True
+    if state.mapping == kind.version:
         return False
     if state.mapping > kind.version:
         raise DecidedByNewerMapping(
@@ -41,6 +44,17 @@ def bring_up(state: DocumentState, kind: Kind, occasion: Occasion, shown: Shown)
             _mapped_anew(state, field, rule, occasion)
     state.mapping = kind.version
     return True
+
+
+def _take_in(state: DocumentState, kind: Kind, occasion: Occasion, shown: Shown) -> None:
+    """A document that was there before us: what it shows is the platform's own, as of a field that is newly mapped.
+
+    Else the first row read would be taken over whole, and the platform's values be lost without a word.
+    """
+    for rule in kind.fields:
+        if rule.derive is None:
+            _newly_mapped(state, rule, occasion, shown)
+    state.mapping = kind.version
 
 
 def _newly_mapped(state: DocumentState, rule: FieldRule, occasion: Occasion, shown: Shown) -> None:
@@ -79,12 +93,11 @@ def _settle_review(state: DocumentState, field: FieldState, rule: FieldRule, occ
     if waiting is None:
         return
     times = {field.source: field.made_at, waiting.side: waiting.made_at}
-    theirs = waiting.value if waiting.side is Side.SALESFORCE else field.value
-    winner = conflict.winner(
-        rule.policy,
-        platform_at=times[Side.PLATFORM],
-        salesforce_at=times[Side.SALESFORCE],
-        salesforce_empty=rule.key(theirs) is None,
+    ours, theirs = field.value, waiting.value
+    if waiting.side is Side.PLATFORM:
+        ours, theirs = theirs, ours
+    winner = conflict.settle_by(
+        rule.policy, rule, platform=(ours, times[Side.PLATFORM]), salesforce=(theirs, times[Side.SALESFORCE])
     )
     choose(state, field, rule, winner or Side.SALESFORCE, occasion, f"the policy is {rule.policy} now")
 

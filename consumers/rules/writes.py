@@ -6,8 +6,19 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from consumers.rules.agreement import settle
-from consumers.rules.existence import is_to_be_deleted, makes_anew, moved
+from consumers.rules.existence import (
+    deletion_follows,
+    is_to_be_deleted,
+    makes_anew,
+    mark_converted,
+    moved,
+    place_of,
+)
+from consumers.rules.filters import lacks_consent, left_out
+from consumers.rules.jobs import FIRST_ASKED
 from consumers.rules.kinds import FieldRule, Kind
+from consumers.rules.lookups import may_name_a_lost_record
+from consumers.rules.making import given_up
 from consumers.rules.retry import RetryPolicy, Wait
 from consumers.rules.review import held_back
 from consumers.rules.state import DocumentState, FieldState, Link, Refusal, Retry, Write, WriteState
@@ -16,6 +27,11 @@ from schemas.mapping import PlatformDeletion
 from schemas.records import Failure, RowResult
 
 WRITES_KEPT: Final = 8
+UNHEARD_FOR: Final = 30 * 24 * 60 * 60 * 1000
+"""Salesforce keeps an event for three days, and our log may be behind by its own retention: one of a write older than
+this comes no more. Milliseconds."""
+GONE_SAYS_SALESFORCE: Final = "GONE"
+"""Ours, of a retry: the record is read because a write was told that it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +75,16 @@ class Nothing:
     """Both sides hold what they should, or nothing may be written."""
 
 
-Step = Find | Follow | Delete | Read | Send | Until | Nothing
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask after the Bulk job that carries the open write: it alone knows what became of that."""
+
+    job: str
+    first: bool
+    """Its rows are first writes: upserts by external id."""
+
+
+Step = Find | Follow | Delete | Read | Send | Ask | Until | Nothing
 
 
 class Answer(Enum):
@@ -70,6 +95,8 @@ class Answer(Enum):
     REFUSED = auto()
     LATE = auto()
     """The write was given up before: its token will tell if it lands."""
+    LINKED = auto()
+    """Refused, since the record is there already: it is the document's now."""
 
 
 def due_values(state: DocumentState, kind: Kind) -> dict[str, Any]:
@@ -80,28 +107,33 @@ def due_values(state: DocumentState, kind: Kind) -> dict[str, Any]:
 def _differing(
     state: DocumentState, kind: Kind, among: Iterable[FieldRule] | None = None
 ) -> Iterator[tuple[FieldRule, FieldState]]:
+    if left_out(state, kind):
+        return
     if makes_anew(state, kind):
         yield from _shown(state, kind)
         return
     expected = {name: value for write in state.acknowledged() for name, value in write.values.items()}
-    fields = state.fields
+    fields, place = state.fields, place_of(state, kind)
     for rule in kind.fields if among is None else among:
         if not rule.pushes or (rule.name not in expected and fields.surely_agree(rule.name)):
             continue
         field = fields.get(rule.name)
-        if field is None or field.source is None or field.overruled:
+        if field is None or field.source is None or field.overruled or not kind.keeps(rule, place):
             continue
         held = field.salesforce.value if field.salesforce is not None else None
         known = expected.get(rule.name, held)
-        if not rule.same(field.value, known) and not held_back(field, rule, known):
+        if not rule.same(field.value, known) and not held_back(state, kind, field, rule, known):
             yield rule, field
 
 
 def _shown(state: DocumentState, kind: Kind) -> Iterator[tuple[FieldRule, FieldState]]:
     """All that a new record in the place of the one that is gone is made of."""
+    place = place_of(state, kind)
     for rule in kind.fields:
         field = state.fields.get(rule.name)
-        if rule.pushes and field is not None and field.source is not None and rule.key(field.value) is not None:
+        if field is None or field.source is None or rule.key(field.value) is None:
+            continue
+        if rule.pushes and kind.keeps(rule, place) and not lacks_consent(state, kind, rule):
             yield rule, field
 
 
@@ -116,20 +148,25 @@ def _next_step(
     timing: Timing,
     *,
     now: int,
-    sendable: Callable[[DocumentState, Kind], dict[str, Any]],
+    sendable: Callable[[DocumentState, Kind, int], dict[str, Any]],
 ) -> Step:
     if not _may_ask(state, kind, timing, now=now):
         return Nothing()
-    waiting = state.open_write()
-    if waiting is not None and now < waiting.taken_at + timing.answer_within:
-        return Until(waiting.taken_at + timing.answer_within)
+    unanswered = _unanswered(state, timing, now=now)
+    if unanswered is not None:
+        return unanswered
     if state.retry is not None and now < state.retry.at:
         return Until(state.retry.at)
     link = state.link
     if state.deleted:
-        return Find() if state.record is None else Delete()
+        return _next_deletion(state, kind)
     if link is None or makes_anew(state, kind):
-        return Find() if sendable(state, kind) or _may_yet_land(state, timing, now=now) else Nothing()
+        if _may_yet_land(state, timing, now=now):
+            return Find()
+        orphaned = [at for rule, at in _awaiting(state, kind, now) if rule.required]
+        if orphaned:
+            return Until(max(orphaned))
+        return Find() if sendable(state, kind, now) else _until_parents(state, kind, now)
     if link.gone:
         return Follow()
     reason = state.read_reason or ("" if link.read else "rule 19: a new link")
@@ -139,12 +176,42 @@ def _next_step(
     overdue = min((write.answered_at for write in state.acknowledged()), default=None)
     if overdue is not None and now >= overdue + timing.event_within:
         return Read("rule 14: the event of a write has not come")
-    values = sendable(state, kind)
+    values = sendable(state, kind, now)
     if any(_unknown(state, name) for name in values):
         return Read("rule 18: nothing is known of a field")
     if values or _claims(state, link):
         return Send(values)
-    return Until(overdue + timing.event_within) if overdue is not None else Nothing()
+    return Until(overdue + timing.event_within) if overdue is not None else _until_parents(state, kind, now)
+
+
+def _next_deletion(state: DocumentState, kind: Kind) -> Find | Follow | Delete:
+    """Rule 22: the record is deleted, or what it has become, or what a first write may have made."""
+    if state.record is not None:
+        return Delete()
+    return Follow() if deletion_follows(state, kind) else Find()
+
+
+def _unanswered(state: DocumentState, timing: Timing, *, now: int) -> Ask | Until | None:
+    """Rule 15: nothing is sent while a request is open; a Bulk job is asked after, a call answers by itself."""
+    waiting = state.open_write()
+    if waiting is not None and waiting.job:
+        return Ask(waiting.job, waiting.first) if now >= waiting.ask_at else Until(waiting.ask_at)
+    if waiting is not None and now < waiting.taken_at + timing.answer_within:
+        return Until(waiting.taken_at + timing.answer_within)
+    return None
+
+
+def _awaiting(state: DocumentState, kind: Kind, now: int) -> Iterator[tuple[FieldRule, int]]:
+    """Lookups that are not written now, since the parent that they name had no record, and when to look again."""
+    for name, awaited in state.awaited.items():
+        rule, field = kind.by_name[name], state.field(name)
+        if now < awaited.at and field.value is not None and str(field.value) == awaited.parent and rule.pushes:
+            yield rule, awaited.at
+
+
+def _until_parents(state: DocumentState, kind: Kind, now: int) -> Until | Nothing:
+    soonest = min((at for _rule, at in _awaiting(state, kind, now)), default=None)
+    return Nothing() if soonest is None else Until(soonest)
 
 
 def _may_ask(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> bool:
@@ -154,7 +221,8 @@ def _may_ask(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> b
     """
     link = state.link
     if state.deleted:
-        return is_to_be_deleted(state, kind) or _may_yet_be_made(state, kind, timing, now=now)
+        asked = is_to_be_deleted(state, kind) or deletion_follows(state, kind)
+        return asked or _may_yet_be_made(state, kind, timing, now=now)
     return link is None or not (link.gone and link.searched) or makes_anew(state, kind)
 
 
@@ -192,7 +260,7 @@ def after_find(state: DocumentState, kind: Kind, timing: Timing, *, now: int) ->
     unanswered = [write.taken_at for write in state.writes if write.first and write.state is WriteState.UNKNOWN]
     if unanswered and now < max(unanswered) + timing.longest_call:
         return Until(min(now + timing.look_again, max(unanswered) + timing.longest_call))
-    values = {} if state.deleted else _sendable(state, kind)
+    values = {} if state.deleted else _sendable(state, kind, now)
     return Send(values) if values else Nothing()
 
 
@@ -208,12 +276,15 @@ def due_at(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> int
             return None
         case Until(at):
             return at
-        case Find() | Follow() | Delete() | Read() | Send():
+        case Find() | Follow() | Delete() | Read() | Send() | Ask():
             return now
 
 
-def take(state: DocumentState, values: dict[str, Any], *, now: int) -> Write:
-    """Number a write and store it in the state: it must be saved, guarded, before the call is made."""
+def take(state: DocumentState, values: dict[str, Any], *, now: int, job: str = "") -> Write:
+    """Number a write and store it in the state: it must be saved, guarded, before the call is made.
+
+    `job` names the Bulk job that is to carry it.
+    """
     state.last_number += 1
     if state.link is not None and state.link.gone:
         for earlier in state.acknowledged():
@@ -224,6 +295,8 @@ def take(state: DocumentState, values: dict[str, Any], *, now: int) -> Write:
         revision=state.next_revision,
         taken_at=now,
         first=state.record is None,
+        job=job,
+        ask_at=now + FIRST_ASKED if job else 0,
     )
     state.writes.append(write)
     return write
@@ -232,9 +305,12 @@ def take(state: DocumentState, values: dict[str, Any], *, now: int) -> Write:
 def give_up_unanswered(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> None:
     """Rule 15: a request whose answer never came may still land; a new number is taken after it.
 
-    It is open no more: what both sides hold meanwhile is an agreement (rule 17).
+    It is open no more: what both sides hold meanwhile is an agreement (rule 17). A Bulk job is another matter: it keeps
+    its answer, however late, and is asked for it.
     """
     for write in state.writes:
+        if write.job:
+            continue
         if write.state is WriteState.OPEN and now >= write.taken_at + timing.answer_within:
             write.state = WriteState.UNKNOWN
             for name in write.values.keys() & kind.by_name.keys():
@@ -257,43 +333,78 @@ def answered(
     write.state = _AFTER[result.failure or Failure.UNKNOWN]
     for name in write.values:
         settle(state, state.field(name), kind.by_name[name])
-    if result.failure is Failure.REJECTED:
-        state.refusal = Refusal(write.values, result.code, result.message, now)
-        state.retry = None
-        return Answer.REFUSED
-    if result.failure is Failure.GONE and state.link is not None:
-        state.read_reason = "Salesforce says that the record is gone"
-        return Answer.DEFERRED
-    return defer(state, result.code, policy, org_wide=result.org_wide, values=write.values, now=now)
+    match result.failure:
+        case Failure.CONVERTED if state.link is not None and kind.place_of(state.link.record_id).is_lead:
+            mark_converted(state, state.link, at=now)
+            state.retry = None
+            return Answer.DEFERRED
+        case Failure.REJECTED if may_name_a_lost_record(kind, write.values, result):
+            return _defer(state, write, result, policy, now=now)
+        case Failure.REJECTED | Failure.DUPLICATE | Failure.CONVERTED:
+            return _refused(state, write, result, now=now)
+        case Failure.GONE if state.link is not None:
+            if state.retry is not None and state.retry.code == GONE_SAYS_SALESFORCE:
+                # The record was read since, and it is there: an id among the values names nothing.
+                return _refused(state, write, result, now=now)
+            state.read_reason = "Salesforce says that the record is gone"
+            wait(state, GONE_SAYS_SALESFORCE, until=now)
+            return Answer.DEFERRED
+        case _:
+            return _defer(state, write, result, policy, now=now)
 
 
-def defer(
-    state: DocumentState, code: str, policy: RetryPolicy, *, org_wide: bool, values: dict[str, Any], now: int
-) -> Answer:
-    """Set when to try again, or give the values up when the tries are used."""
-    tries = state.retry.tries if state.retry else 0
-    decision = policy.after(tries, org_wide=org_wide)
-    if isinstance(decision, Wait):
-        state.retry = Retry(tries if org_wide else tries + 1, now + decision.milliseconds, code)
-        return Answer.DEFERRED
+def _refused(state: DocumentState, write: Write, result: RowResult, *, now: int) -> Answer:
+    state.refusal = Refusal(write.values, result.code, result.message, now, fields=result.fields)
     state.retry = None
-    state.refusal = Refusal(values, code, "gave up after the last try", now)
     return Answer.REFUSED
 
 
-def linked(state: DocumentState, record_id: str, *, now: int) -> None:
+def _defer(state: DocumentState, write: Write, result: RowResult, policy: RetryPolicy, *, now: int) -> Answer:
+    """Set when to try again, or give the values up when the tries are used."""
+    tries = state.retry.tries if state.retry else 0
+    locked = result.failure is Failure.LOCKED
+    decision = policy.after(tries, org_wide=result.org_wide, locked=locked)
+    if isinstance(decision, Wait):
+        state.retry = Retry(tries if result.org_wide else tries + 1, now + decision.milliseconds, result.code, locked)
+        return Answer.DEFERRED
+    state.retry = None
+    state.refusal = Refusal(write.values, result.code, "gave up after the last try", now, fields=result.fields)
+    return Answer.REFUSED
+
+
+def existing_found(state: DocumentState, number: int, record_id: str, *, claimed: bool, now: int) -> Answer:
+    """Rule 20: a first write was refused, since the record is there already: it is linked, and updated instead.
+
+    `claimed` where it holds our external id.
+    """
+    write = state.write(number)
+    if write is None or write.state is not WriteState.OPEN:
+        return Answer.LATE
+    write.state, write.answered_at = WriteState.REJECTED, now
+    state.refusal = None
+    linked(state, record_id, now=now, claimed=claimed)
+    return Answer.LINKED
+
+
+def linked(state: DocumentState, record_id: str, *, now: int, claimed: bool = True) -> None:
     """Rule 19: store the link; a whole read follows before anything is written."""
     if state.record is None:
-        moved(state, record_id, now=now, anew=state.link is not None)
+        moved(state, record_id, now=now, claimed=claimed, anew=state.link is not None)
     state.retry = None
 
 
 def forget_old_writes(state: DocumentState, *, now: int) -> None:
-    """Rule 16: keep a write until nothing of it can arrive any more, and never fewer than eight."""
+    """Rule 16: keep a write until nothing of it can arrive any more, and never fewer than eight.
+
+    A record of whose changes no event tells has no event position. There the rows tell that a write is over, and its
+    age that no event will come of it after all.
+    """
     surplus = len(state.writes) - WRITES_KEPT
     kept: list[Write] = []
     for write in state.writes:
-        past = now > write.taken_at + LONGEST_CALL and state.position.timestamp > write.taken_at + LONGEST_CALL
+        over = write.taken_at + LONGEST_CALL
+        heard = state.position.timestamp > over
+        past = now > over and (heard or (state.row_mark > over and now > write.taken_at + UNHEARD_FOR))
         if surplus > 0 and past and not write.pending:
             surplus -= 1
         else:
@@ -306,6 +417,9 @@ _AFTER: Final = {
     Failure.UNKNOWN: WriteState.UNKNOWN,
     Failure.REJECTED: WriteState.REJECTED,
     Failure.GONE: WriteState.REJECTED,
+    Failure.DUPLICATE: WriteState.REJECTED,
+    Failure.CONVERTED: WriteState.REJECTED,
+    Failure.LOCKED: WriteState.NOT_RUN,
 }
 
 
@@ -321,15 +435,17 @@ def _landed_or_acknowledged(state: DocumentState, write: Write, result: RowResul
         state.link.claimed = state.link.claimed or state.link.record_id == result.record_id
 
 
-def _sendable(state: DocumentState, kind: Kind) -> dict[str, Any]:
+def _sendable(state: DocumentState, kind: Kind, now: int) -> dict[str, Any]:
     values = due_values(state, kind)
-    return {} if state.refusal is not None and state.refusal.values == values else values
+    for rule, _at in _awaiting(state, kind, now):
+        values.pop(rule.name, None)
+    return {} if given_up(state, kind, values) else values
 
 
-def _one_sendable(state: DocumentState, kind: Kind) -> dict[str, Any]:
+def _one_sendable(state: DocumentState, kind: Kind, now: int) -> dict[str, Any]:
     """One of the fields that `_sendable` gives, unmade: enough to know that there are any."""
-    if state.refusal is not None:
-        return _sendable(state, kind)
+    if state.refusal is not None or state.awaited:
+        return _sendable(state, kind, now)
     # What has just been decided on differs more often than not, and the rest need not be taken apart then.
     in_hand = [kind.by_name[name] for name in state.fields.in_hand() if name in kind.by_name]
     for among in (in_hand, kind.fields):

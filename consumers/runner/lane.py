@@ -3,27 +3,14 @@
 import asyncio
 import contextlib
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from consumers.runner.backoff import Backoff
-from consumers.runner.offsets import Ledger
 from consumers.runner.ports import Handler, Partition, Record, Unavailable
+from consumers.runner.waiting import Key, Waiting, Work, ready_at
 from schemas.outcome import Result
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A record taken, and the ledger of the assignment under which it was taken."""
-
-    record: Record
-    ledger: Ledger
-
-    @property
-    def partition(self) -> Partition:
-        """Where the record came from."""
-        return self.record.topic, self.record.partition
 
 
 class Pulse:
@@ -44,12 +31,19 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class LaneParts:
-    """What all lanes share. `linger` says how many seconds a lane may wait for a fuller batch."""
+    """What all lanes share. `linger` says how many seconds a lane may wait for a fuller batch.
+
+    Where `backlog` rows wait in a lane, so many are one batch; 0: never. `coalesce` makes all records of a key one row,
+    and `fill` is how many seconds more are waited where a batch fills in that time (`ready_at`).
+    """
 
     handler: Handler
     batch_size: int
+    backlog: int
     backoff: Backoff
     linger: Callable[[], float]
+    fill: float
+    coalesce: bool
     on_results: Callable[[str, Sequence[Result]], None]
     on_unavailable: Callable[[str, Unavailable, float], None]
     moved: Pulse
@@ -60,26 +54,38 @@ class Lane:
 
     def __init__(self, parts: LaneParts) -> None:
         self._parts = parts
-        self._waiting: deque[Work] = deque()
-        self._since = 0.0
-        """The event loop's time when the oldest of those waiting came."""
+        self._waiting = Waiting(coalesce=parts.coalesce)
         self._in_hand: list[Work] = []
+        self._keys_in_hand: frozenset[Key] = frozenset()
         self._changed = asyncio.Event()
         self._draining = False
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._in_hand)
+        return self._waiting.records + len(self._in_hand)
+
+    @property
+    def rows(self) -> int:
+        """Rows that wait."""
+        return len(self._waiting)
+
+    @property
+    def busy(self) -> bool:
+        """True while a batch is in hand."""
+        return bool(self._in_hand)
+
+    def has(self, record: Record) -> bool:
+        """Whether another record of the same row waits here or is in hand."""
+        key = self._waiting.key(record)
+        return key in self._keys_in_hand or self._waiting.has(key)
 
     def put(self, work: Work) -> None:
         """Queue a record."""
-        if not self._waiting:
-            self._since = asyncio.get_running_loop().time()
-        self._waiting.append(work)
+        self._waiting.put(work, asyncio.get_running_loop().time())
         self._changed.set()
 
     def drop_closed(self) -> None:
         """Forget what is not begun of partitions that are being given away."""
-        self._waiting = deque(work for work in self._waiting if work.ledger.open)
+        self._waiting.drop_closed()
         self._changed.set()
         self._parts.moved.beat()
 
@@ -95,13 +101,18 @@ class Lane:
     async def run(self) -> None:
         """Handle batches until drained. What the handler raises, other than `Unavailable`, ends it."""
         while await self._gather():
-            self._in_hand = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._parts.batch_size))]
-            self._since = asyncio.get_running_loop().time()
+            self._in_hand = self._waiting.take(self._next_batch())
+            if self._parts.coalesce:
+                self._keys_in_hand = frozenset(self._waiting.key(work.record) for work in self._in_hand)
             try:
                 await self._handle()
             finally:
-                self._in_hand = []
+                self._in_hand, self._keys_in_hand = [], frozenset()
                 self._parts.moved.beat()
+
+    def _next_batch(self) -> int:
+        backlog = self._parts.backlog
+        return backlog if 0 < backlog <= len(self._waiting) else self._parts.batch_size
 
     async def _gather(self) -> bool:
         """Wait for records, and for more of them while that is allowed. False once drained."""
@@ -110,12 +121,26 @@ class Lane:
                 if self._draining:
                     return False
                 await self._change()
-            with contextlib.suppress(TimeoutError):  # lingered long enough
-                async with asyncio.timeout_at(self._since + self._parts.linger()):
-                    while self._waiting and len(self._waiting) < self._parts.batch_size and not self._draining:
+            while self._waiting and not self._draining:
+                ready = self._ready_at()
+                if asyncio.get_running_loop().time() >= ready:
+                    break
+                with contextlib.suppress(TimeoutError):  # waited long enough, as it seemed
+                    async with asyncio.timeout_at(ready):
                         await self._change()
             if self._waiting:
                 return True
+
+    def _ready_at(self) -> float:
+        parts, waiting = self._parts, self._waiting
+        return ready_at(
+            waiting.since,
+            len(waiting),
+            most=parts.batch_size,
+            linger=parts.linger(),
+            fill=parts.fill,
+            hold=parts.coalesce,
+        )
 
     async def _handle(self) -> None:
         """Give the batch in hand to the handler until it is through, or nothing of it is ours any more."""

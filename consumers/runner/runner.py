@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from consumers.runner.backoff import Backoff
-from consumers.runner.lane import Lane, LaneParts, Pulse, Work
+from consumers.runner.lane import Lane, LaneParts, Pulse
 from consumers.runner.offsets import Offsets
 from consumers.runner.ports import Handler, Partition, Record, RecordStream, Unavailable
 from consumers.runner.settings import RunnerSettings
+from consumers.runner.waiting import Work
 from schemas.outcome import Result
 
 FETCH_SECONDS = 0.5
@@ -33,7 +34,7 @@ def _untold(*_: object) -> None:
 
 
 class Runner:
-    """Runs one handler on one stream.
+    """Runs one handler on one stream. With `coalesce` all records of a key that wait are handled as one row of a batch.
 
     Everything taken ends finished or is not committed; what is not committed comes again. `on_results` is told the
     results of each batch, by topic; `on_unavailable` what is away (`handler`, `fetch`, `commit`), the error, and the
@@ -46,6 +47,9 @@ class Runner:
         settings: RunnerSettings,
         *,
         linger: float | Callable[[], float] = 0.0,
+        backlog: int = 0,
+        fill: float = 0.0,
+        coalesce: bool = False,
         on_results: Callable[[str, Sequence[Result]], None] = _untold,
         on_unavailable: Callable[[str, Unavailable, float], None] = _untold,
     ) -> None:
@@ -56,13 +60,17 @@ class Runner:
         parts = LaneParts(
             handler=handler,
             batch_size=settings.batch_size,
+            backlog=backlog,
             backoff=self._backoff,
             linger=linger if callable(linger) else lambda: linger,
+            fill=fill,
+            coalesce=coalesce,
             on_results=on_results,
             on_unavailable=on_unavailable,
             moved=self._moved,
         )
         self._lanes = [Lane(parts) for _ in range(settings.lanes)]
+        self._coalesce = coalesce
         self._offsets = Offsets()
         self._stream: RecordStream | None = None
         self._committing = asyncio.Lock()
@@ -150,7 +158,20 @@ class Runner:
         for record in records:
             ledger = self._offsets.ledger((record.topic, record.partition))
             if ledger.open and ledger.take(record.offset):
-                self._lanes[lane_of(record, len(self._lanes))].put(Work(record, ledger))
+                self._lane(record).put(Work(record, ledger))
+
+    def _lane(self, record: Record) -> Lane:
+        """By its key; or, where records of a key are one row, the lane that has the row, else the one that it fills.
+
+        An idle lane comes first, and one whose batch is not full yet: so rows are spread only where they fill batches.
+        """
+        if not self._coalesce:
+            return self._lanes[lane_of(record, len(self._lanes))]
+        for lane in self._lanes:
+            if lane.has(record):
+                return lane
+        size = self._settings.batch_size
+        return min(self._lanes, key=lambda lane: (lane.busy, lane.rows % size == 0, lane.rows))
 
     def _drop_closed(self) -> None:
         for lane in self._lanes:

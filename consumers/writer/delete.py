@@ -5,7 +5,9 @@ from typing import Any
 
 from consumers.ports import Records, RowResult
 from consumers.rules.existence import deletion_answered, deletion_asked
-from consumers.writer.visit import Desk, Visit, by_kind
+from consumers.writer.desk import Desk
+from consumers.writer.kept import by_place
+from consumers.writer.visit import Visit, by_kind, put_down
 from schemas.outcome import Result
 
 ROWS_A_CALL = 200
@@ -22,10 +24,11 @@ class Deleter:
         """Delete their records, and store what became of each."""
         for _kind, group in by_kind(visits):
             for start in range(0, len(group), ROWS_A_CALL):
-                await self._call(group[start : start + ROWS_A_CALL])
+                some = group[start : start + ROWS_A_CALL]
+                await self._call(await self._desk.take_up(some))
+                put_down(some)
 
     async def _call(self, visits: Sequence[Visit]) -> None:
-        kind = visits[0].kind
         now = self._desk.now()
         for visit in visits:
             deletion_asked(visit.state, now=now)
@@ -33,13 +36,16 @@ class Deleter:
         visits = [visit for visit in visits if visit.id not in lost]
         if not visits:
             return
+        kind = visits[0].kind
         records = {visit.id: visit.record_id for visit in visits}
         asked = list(dict.fromkeys(records.values()))
-        answers = dict(zip(asked, await self._records.delete(kind.sobject, asked), strict=True))
+        answers: dict[str, RowResult] = {}
+        for place, ids in by_place(kind, asked):
+            answers |= zip(ids, await self._records.delete(place.sobject, ids), strict=True)
 
         def decide(visit: Visit, now: int) -> None:
             answer = answers[records[visit.id]]
-            outcome = deletion_answered(visit.state, answer, self._desk.retry, now=now)
+            outcome = deletion_answered(visit.state, kind, answer, self._desk.retry, now=now)
             visit.result = Result(outcome, answer.code or "rule 22: deleted, as the platform has")
 
         await self._desk.settle(visits, decide)

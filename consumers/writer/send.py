@@ -1,135 +1,121 @@
 """Rules 14 to 16: each write is numbered and stored, then called, then its own answer is taken back."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Final
 
-from consumers.ports import Records, RecordUpdate, RowResult
-from consumers.rules.kinds import Kind, token_of
-from consumers.rules.state import Write
-from consumers.rules.writes import Answer, answered, take
-from consumers.writer.visit import NOTHING_DUE, Desk, Visit
-from schemas.outcome import Outcome, Result
+from consumers.ports import Records
+from consumers.rules.parents import IN_USE, ROW_LOCK, Row, by_parent, calls, parents_of
+from consumers.rules.writes import take
+from consumers.writer.answers import Answers, Sent
+from consumers.writer.desk import Desk
+from consumers.writer.job import NOT_FOR_BULK, JobWriter
+from consumers.writer.prepare import Preparer
+from consumers.writer.sending import Ready, Sending, update_of
+from consumers.writer.turns import Turns
+from consumers.writer.visit import Visit, parts, put_down
+from schemas.bulk import UNPROCESSED
+from schemas.place import Place
 
-ROWS_A_CALL = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """Values that a document's record should take over, in Salesforce's form."""
-
-    visit: Visit
-    values: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A stored write that was sent, and its own answer."""
-
-    visit: Visit
-    write: Write
-    answer: RowResult
+NEXT_TURN: Final = 1_000
+"""Rows that did not get their turn are looked at again after this, milliseconds."""
+_BY_CALL: Final = frozenset({UNPROCESSED, NOT_FOR_BULK})
+ANOTHER_CALL: Final = "another call is writing children of a record that it names"
 
 
 class Sender:
     """Writes records, many in a call."""
 
-    def __init__(self, desk: Desk, records: Records) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        records: Records,
+        answers: Answers,
+        turns: Turns,
+        preparer: Preparer,
+        jobs: JobWriter | None = None,
+    ) -> None:
         self._desk = desk
         self._records = records
+        self._answers = answers
+        self._turns = turns
+        self._preparer = preparer
+        self._jobs = jobs
 
     async def send(self, sendings: Sequence[Sending]) -> None:
-        """Make the calls, one after the other."""
-        groups: dict[tuple[str, bool], list[Sending]] = {}
+        """Make the calls, one after the other: parents before those that name them."""
+        groups: dict[tuple[str, str, bool], list[Sending]] = {}
         for sending in sendings:
-            first = sending.visit.state.record is None
-            groups.setdefault((sending.visit.kind.name, first), []).append(sending)
-        for (_kind, first), group in groups.items():
-            for call in calls(group):
-                await self._call(call[0].visit.kind, call, first=first)
+            visit = sending.visit
+            groups.setdefault((visit.kind.name, visit.place.sobject, visit.first), []).append(sending)
+        ordered = sorted(groups.items(), key=lambda found: self._desk.depth(found[1][0].visit.kind))
+        for (_kind, _object, first), group in ordered:
+            rows: list[Row[Sending | Ready]] = []
+            for some in parts(group):
+                rows += self._rows(await self._preparer.ready(some, first=first))
+            rows = by_parent(rows)
+            if self._jobs is not None:
+                rows = await self._jobs.send(rows, first=first)
+            await self._in_turn(rows, first=first)
 
-    async def _call(self, kind: Kind, call: Sequence[Sending], *, first: bool) -> None:
+    def _rows(self, ready: Sequence[Ready]) -> list[Row[Sending | Ready]]:
+        named = self._desk.parent_kinds()
+        rows: list[Row[Sending | Ready]] = []
+        for one in ready:
+            visit = one.visit
+            parents = parents_of(visit.state, visit.kind, one.values, named)
+            # A job that ended before its rows' turn may end so again, and only a call says what is wrong with each.
+            # What a job had to leave out the next one would leave out too.
+            by_call = visit.state.retry is not None and visit.state.retry.code in _BY_CALL
+            rows.append(Row(Sending(visit) if visit.one_of_many else one, _record(visit), parents, by_call))
+        put_down(one.visit for one in ready)
+        return rows
+
+    async def _in_turn(self, rows: Sequence[Row[Sending | Ready]], *, first: bool) -> None:
+        """Make the calls; rows whose parents another call is at are put behind the others, and at last deferred."""
+        waiting = await self._round(rows, first=first)
+        if not waiting:
+            return
+        async for _moment in self._turns.patience():
+            waiting = await self._round(waiting, first=first)
+            if not waiting:
+                return
+        until = self._desk.now() + NEXT_TURN
+        await self._desk.put_off([row.item.visit for row in waiting], IN_USE, until=until, why=ANOTHER_CALL)
+
+    async def _round(self, rows: Sequence[Row[Sending | Ready]], *, first: bool) -> list[Row[Sending | Ready]]:
+        """One call after the other, each with the rows whose turn it is; the others."""
+        waiting: list[Row[Sending | Ready]] = []
+        for call in calls(rows, self._turns.hot()):
+            async with self._turns.at(frozenset().union(*(row.parents for row in call))) as ours:
+                turn = [row for row in call if row.parents <= ours]
+                waiting += [row for row in call if not row.parents <= ours]
+                if turn:
+                    await self._call(turn[0].item.visit.place, turn, first=first)
+                    put_down(row.item.visit for row in turn)
+        return waiting
+
+    async def _call(self, place: Place, rows: Sequence[Row[Sending | Ready]], *, first: bool) -> None:
+        call = await self._preparer.ready([row.item for row in rows], first=first)
         now = self._desk.now()
         stored = {one.visit.id: take(one.visit.state, one.values, now=now) for one in call}
         lost = await self._desk.save([one.visit for one in call])
-        visits = [one.visit for one in call if one.visit.id not in lost]
-        if not visits:
+        kept = [one for one in call if one.visit.id not in lost]
+        if not kept:
             return
-        updates = [_update(visit, stored[visit.id], first=first) for visit in visits]
+        updates = [update_of(one, stored[one.visit.id], first=first) for one in kept]
         if first:
-            answers = await self._records.upsert(kind.sobject, kind.external_id, updates)
+            answers = await self._records.upsert(place.sobject, place.external_id, updates)
         else:
-            answers = await self._records.update(kind.sobject, updates)
-        await self._take_back(
-            [Sent(visit, stored[visit.id], answer) for visit, answer in zip(visits, answers, strict=True)]
+            answers = await self._records.update(place.sobject, updates)
+        named = {row.item.visit.id: row.parents for row in rows}
+        for one, answer in zip(kept, answers, strict=True):
+            if answer.code == ROW_LOCK:
+                self._turns.heat(named[one.visit.id])
+        await self._answers.take_back(
+            [Sent(one.visit, stored[one.visit.id], answer) for one, answer in zip(kept, answers, strict=True)]
         )
 
-    async def _take_back(self, sent: Sequence[Sent]) -> None:
-        """Store what each answer means, however often others change the documents meanwhile."""
-        answers = {one.visit.id: one for one in sent}
 
-        def decide(visit: Visit, now: int) -> None:
-            one = answers[visit.id]
-            means = answered(visit.state, visit.kind, one.write.number, one.answer, self._desk.retry, now=now)
-            visit.result = _result(means, one.answer)
-
-        try:
-            await self._desk.settle([one.visit for one in sent], decide)
-        finally:
-            now = self._desk.now()
-            await self._desk.log.append([_log_row(one, now) for one in sent if one.visit.result is not NOTHING_DUE])
-
-
-def calls(sendings: Iterable[Sending]) -> list[list[Sending]]:
-    """Calls of at most 200 rows in which no record stands twice: two documents may share one."""
-    made: list[list[Sending]] = []
-    records: list[set[str]] = []
-    for sending in sendings:
-        visit = sending.visit
-        record = visit.record_id if visit.state.record else f"{visit.kind.name}:{visit.id}"
-        for call, taken in zip(made, records, strict=True):
-            if len(call) < ROWS_A_CALL and record not in taken:
-                call.append(sending)
-                taken.add(record)
-                break
-        else:
-            made.append([sending])
-            records.append({record})
-    return made
-
-
-def _update(visit: Visit, write: Write, *, first: bool) -> RecordUpdate:
-    values = {**write.values, visit.kind.token: token_of(visit.id, write.number)}
-    if first:
-        return RecordUpdate(values=values, external_id=visit.id)
-    if not visit.claimed:
-        values[visit.kind.external_id] = visit.id
-    return RecordUpdate(values=values, record_id=visit.record_id)
-
-
-def _result(means: Answer, answer: RowResult) -> Result:
-    match means:
-        case Answer.COMMITTED | Answer.LATE:
-            return Result(Outcome.APPLIED)
-        case Answer.DEFERRED:
-            return Result(Outcome.DEFERRED, answer.code)
-        case Answer.REFUSED:
-            return Result(Outcome.PARKED, answer.code)
-
-
-def _log_row(sent: Sent, at: int) -> dict[str, Any]:
-    """What became of one write: its number makes a repeat the same row."""
-    visit = sent.visit
-    return {
-        "_id": f"{visit.kind.name}:{visit.id}:write:{sent.write.number}",
-        "type": "write",
-        "kind": visit.kind.name,
-        "document": visit.id,
-        "record": sent.answer.record_id,
-        "write": sent.write.number,
-        "fields": sorted(sent.write.values),
-        "outcome": str(visit.result.outcome),
-        "code": sent.answer.code,
-        "reason": sent.answer.message if visit.found is not None else visit.result.reason,
-        "at": at,
-    }
+def _record(visit: Visit) -> str:
+    """Two documents may share one record."""
+    return f"{visit.kind.name}:{visit.id}" if visit.first else visit.record_id

@@ -1,28 +1,41 @@
-"""A document that a doorbell named, while the writer looks at it; and the desk where visits are read and stored."""
+"""A document that a doorbell named, while the writer looks at it.
 
-import uuid
-from collections.abc import Callable, Iterable, Sequence
+Of a backlog not all documents are in memory: a visit that is one of many is put down after each step, and its document
+read again for the next.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from typing import Final, NamedTuple, TypeVar
 
-from consumers.ports import Document, Documents, DocumentsRefused, SyncLog, Unavailable
-from consumers.reconciler.batch import document_write, mapping_name
-from consumers.reconciler.reconciler import DOCUMENT_REFUSED
-from consumers.rules.audit import Occasion
+from consumers.ports import Document
+from consumers.rules.existence import place_of
 from consumers.rules.kinds import Kind
-from consumers.rules.retry import RetryPolicy
-from consumers.rules.state import DocumentState
-from consumers.rules.stored import load, value_at
-from consumers.rules.timing import Timing
-from consumers.rules.versions import DecidedByNewerMapping, bring_up
-from consumers.rules.writes import due_at, forget_old_writes, give_up_unanswered, wait
+from consumers.rules.lookups import Ids
+from consumers.rules.state import DocumentState, Refusal
 from schemas.outcome import Outcome, Result
+from schemas.place import Place
 
-TRIES_TO_SAVE = 50
-NOTHING_DUE = Result(Outcome.IGNORED, "nothing is due")
-NO_DOCUMENT = Result(Outcome.IGNORED, "there is no such document")
+AT_A_TIME = 200
+"""Documents in hand at once, read or stored by one command: as many as a call has rows."""
+NOTHING_DUE: Final = Result(Outcome.IGNORED, "nothing is due")
+NO_DOCUMENT: Final = Result(Outcome.IGNORED, "there is no such document")
 """We remove none, but an operator can, at any moment: between two of the writer's reads too."""
+
+
+_Any = TypeVar("_Any")
+
+
+class Kept(NamedTuple):
+    """What is kept of a document that was put down: enough to know it again, and to ask Salesforce about its record."""
+
+    revision: int | None
+    place: Place
+    record_id: str
+    """The linked record, gone or not; empty where there never was one."""
+    first: bool
+    refusal: Refusal | None
+    """Of one that is to be parked."""
 
 
 @dataclass(slots=True)
@@ -36,6 +49,15 @@ class Visit:
     result: Result = NOTHING_DUE
     refused: str = ""
     """Why the store will not write the document, where it will not."""
+    document: Document | None = None
+    """As it was last read, or as the last save has left it."""
+    row_taken: bool = False
+    """The record was read whole in this batch, and the document holds what the row said."""
+    just_saved: bool = False
+    """Nobody had changed it until that save, so it need not be read again at once: every save is guarded."""
+    one_of_many: bool = False
+    """It is put down between steps."""
+    kept: Kept | None = None
 
     @property
     def state(self) -> DocumentState:
@@ -47,14 +69,65 @@ class Visit:
     @property
     def record_id(self) -> str:
         """The linked record."""
+        if self.found is None and self.kept is not None and self.kept.record_id:
+            return self.kept.record_id
         if self.state.link is None:
             raise AssertionError("asked for the record of a document that is not linked")
         return self.state.link.record_id
 
     @property
+    def place(self) -> Place:
+        """The object that its record is kept in, or would be made in."""
+        if self.found is None and self.kept is not None:
+            return self.kept.place
+        return place_of(self.state, self.kind)
+
+    @property
+    def first(self) -> bool:
+        """A write would make the record."""
+        return self.kept.first if self.found is None and self.kept is not None else self.state.record is None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why its last write was given up."""
+        return self.kept.refusal if self.found is None and self.kept is not None else self.state.refusal
+
+    @property
     def claimed(self) -> bool:
         """The linked record holds our external id."""
         return self.state.link is None or self.state.link.claimed
+
+    @property
+    def is_there(self) -> bool:
+        """The document was there when it was last looked at."""
+        return self.found is not None or self.kept is not None
+
+
+def mark_many(visits: Sequence[Visit]) -> None:
+    """Have these put down between steps if they are more than are in hand at once."""
+    for visit in visits:
+        visit.one_of_many = len(visits) > AT_A_TIME
+
+
+def put_down(visits: Iterable[Visit]) -> None:
+    """Let go of the documents of those that are many. What was decided and not stored is decided again."""
+    for visit in visits:
+        if not visit.one_of_many or visit.found is None:
+            continue
+        state, parked = visit.found, visit.result.outcome is Outcome.PARKED
+        record_id = state.link.record_id if state.link is not None else ""
+        refusal = state.refusal if parked else None
+        visit.kept = Kept(state.revision, visit.place, record_id, state.record is None, refusal)
+        visit.found, visit.document, visit.just_saved = None, None, False
+
+
+def ids_of_all(each: Iterable[Ids]) -> Ids:
+    """All that are named, by kind."""
+    all_: Ids = {}
+    for ids in each:
+        for kind, named in ids.items():
+            all_.setdefault(kind, set()).update(named)
+    return all_
 
 
 def by_kind(visits: Iterable[Visit]) -> list[tuple[Kind, list[Visit]]]:
@@ -65,171 +138,8 @@ def by_kind(visits: Iterable[Visit]) -> list[tuple[Kind, list[Visit]]]:
     return list(groups.values())
 
 
-class Desk:
-    """Reads and stores documents for the writer's steps. `now` gives epoch milliseconds."""
-
-    def __init__(
-        self,
-        *,
-        documents: Documents,
-        log: SyncLog,
-        now: Callable[[], int],
-        timing: Timing,
-        retry: RetryPolicy,
-        on_conflict: Callable[[dict[str, Any]], None],
-    ) -> None:
-        self._documents = documents
-        self._on_conflict = on_conflict
-        self.log = log
-        self.now = now
-        self.timing = timing
-        self.retry = retry
-
-    async def look(self, visits: Iterable[Visit], ahead: list[Visit] | None = None) -> list[Visit]:
-        """Read the documents as they are now; the visits of those that are there. The others have ended.
-
-        Raises:
-            DecidedByNewerMapping: this process has still to take the mapping up; unless `ahead` takes those documents.
-        """
-        there: list[Visit] = []
-        for kind, group in by_kind(visits):
-            found = await self._documents.read(kind.collection, [visit.id for visit in group])
-            for visit in group:
-                document = found.get(visit.id)
-                if document is None:
-                    visit.found, visit.result = None, NO_DOCUMENT
-                    continue
-                try:
-                    visit.found = self.decided(kind, visit.id, document)
-                except DecidedByNewerMapping:
-                    if ahead is None:
-                        raise
-                    ahead.append(visit)
-                else:
-                    there.append(visit)
-        return there
-
-    async def read(self, kind: Kind, ids: Sequence[str]) -> dict[str, Document]:
-        """The documents that exist, by id."""
-        return await self._documents.read(kind.collection, ids)
-
-    def decided(self, kind: Kind, document_id: str, document: Document | None) -> DocumentState:
-        """The state of a document, or of one that is not there yet, under the mapping in force.
-
-        Raises:
-            DecidedByNewerMapping: this process has still to take the mapping up.
-        """
-        state = load(document, document_id, kind)
-        if document is not None and state.mapping != kind.version:
-            now = self.now()
-            occasion = Occasion(mapping_name(kind), now, now + self.timing.visible_after)
-            bring_up(state, kind, occasion, partial(value_at, document))
-        return state
-
-    async def save(self, visits: Sequence[Visit]) -> set[str]:
-        """Store what was decided, guarded; the ids of documents that another took meanwhile, which keep theirs."""
-        lost: set[str] = set()
-        for kind, group in by_kind(visits):
-            lost |= await self._save(kind, group)
-        return lost
-
-    async def settle(self, visits: Sequence[Visit], decide: Callable[[Visit, int], None]) -> None:
-        """Store what `decide(visit, now)` makes of each document, however often others change them meanwhile.
-
-        Raises:
-            DecidedByNewerMapping: this process has still to take the mapping up for some; all others are stored.
-            Unavailable: others change the same documents without end.
-        """
-        waiting, ahead = visits, list[Visit]()
-        for _try in range(TRIES_TO_SAVE):
-            there = await self.look(waiting, ahead)
-            now = self.now()
-            for visit in there:
-                decide(visit, now)
-            lost = await self.save(there)
-            waiting = [visit for visit in there if visit.id in lost and not visit.refused]
-            if not waiting:
-                break
-        if ahead:
-            raise DecidedByNewerMapping(f"{len(ahead)} documents were decided by a newer version of the mapping")
-        if waiting:
-            raise Unavailable("the same documents are being written by others without end")
-
-    async def owners(self, kind: Kind, record_ids: Sequence[str]) -> dict[str, list[str]]:
-        """The ids of the documents whose record this is now, by record id; but for those that the platform deleted."""
-        if not record_ids:
-            return {}
-        linked = await self._documents.read_linked(kind.collection, record_ids)
-        return {
-            record_id: [
-                document["_id"]
-                for document in documents
-                if (state := load(document, document["_id"], kind)).record
-                and state.record.record_id == record_id
-                and not state.deleted
-            ]
-            for record_id, documents in linked.items()
-        }
-
-    async def linked_states(self, kind: Kind, record_ids: Sequence[str]) -> dict[str, list[DocumentState]]:
-        """The documents whose record this is now or was before, or is and is gone, by record id."""
-        linked = await self._documents.read_linked(kind.collection, record_ids)
-        return {
-            record_id: [self.decided(kind, document["_id"], document) for document in documents]
-            for record_id, documents in linked.items()
-        }
-
-    async def defer(self, visits: Sequence[Visit], code: str, why: str) -> None:
-        """Salesforce is away: look again later. Nobody's try is used up."""
-        for visit in visits:
-            wait(visit.state, code, until=self.now() + self.retry.org_wait)
-            visit.result = Result(Outcome.DEFERRED, why)
-        await self.save(visits)
-
-    async def _save(self, kind: Kind, visits: Sequence[Visit]) -> set[str]:
-        now = self.now()
-        writes = []
-        for visit in visits:
-            give_up_unanswered(visit.state, kind, self.timing, now=now)
-            forget_old_writes(visit.state, now=now)
-            due = due_at(visit.state, kind, self.timing, now=now)
-            writes.append(
-                document_write(
-                    visit.state,
-                    kind,
-                    now=now,
-                    due=due,
-                    ring_again=self.timing.ring_again,
-                    decision=uuid.uuid4().hex,
-                )
-            )
-        try:
-            lost = await self._documents.write(kind.collection, writes)
-        except DocumentsRefused as error:
-            lost = await self._set_aside(kind, visits, error)
-        await self._drain(kind, [visit.state for visit in visits if visit.id not in lost and visit.state.audit])
-        return lost
-
-    async def _set_aside(self, kind: Kind, visits: Sequence[Visit], error: DocumentsRefused) -> set[str]:
-        """What the store will not write cannot be decided upon: a person is told, and the sweep asks tomorrow."""
-        due: dict[str, int] = {}
-        for visit in visits:
-            if (why := error.refused.get(visit.id)) is None:
-                continue
-            visit.refused = why
-            visit.result = Result(Outcome.PARKED, DOCUMENT_REFUSED)
-            if visit.state.stored_due_at is not None:
-                due[visit.id] = visit.state.stored_due_at
-        await self._documents.postpone(kind.collection, due, self.now() + self.retry.longest)
-        return {*error.lost, *error.refused}
-
-    async def _drain(self, kind: Kind, states: Sequence[DocumentState]) -> None:
-        """Audit rows are safe in their documents: now they go to the log, and out of the documents."""
-        if not states:
-            return
-        rows = [row for state in states for row in state.audit]
-        for row in await self.log.append(rows):  # another may have drained some of them meanwhile
-            self._on_conflict(row)
-        await self._documents.clear_audit(
-            kind.collection, {state.id: [row["_id"] for row in state.audit] for state in states}
-        )
+def parts(visits: Sequence[_Any]) -> list[Sequence[_Any]]:
+    """The same in order, as many as are in hand at once; itself where it is no more."""
+    if len(visits) <= AT_A_TIME:
+        return [visits]
+    return [visits[start : start + AT_A_TIME] for start in range(0, len(visits), AT_A_TIME)]

@@ -33,7 +33,7 @@ class Waits:
 
     def after(self, ending: Ending, failures: int, chance: float) -> float:
         """Seconds before the next session; `failures` counts those before this one that brought nothing."""
-        if ending is Ending.BUSY:
+        if ending in (Ending.BUSY, Ending.DELIVERIES):
             return self.busy.delay(failures, chance)
         if ending is Ending.SENT_AWAY:
             return self.sent_away * chance + (self.ordinary.delay(failures, chance) if failures else 0.0)

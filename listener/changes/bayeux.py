@@ -23,6 +23,8 @@ DISCONNECT: Final = "/meta/disconnect"
 Message = dict[str, Any]
 
 _ERROR = re.compile(r"\s*(\d{3}):([^:]*):(.*)", re.DOTALL)
+_NO_DELIVERIES: Final = "total events daily limit"
+"""Of `403::Organization total events daily limit exceeded`: its code alone would not tell."""
 _LONGEST_HOLD_MS: Final = 600_000
 _LONGEST_INTERVAL_MS: Final = 60_000
 
@@ -41,6 +43,8 @@ class Ending(StrEnum):
     """The server has forgotten the session, or advises a new handshake."""
     SENT_AWAY = "server_disconnect"
     BUSY = "over_limits"
+    DELIVERIES = "deliveries_used_up"
+    """The org's event deliveries of 24 hours are used up, for all its subscribers."""
     REFUSED = "refused"
     """Anything else the server says no to."""
 
@@ -62,7 +66,7 @@ class Advice:
             advice = replace(advice, reconnect=reconnect)
         if _is_count(raw.get("interval")):
             advice = replace(advice, interval=min(int(raw["interval"]), _LONGEST_INTERVAL_MS))
-        if _is_count(raw.get("timeout")) and raw["timeout"] > 0:
+        if _is_count(raw.get("timeout")) and raw["timeout"] >= 1:
             # 0 only echoes what the first connect asked for.
             advice = replace(advice, timeout=min(int(raw["timeout"]), _LONGEST_HOLD_MS))
         return advice
@@ -214,6 +218,8 @@ def ending_of(reply: MetaReply, advice: Advice) -> Ending:
     if asks_for_login(reply):
         return Ending.LOGIN
     said = _said(reply)
+    if any(_NO_DELIVERIES in part.text.lower() for part in said):
+        return Ending.DELIVERIES
     if any(part.code == 503 or "limit" in part.text.lower() for part in said):
         return Ending.BUSY
     if advice.reconnect == "handshake" or any("unknown client" in part.text.lower() for part in said):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from schemas.stream import ReplayId
+from schemas.change import Change
+from schemas.stream import Position, ReplayId
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,25 @@ class PositionRefused:
     error: str
 
 
-Item = Event | PositionRefused
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """A change that a poll found, and where the poll stands once it is safe in the log."""
+
+    channel: str
+    change: Change
+    position: Position
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A poll has come to its end: whatever was modified until there is in the buffer before this."""
+
+    channel: str
+    position: Position
+
+
+Item = Event | PositionRefused | Polled | Reached
 
 
 class Buffer:

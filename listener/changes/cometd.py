@@ -96,6 +96,11 @@ class CometdClient:
                     refused = login
                 await self._back_off(over.ending, str(over), over.at_least)
 
+    @property
+    def after(self) -> Mapping[str, ReplayId]:
+        """The last event of each channel that is in the buffer: where a run that follows this one begins."""
+        return dict(self._after)
+
     def resume(self, channel: str, replay_id: ReplayId) -> None:
         """Answer a PositionRefused taken from the buffer: go on after `replay_id`."""
         self._after[channel] = replay_id
@@ -126,6 +131,8 @@ class CometdClient:
         self._failures += 1
         self._health.state = State.BACKING_OFF
         self._health.last_error = detail
+        if ending is Ending.DELIVERIES:
+            self._health.deliveries_refused_at = self._wall()
         self._health.counts[ending] += 1
         _logger.warning(
             "The change stream ended (%s); a new session in %.1f s",

@@ -11,14 +11,12 @@ from pydantic import ValidationError
 
 from schemas.change import Change, ChangeType
 from schemas.codec import Undecodable, wrong_places
-from schemas.position import CommitPosition
+from schemas.position import LATEST_MS, CommitPosition
 from schemas.record_id import is_id, to_18
 from schemas.stream import ReplayId
 
 HEADER: Final = "ChangeEventHeader"
 _CLIENT: Final = ";client="
-_LATEST_MS: Final = 253_402_300_799_999
-"""The last millisecond of the year 9999; no calendar goes further."""
 
 _ADDRESS_PARTS: Final = (
     "Street",
@@ -69,7 +67,7 @@ def normalise(data: object, replay_id: ReplayId | None) -> list[Change]:
         "entity": _text(header, "entityName"),
         "type": _type(header),
         "position": CommitPosition(
-            _number(header, "commitTimestamp", _LATEST_MS),
+            _number(header, "commitTimestamp", LATEST_MS),
             _number(header, "commitNumber"),
             _number(header, "sequenceNumber"),
         ),
@@ -91,9 +89,22 @@ def commit_timestamp(data: object) -> int | None:
     payload = data.get("payload") if isinstance(data, dict) else None
     header = payload.get(HEADER) if isinstance(payload, dict) else None
     try:
-        return _number(header, "commitTimestamp", _LATEST_MS) if isinstance(header, dict) else None
+        return _number(header, "commitTimestamp", LATEST_MS) if isinstance(header, dict) else None
     except Undecodable:
         return None
+
+
+def schema_of(data: object) -> tuple[str, str] | None:
+    """The object of an event, and the id of the schema by which it was written, where it tells both.
+
+    The id is another one whenever the object's definition has changed.
+    """
+    payload = data.get("payload") if isinstance(data, dict) else None
+    header = payload.get(HEADER) if isinstance(payload, dict) else None
+    entity = header.get("entityName") if isinstance(header, dict) else None
+    schema = data.get("schema") if isinstance(data, dict) else None
+    told = isinstance(entity, str) and isinstance(schema, str) and entity and schema
+    return (str(entity), str(schema)) if told else None
 
 
 def client_of(origin: object) -> str:

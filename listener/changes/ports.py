@@ -1,11 +1,12 @@
 """What the subscriber needs of the outside, and the one thing it asks of a source of changes."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from listener.changes.buffer import Buffer
 from schemas.cloudevents import Headers
+from schemas.polling import ModifiedPage, ModifiedRow, PollRefused
 from schemas.session import LoginFailed, Session
 from schemas.stream import Gap, Lease, LeaseLost, Position, ReplayId
 from schemas.unavailable import Unavailable
@@ -14,12 +15,17 @@ __all__ = [
     "ChangeLog",
     "ChangeRecord",
     "ChangeSource",
+    "Closely",
     "Gap",
     "Gaps",
     "Lease",
     "LeaseLost",
     "Leases",
     "LoginFailed",
+    "ModifiedPage",
+    "ModifiedRecords",
+    "ModifiedRow",
+    "PollRefused",
     "Position",
     "Positions",
     "Session",
@@ -47,13 +53,26 @@ class Sessions(Protocol):
 
 
 class ChangeSource(Protocol):
-    """Where changes come from: CometD; a poll or Pub/Sub can stand in for it."""
+    """Where changes come from: CometD, polling, or the two together."""
 
     async def run(self, start: Mapping[str, ReplayId], buffer: Buffer) -> None:
         """Put every change after `start`, by channel and in order, into `buffer`, until cancelled. Never gives up."""
 
     def resume(self, channel: str, replay_id: ReplayId) -> None:
         """Answer a `PositionRefused` taken from the buffer: go on after `replay_id`."""
+
+
+class ModifiedRecords(Protocol):
+    """What polling asks: the records of an object by their `SystemModstamp`."""
+
+    def modified(self, sobject: str, since: int) -> AsyncGenerator[ModifiedPage, None]:
+        """Records modified at `since` (epoch milliseconds, its whole second too) or later, those in the recycle bin
+        too, ordered by that moment; a page is asked for when the one before has been taken.
+
+        Raises:
+            Unavailable: no answer, or no call may be made now; the pages before it stand.
+            PollRefused: Salesforce will not answer before a person has changed something.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +82,17 @@ class ChangeRecord:
     key: bytes
     value: bytes
     headers: Headers
+
+
+class Closely(Protocol):
+    """Whoever looks closely at some records for a while."""
+
+    async def received(self, records: Sequence[ChangeRecord]) -> None:
+        """These are in the log for good. They may be told of again, and are then told no second time.
+
+        Raises:
+            Unavailable: what was to be kept of them was not.
+        """
 
 
 class ChangeLog(Protocol):

@@ -17,7 +17,7 @@ async def first_to_end(*works: Coroutine[Any, Any, object]) -> None:
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        await _end(tasks)
+        await end(tasks)
     errors = [error for task in tasks if not task.cancelled() and (error := task.exception())]
     for other in errors[1:]:
         errors[0].add_note(f"meanwhile: {type(other).__name__}: {other}")
@@ -25,8 +25,8 @@ async def first_to_end(*works: Coroutine[Any, Any, object]) -> None:
         raise errors[0]
 
 
-async def _end(tasks: Sequence["asyncio.Future[object]"]) -> None:
-    """Cancel, and again where that did not do.
+async def end(tasks: Sequence["asyncio.Future[Any]"]) -> None:
+    """Cancel all and wait for them; cancel again where that did not do.
 
     Before Python 3.12 `asyncio.wait_for`, which the MongoDB driver uses, swallows a cancellation that comes in the very
     moment in which it is answered (bpo-42130): whoever has lost the lease would go on.

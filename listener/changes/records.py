@@ -5,6 +5,7 @@ What cannot be normalised becomes a record that holds its JSON, so that the reco
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,13 +13,15 @@ from typing import Final
 
 import orjson
 
-from listener.changes.buffer import Event, Item
-from listener.changes.normalise import commit_timestamp, normalise
+from listener.changes.buffer import Event, Item, Polled, PositionRefused, Reached
+from listener.changes.normalise import commit_timestamp, normalise, schema_of
 from listener.changes.ports import ChangeRecord, Position
 from schemas import cloudevents
 from schemas.change import Change
-from schemas.codec import Undecodable, encode
+from schemas.codec import Undecodable, compact, encode
+from schemas.stream import ReplayId
 from schemas.topics import record_key
+from schemas.versions import Data, data_schema
 
 UNDECODABLE_KEY: Final = b"undecodable"
 UNDECODABLE_CONTENT_TYPE: Final = "application/vnd.tandem.undecodable+json"
@@ -41,8 +44,12 @@ class Batch:
     events: int = 0
     records: list[ChangeRecord] = field(default_factory=list)
     undecodable: int = 0
+    by_channel: Counter[str] = field(default_factory=Counter)
+    """How many of the records came by each channel."""
     positions: dict[str, Position] = field(default_factory=dict)
     """By channel, where the stream stands once the records are safe."""
+    schemas: dict[str, str] = field(default_factory=dict)
+    """By object, the id of the schema of its last event."""
 
 
 def record_of(change: Change, org_id: str, *, received_at: int, traceparent: str | None = None) -> ChangeRecord:
@@ -60,6 +67,7 @@ def record_of(change: Change, org_id: str, *, received_at: int, traceparent: str
             type=f"salesforce.{change.entity}.{change.type.lower()}",
             subject=change.record_id,
             time=_iso(change.position.timestamp),
+            schema=data_schema(Data.CHANGE),
             traceparent=traceparent,
             extensions={cloudevents.RECEIVED_AT: str(received_at)},
         ),
@@ -82,28 +90,44 @@ def records_of(event: Event, org_id: str, traceparent: Traceparent = untraced) -
 def batch_of(
     items: Sequence[Item], org_id: str, limit: int, stored: Mapping[str, Position], traceparent: Traceparent = untraced
 ) -> Batch:
-    """The events up to the first item that is none, until there are `limit` records; always at least one event.
+    """The items up to the first refused position, until there are `limit` records; always at least one item.
 
     `stored` is where each channel stood before: an event that tells no commit time, or no replay id, leaves that part
     as it was.
     """
     batch = Batch()
     for item in items:
-        if not isinstance(item, Event):
-            break
-        records, readable = records_of(item, org_id, traceparent)
+        match item:
+            case PositionRefused():
+                break
+            case Event():
+                records, readable = records_of(item, org_id, traceparent)
+                batch.undecodable += not readable
+                if (told := schema_of(item.data)) is not None:
+                    batch.schemas[told[0]] = told[1]
+                if item.replay_id is not None:
+                    before = batch.positions.get(item.channel) or stored.get(item.channel)
+                    batch.positions[item.channel] = _position(item.replay_id, item.data, before)
+            case Polled():
+                trace = traceparent()
+                records = [record_of(item.change, org_id, received_at=item.received_at, traceparent=trace)]
+                batch.positions[item.channel] = item.position
+            case Reached():
+                records = []
+                batch.positions[item.channel] = item.position
         batch.events += 1
         batch.records += records
-        batch.undecodable += not readable
-        if item.replay_id is not None:
-            before = batch.positions.get(item.channel) or stored.get(item.channel)
-            at = commit_timestamp(item.data)
-            if at is None:
-                at = before.commit_timestamp if before else 0
-            batch.positions[item.channel] = Position(item.replay_id, at)
+        batch.by_channel[item.channel] += len(records)
         if len(batch.records) >= limit:
             break
     return batch
+
+
+def _position(replay_id: ReplayId, data: object, before: Position | None) -> Position:
+    at = commit_timestamp(data)
+    if at is None:
+        at = before.commit_timestamp if before else 0
+    return Position(replay_id, at)
 
 
 def _undecodable(event: Event, org_id: str, reason: str, traceparent: str | None) -> ChangeRecord:
@@ -127,7 +151,7 @@ def _undecodable(event: Event, org_id: str, reason: str, traceparent: str | None
 
 def _json(data: object) -> bytes:
     try:
-        return orjson.dumps(data)
+        return compact(orjson.dumps(data))
     except TypeError:
         return json.dumps(data).encode("ascii")  # writes a lone surrogate as the escape it came as
 

@@ -175,6 +175,6 @@ class BayeuxSession:
         self._over(Ending.LOST, detail)
 
     def _over(self, ending: Ending, detail: str) -> NoReturn:
-        if ending is not Ending.BUSY and ending is not Ending.REFUSED:
+        if ending not in (Ending.BUSY, Ending.DELIVERIES, Ending.REFUSED):
             self._client_id = ""
         raise SessionOver(ending, detail, at_least=self.advice.interval / 1000) from None

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import AliasChoices, Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+SObject = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")]
 Channel = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9_/]{1,200}$")]
 
 
@@ -62,23 +63,66 @@ class ChangesSettings(BaseSettings):
     refused_channel_seconds: float = Field(
         default=300, gt=0, description="When to ask again for a channel that was refused, in seconds."
     )
+    polled: Annotated[tuple[SObject, ...], NoDecode] = Field(
+        default=(),
+        description="Objects that are polled instead of listened to, comma between: Opportunity, Campaign, …",
+    )
+    poll_missing: bool = Field(
+        default=True, description="Poll every mapped object whose changes no subscribed channel brings, too."
+    )
+    poll_seconds: float = Field(
+        default=30, ge=1, le=3600, description="Between two polls of an object in which something happens, in seconds."
+    )
+    poll_idle_seconds: float = Field(
+        default=300, ge=1, le=86_400, description="Between two polls of an object in which nothing happens, in seconds."
+    )
+    poll_overlap_seconds: int = Field(
+        default=600,
+        ge=5,
+        le=86_400,
+        description=(
+            "How far back each poll begins before the end of the last one, in seconds: as long as a transaction may "
+            "take to its commit."
+        ),
+    )
+    poll_first_hours: int = Field(
+        default=72,
+        ge=72,
+        le=24 * 15,
+        description="Where the first poll of an object begins, in hours back: no later than events would, which is 72.",
+    )
+    deliveries_reserve: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="The share of the org's daily event deliveries at which all objects are polled instead.",
+    )
+    deliveries_room: float = Field(
+        default=0.2, gt=0, le=1, description="The share that must be left again before events are subscribed to again."
+    )
+    retention_hours: float = Field(
+        default=72,
+        gt=0,
+        description="How long Salesforce keeps an event, in hours. A position that has stood for two thirds of it is "
+        "renewed.",
+    )
     lease_seconds: float = Field(
         default=30, ge=1, le=600, description="How long a subscriber owns the org without renewing, in seconds."
     )
 
-    @field_validator("channels", mode="before")
+    @field_validator("channels", "polled", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("channels")
+    @field_validator("channels", "polled")
     @classmethod
-    def _once_each(cls, channels: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(channels)) != len(channels):
-            raise ValueError("a channel is named twice")
-        return channels
+    def _once_each(cls, named: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(named)) != len(named):
+            raise ValueError("one is named twice")
+        return named
 
     @field_validator("api_version", mode="before")
     @classmethod
@@ -93,4 +137,8 @@ class ChangesSettings(BaseSettings):
             raise ValueError("CHANGES_BACKOFF_CAP_SECONDS is below CHANGES_BACKOFF_SECONDS")
         if self.busy_cap_seconds < self.busy_seconds:
             raise ValueError("CHANGES_BUSY_CAP_SECONDS is below CHANGES_BUSY_SECONDS")
+        if self.poll_idle_seconds < self.poll_seconds:
+            raise ValueError("CHANGES_POLL_IDLE_SECONDS is below CHANGES_POLL_SECONDS")
+        if self.deliveries_room <= self.deliveries_reserve:
+            raise ValueError("CHANGES_DELIVERIES_ROOM must be above CHANGES_DELIVERIES_RESERVE")
         return self

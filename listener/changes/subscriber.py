@@ -8,9 +8,10 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
+from listener.changes.aging import Age, age_at_start, age_at_work
 from listener.changes.backoff import Backoff
 from listener.changes.buffer import Buffer, PositionRefused
 from listener.changes.cometd import Pause, wall_ms
@@ -19,6 +20,7 @@ from listener.changes.ownership import Ownership
 from listener.changes.ports import (
     ChangeLog,
     ChangeSource,
+    Closely,
     Gap,
     Gaps,
     Lease,
@@ -31,11 +33,13 @@ from listener.changes.ports import (
 from listener.changes.racing import first_to_end
 from listener.changes.records import Batch, Traceparent, batch_of, untraced
 from listener.changes.settings import ChangesSettings
-from schemas.stream import EARLIEST
+from schemas.gap import GapReason
+from schemas.stream import EARLIEST, ReplayId
 
 Alarm = Callable[[Gap], None]
 
-POSITION_REFUSED = "position_refused"
+LOOK_SECONDS = 60.0
+"""How often the ages of the positions are looked at."""
 
 _logger = logging.getLogger(__name__)
 
@@ -68,13 +72,20 @@ class Subscriber:
         org_id: str,
         owner: str,
         alarm: Alarm = log_gap,
+        channels: Callable[[], Iterable[str]] | None = None,
         traceparent: Traceparent = untraced,
+        closely: Closely | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = wall_ms,
         pause: Pause = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`owner` names this process and no other, nor one before it. `alarm` is told of each gap once it is kept."""
+        """`owner` names this process and no other, nor one before it. `alarm` is told of each gap once it is kept.
+
+        `channels` are those whose positions are kept, by streams and polls; the settings' channels where it is not
+        given. `closely` is handed what is in the log for good, before the position moves.
+        """
+        self._closely = closely
         self._source = source
         self._log = log
         self._positions = positions
@@ -83,7 +94,9 @@ class Subscriber:
         self._health = health
         self._org_id = org_id
         self._alarm = alarm
+        self._channels = channels or (lambda: settings.channels)
         self._traceparent = traceparent
+        self._clock = clock
         self._wall = wall
         self._pause = pause
         self._chance = chance
@@ -97,6 +110,12 @@ class Subscriber:
             pause=pause,
         )
         self._stored: dict[str, Position] = {}
+        self._looked_at = 0.0
+        self._retention = int(settings.retention_hours * 3_600_000)
+        self._session = (0, 0.0)
+        """The session of the last look, by its number, and when a look first saw it."""
+        self._compared: dict[str, Position] = {}
+        """The old positions for which a gap is recorded."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish the batch in hand and let the lease go."""
@@ -149,18 +168,33 @@ class Subscriber:
     async def _take_over(self, lease: Lease) -> None:
         """Read the positions and write them back, so that from here on an older owner cannot move them."""
         self._stored = {}
-        for channel in self._settings.channels:
+        self._looked_at = self._clock()
+        for channel in self._channels():
             position = await self._positions.read(channel)
-            if position is not None:
-                await self._positions.write(channel, position, lease)
-                self._remember(channel, position)
+            if position is None:
+                continue
+            self._stored[channel] = position
+            gap = None
+            if (
+                channel in self._settings.channels  # a poll begins where the one before has ended, however long ago
+                and age_at_start(position, now=self._wall(), retention=self._retention) is Age.EXPIRED
+            ):
+                gap = self._gap(channel, GapReason.POSITION_EXPIRED, position.replay_id)
+                await self._gaps.record(gap)
+                position = Position(EARLIEST, gap.until)
+            await self._positions.write(channel, position, lease)
+            self._remember(channel, position)
+            if gap is not None:
+                self._tell(gap)
 
     async def _pump(self, lease: Lease, buffer: Buffer, stop: asyncio.Event) -> None:
         """Batch by batch, until `stop`; a batch that cannot be finished then is left as it is, its position too."""
         while True:
-            await first_to_end(buffer.filled(), stop.wait())
-            if stop.is_set():
+            await first_to_end(buffer.filled(), stop.wait(), self._look_is_due())
+            if stop.is_set() or not await self._look_at_ages(lease, buffer, stop):
                 return
+            if not len(buffer):
+                continue
             items = buffer.peek(self._settings.batch_records)
             if isinstance(items[0], PositionRefused):
                 done = await self._record_gap(items[0], stop)
@@ -176,27 +210,88 @@ class Subscriber:
 
     async def _record_gap(self, refused: PositionRefused, stop: asyncio.Event) -> bool:
         """Keep the gap, raise the alarm, then go on from the oldest event there is: never from the newest."""
-        stored = self._stored.get(refused.channel)
-        gap = Gap(
-            channel=refused.channel,
-            reason=POSITION_REFUSED,
-            since=stored.commit_timestamp if stored else 0,
-            until=self._wall(),
-            refused_replay_id=refused.replay_id,
-        )
+        if self._health.nothing_unseen:
+            # Polls have read since then what the events would have told.
+            self._health.counts["gaps_polled"] += 1
+            _logger.warning(
+                "Salesforce does not know our position in %s any more; polls have read what it missed",
+                refused.channel,
+                extra={"action": "gap_polled", "channel": refused.channel},
+            )
+            self._source.resume(refused.channel, EARLIEST)
+            return True
+        gap = self._gap(refused.channel, GapReason.POSITION_REFUSED, refused.replay_id)
         if not await self._until_done(partial(self._gaps.record, gap), "record the gap", stop):
             return False
-        self._health.counts["gaps"] += 1
-        self._alarm(gap)
+        self._tell(gap)
         self._source.resume(refused.channel, EARLIEST)
         return True
+
+    def _gap(self, channel: str, reason: GapReason, replay_id: ReplayId) -> Gap:
+        """From the stored position to now."""
+        stored = self._stored.get(channel)
+        since = stored.commit_timestamp if stored else 0
+        return Gap(channel=channel, reason=reason, since=since, until=self._wall(), refused_replay_id=replay_id)
+
+    def _tell(self, gap: Gap) -> None:
+        self._health.counts["gaps"] += 1
+        self._alarm(gap)
+
+    async def _look_is_due(self) -> None:
+        await self._pause(max(0.0, self._looked_at + LOOK_SECONDS - self._clock()))
+
+    async def _look_at_ages(self, lease: Lease, buffer: Buffer, stop: asyncio.Event) -> bool:
+        """Renew what nears the age at which Salesforce forgets it; false where `stop` came before it was done."""
+        if self._clock() < self._looked_at + LOOK_SECONDS:
+            return True
+        self._looked_at = self._clock()
+        proven = self._session_is_proven()
+        if self._health.out_of_deliveries:
+            return True  # everything is polled, and its own positions tell how far
+        waiting = {item.channel for item in buffer.peek(len(buffer))}
+        for channel, position in list(self._stored.items()):
+            if channel not in self._settings.channels:
+                continue
+            heard = self._health.heard_until(channel, self._clock(), self._wall())
+            all_heard = heard is not None and proven and channel not in waiting
+            match age_at_work(position, now=self._wall(), retention=self._retention, all_heard=all_heard):
+                case Age.RENEW if heard is not None:
+                    renewed = Position(EARLIEST, heard)
+                    write = partial(self._positions.write, channel, renewed, lease)
+                    if not await self._until_done(write, "renew the position", stop):
+                        return False
+                    self._remember(channel, renewed)
+                    self._health.counts["renewals"] += 1
+                    _logger.info("The position of %s is renewed", channel, extra={"action": "renewed"})
+                case Age.COMPARE if self._compared.get(channel) != position:
+                    gap = self._gap(channel, GapReason.POSITION_AGING, position.replay_id)
+                    if not await self._until_done(partial(self._gaps.record, gap), "record the gap", stop):
+                        return False
+                    self._compared[channel] = position
+                    self._tell(gap)
+                case _:
+                    pass
+        return True
+
+    def _session_is_proven(self) -> bool:
+        """True where a frame has come since a look that saw this session: what it had to replay has come by then."""
+        number = self._health.counts["sessions"]
+        if number != self._session[0]:
+            self._session = (number, self._clock())
+        return self._health.last_frame is not None and self._health.last_frame > self._session[1]
 
     async def _keep(self, batch: Batch, lease: Lease, stop: asyncio.Event) -> bool:
         """The log first, then the positions; false where `stop` came before it was all done."""
         if not await self._until_done(partial(self._log.append, batch.records), "append to the log", stop):
             return False
+        if self._closely is not None and not await self._until_done(
+            partial(self._closely.received, batch.records), "tell what is debugged", stop
+        ):
+            return False
         self._health.counts["records"] += len(batch.records)
         self._health.counts["undecodable"] += batch.undecodable
+        self._health.records.update(batch.by_channel)
+        self._health.schemas |= batch.schemas
         for channel, position in batch.positions.items():
             write = partial(self._positions.write, channel, position, lease)
             if not await self._until_done(write, "move the position", stop):

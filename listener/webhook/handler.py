@@ -20,11 +20,13 @@ from listener.webhook.clock_offset import ClockOffset
 from listener.webhook.ports import Answered, EventLog, Notice, Unavailable
 from listener.webhook.settings import WebhookSettings
 from listener.webhook.signature import Attempt, Unverified, verify
-from listener.webhook.trace import continue_trace
+from listener.webhook.trace import Traced, carried
 from schemas import cloudevents
 from schemas.codec import wrong_places
+from schemas.event_reading import ReadEvent, modelled, usual
 from schemas.platform_event import PlatformEvent
 from schemas.topics import document_key
+from schemas.versions import Data, data_schema
 
 KindOfEvent = Callable[[str], str | None]
 """The kind that an event type speaks of; nothing where no mapping names the type."""
@@ -49,13 +51,15 @@ class Webhook:
         answered: Answered,
         notice: Notice,
         clock: Callable[[], int] = wall_clock,
+        traced: Traced = carried,
     ) -> None:
-        """`clock` gives epoch milliseconds."""
+        """`clock` gives epoch milliseconds. `traced` surrounds the publishing of an event."""
         self._settings = settings
         self._log = log
         self._kind_of_event = kind_of_event
         self._answered = answered
         self._notice = notice
+        self._traced = traced
         self._clock = clock
         self._keys = settings.keys
         self._offsets = {source: ClockOffset() for source in self._keys}
@@ -115,22 +119,24 @@ class Webhook:
         occurred_at = event.occurred_at(received_at=received_at, clock_offset=clock_offset)
         if occurred_at < 0:
             raise Refusal(400, "invalid", fields=["timestamp: Input should not be before 1970"])
-        await self._publish(
-            document_key(kind, event.data.id),
-            raw,
-            cloudevents.headers(
-                id=attempt.id,
-                source=f"/webhooks/{source}",
-                type=event.type,
-                subject=f"{kind}/{event.data.id}",
-                time=_iso(occurred_at),
-                traceparent=continue_trace(request.headers.get("traceparent")),
-                extensions={
-                    cloudevents.RECEIVED_AT: str(received_at),
-                    cloudevents.CLOCK_OFFSET: str(clock_offset),
-                },
-            ),
-        )
+        with self._traced(request.headers.get(cloudevents.TRACEPARENT)) as traceparent:
+            await self._publish(
+                document_key(kind, event.id),
+                raw,
+                cloudevents.headers(
+                    id=attempt.id,
+                    source=f"/webhooks/{source}",
+                    type=event.type,
+                    subject=f"{kind}/{event.id}",
+                    time=_iso(occurred_at),
+                    schema=data_schema(Data.PLATFORM_EVENT),
+                    traceparent=traceparent,
+                    extensions={
+                        cloudevents.RECEIVED_AT: str(received_at),
+                        cloudevents.CLOCK_OFFSET: str(clock_offset),
+                    },
+                ),
+            )
         return attempt.id
 
     def _enter(self, room: int) -> None:
@@ -156,13 +162,13 @@ class Webhook:
         except Unverified as reason:
             raise Refusal(401, "unverified", str(reason)) from None
 
-    def _parsed(self, raw: bytes) -> tuple[PlatformEvent, str]:
+    def _parsed(self, raw: bytes) -> tuple[ReadEvent, str]:
         try:
             parsed = orjson.loads(raw)
         except orjson.JSONDecodeError as error:
             raise Refusal(400, "invalid", fields=[f"body: not JSON at position {error.pos}"]) from None
         try:
-            event = PlatformEvent.model_validate(parsed)
+            event = usual(parsed) or modelled(PlatformEvent.model_validate(parsed))
         except ValidationError as error:
             raise Refusal(400, "invalid", fields=[*wrong_places(error), *self._wrong_type(parsed, error)]) from None
         kind = self._kind_of_event(event.type)

@@ -6,7 +6,12 @@ since ids are the SDK's; the header is all that is needed here.
 
 import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
+
+Traced = Callable[[str | None], AbstractContextManager[str]]
+"""Surrounds the publishing of an event, by the sender's `traceparent`; gives the one to send on."""
 
 _TRACEPARENT: Final = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-(?P<flags>[0-9a-f]{2})(?P<rest>-.*)?"
@@ -24,3 +29,9 @@ def continue_trace(traceparent: str | None) -> str:
     if parent is None or (parent["rest"] and parent[0].startswith("00")):
         return f"00-{ids[16:]}-{span}-00"
     return f"00-{parent['trace']}-{span}-{int(parent['flags'], 16) & 1:02x}"
+
+
+@contextmanager
+def carried(traceparent: str | None) -> Iterator[str]:
+    """Where nothing is recorded: the trace goes on all the same, for whoever does."""
+    yield continue_trace(traceparent)

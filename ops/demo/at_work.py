@@ -16,6 +16,7 @@ LOOK_SECONDS = 0.1
 SIGNS: Final = {
     "reconcile": re.compile(r"^tandem_lag_records\{", re.MULTILINE),
     "write": re.compile(r"^tandem_lag_records\{", re.MULTILINE),
+    "deliver": re.compile(r"^tandem_lag_records\{", re.MULTILINE),
     "subscribe": re.compile(r"^tandem_subscriber_connected\{.*\} 1(\.0)?$", re.MULTILINE),
 }
 """What its metrics show once it owns partitions, or the org's stream: one that stands by is ready too, since nothing is

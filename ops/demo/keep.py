@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 from ops.demo.stage import Stage
-
-EVENT = "customer.updated"
+from ops.demo.traffic import person_kind
+from schemas.mapping import Mapping
 
 _POST = """\
 #!/bin/sh
-# Posts a signed webhook:  sh {file} CUSTOMER PATH VALUE
+# Posts a signed webhook:  sh {file} ID PATH VALUE
 event="evt-$(date +%s)-$$"
 at=$(date +%s)
 when=$(date -u +%Y-%m-%dT%H:%M:%SZ)
@@ -25,19 +25,20 @@ curl -sS -i {url} -H 'content-type: application/json' \\
 """
 
 
-def write_helpers(stage: Stage) -> tuple[Path, Path]:
+def write_helpers(stage: Stage, event: str) -> tuple[Path, Path]:
     """A script that posts a signed webhook, and every process's settings for the shell; both hold the run's secrets."""
     post, settings = stage.folder / "post.sh", stage.folder / "settings.sh"
     key = base64.b64decode(stage.secret.removeprefix("whsec_")).hex()
-    _write(post, _POST.format(file=post, key=key, url=stage.webhook_url, event=EVENT))
+    _write(post, _POST.format(file=post, key=key, url=stage.webhook_url, event=event))
     _write(settings, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in stage.settings.items()))
     return post, settings
 
 
-def addresses(stage: Stage, customer: str, external_id: str) -> list[str]:
-    """Lines to print: where everything is, and what to try."""
-    post, settings = write_helpers(stage)
-    edit = f'{{"key":{{"{external_id}":"{customer}"}},"fields":{{"Phone":"+40 721 000 222"}}}}'
+def addresses(stage: Stage, mapping: Mapping, person: str) -> list[str]:
+    """Lines to print: where everything is, and what to try with this person."""
+    name = person_kind(mapping)
+    post, settings = write_helpers(stage, f"{name}.updated")
+    edit = f'{{"key":{{"{mapping.kinds[name].external_id}":"{person}"}},"fields":{{"Phone":"+40 721 000 222"}}}}'
     return [
         f"webhook        {stage.webhook_url}",
         f"Salesforce     {stage.org_url} (simulated; what only it can do is under /admin)",
@@ -47,11 +48,11 @@ def addresses(stage: Stage, customer: str, external_id: str) -> list[str]:
         f"logs           {stage.folder}",
         "",
         "Edit on the platform:",
-        f"  sh {post} {customer} phone '+40 721 000 111'",
+        f"  sh {post} {person} phone '+40 721 000 111'",
         "Edit in Salesforce:",
         f"  curl -sS {stage.org_url}/admin/edits -H 'content-type: application/json' -d '{edit}'",
         "See both sides:",
-        f"  . {settings} && {_tandem()} show customer {customer}",
+        f"  . {settings} && {_tandem()} show {name} {person}",
     ]
 
 

@@ -12,11 +12,13 @@ QUIET_SECONDS: Final = 4.0
 REST_SECONDS: Final = 180.0
 """How long both sides may take to come to rest."""
 READY_SECONDS: Final = 60.0
+TOLD_SECONDS: Final = 60.0
+"""How long the platform may not have been told of what Salesforce changed, once both sides are at rest."""
 
 SOURCE: Final = "tickets"
 
 KILL_ROUNDS: Final = 4
-"""How often `--kill` kills each process at least; each is killed twice in one of these rounds."""
+"""How often `--kill` kills each process at least; in each of these rounds one of them is killed twice."""
 KILL_SECONDS: Final = (1.0, 4.0)
 """The shortest and the longest time between two kills."""
 KILL_SOON: Final = 0.3
@@ -34,6 +36,17 @@ KILL_SETTINGS: Final[Mapping[str, str]] = {
 }
 """What a killed process leaves behind (its membership, its lease, its open write) is given up sooner than usual, so
 that the demo comes to rest in reasonable time."""
+
+SOON_SETTINGS: Final[Mapping[str, str]] = {
+    "BUDGET_PROBE_SECONDS": "1",
+    "BUDGET_SHARE_SECONDS": "2",
+    "WRITER_ORG_WAIT_SECONDS": "2",
+}
+"""Where the org's calls have run out, it is soon looked whether there are some again: here they are back in seconds."""
+EXHAUSTED_SECONDS: Final = 5.0
+"""How long the org has no API calls left."""
+LOCKS: Final[Mapping[str, Any]] = {"kind": "lock_row", "probability": 0.04, "count": 40}
+"""Rows of ours that find a parent locked by somebody else."""
 
 TRIGGERS: Final[tuple[Mapping[str, Any], ...]] = (
     {"object": "Contact", "action": "upper", "field": "Department"},
@@ -67,23 +80,27 @@ class Plan:
     plain: bool = False
     explain: bool = False
     kill: bool = False
+    preset: str = ""
+    """The mapping to play; empty: what `MAPPING_FILE` and `MAPPING_PRESET` say."""
+    slowest: float = EVENTS_A_SECOND
+    """Platform events a second at least, though there is time for fewer."""
 
     @property
     def settings(self) -> Mapping[str, str]:
         """Settings of the processes that this plan needs."""
-        return KILL_SETTINGS if self.kill else {}
+        own = {"MAPPING_PRESET": self.preset} if self.preset else {}
+        return {**SOON_SETTINGS, **(KILL_SETTINGS if self.kill else {}), **own}
 
-    @property
-    def rate(self) -> float:
-        """Platform events a second."""
-        return max(EVENTS_A_SECOND, (self.events + self.customers) / self.seconds)
+    def spread(self, births: int) -> float:
+        """Seconds that the platform takes, so that what is done in Salesforce is spread over the same time; `births` is
+        how many things are made first."""
+        return max(1.0, (births + self.events) / self.rate(births))
+
+    def rate(self, births: int) -> float:
+        """Platform events a second, where so many things are made first."""
+        return max(self.slowest, (self.events + births) / self.seconds)
 
     @property
     def edits(self) -> int:
         """Edits in Salesforce."""
         return round(self.events * EDITS_PER_EVENT)
-
-    @property
-    def edit_rate(self) -> float:
-        """Edits in Salesforce a second: spread over the same time as the platform's events."""
-        return max(1.0, self.edits / (self.events / self.rate)) if self.events else 1.0

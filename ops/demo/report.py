@@ -27,8 +27,15 @@ def table(verdict: Verdict, plan: Plan, *, seconds: float) -> RenderableType:
     found.add_column("found", justify="right")
     found.add_column("what it means")
     for fault in Fault:
-        count = len(verdict.of(fault))
-        found.add_row(fault, Text(str(count), style="bold red" if count else "bold green"), MEANING[fault])
+        found.add_row(fault, _count(len(verdict.of(fault))), MEANING[fault])
+    by_kind = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title="Kind by kind", title_justify="left")
+    by_kind.add_column("", no_wrap=True)
+    for head in ("documents", "records", "conflicts", *Fault):
+        by_kind.add_column(head, justify="right")
+    for name, tally in verdict.kinds.items():
+        found_of = [_count(len(verdict.of(fault, name))) for fault in Fault]
+        counts = (tally.documents, tally.records, tally.conflicts)
+        by_kind.add_row(name, *(f"{count:,}" for count in counts), *found_of)
     judged = Table(box=box.SIMPLE, show_header=False)
     judged.add_column()
     judged.add_column(justify="right")
@@ -41,10 +48,17 @@ def table(verdict: Verdict, plan: Plan, *, seconds: float) -> RenderableType:
         ("Salesforce edits", verdict.salesforce_edits, "by people and triggers, of fields that come back"),
         ("our writes", verdict.writes, "commits in the org"),
         ("documents, records", verdict.documents, f"{verdict.records} records"),
+        ("totals", verdict.totals, "counted a second time from the platform's own log"),
+        ("apart", verdict.apart, "deleted on one side, so that their fields are not compared"),
+        ("kept back", verdict.kept_back, "by the mapping's filter or without consent: no record, or no write, is due"),
     ):
         judged.add_row(name, f"{value:,}", note)
     judged.add_row("seconds", f"{seconds:.0f}", "from the first webhook to rest")
-    return Group(found, judged)
+    return Group(found, by_kind, judged) if len(verdict.kinds) > 1 else Group(found, judged)
+
+
+def _count(found: int) -> Text:
+    return Text(str(found), style="bold red" if found else "bold green")
 
 
 def explanations(verdict: Verdict, *, explain: bool) -> list[str]:

@@ -12,7 +12,7 @@ from rich.live import Live
 from ops.demo import view
 from ops.demo.onlooker import Glance, Onlooker
 from ops.demo.view import Room
-from schemas.mapping import KindMapping
+from schemas.mapping import Mapping
 
 LOOK_SECONDS = 0.5
 LINE_SECONDS = 5.0
@@ -21,9 +21,9 @@ LINE_SECONDS = 5.0
 class Screen:
     """Says things, and shows what the onlooker sees."""
 
-    def __init__(self, console: Console, kind: KindMapping, *, plain: bool) -> None:
+    def __init__(self, console: Console, mapping: Mapping, *, plain: bool) -> None:
         self._console = console
-        self._kind = kind
+        self._mapping = mapping
         self._plain = plain
         self._began = time.monotonic()
         self.doing = ""
@@ -67,7 +67,11 @@ class Screen:
                 size = self._console.size
                 seconds = time.monotonic() - self._began
                 doing = f"[{seconds:4.0f}s] {self.doing}"
-                live.update(view.tables(self.glance, self._kind, doing, Room.of(size.width, size.height)))
+                live.update(
+                    view.tables(
+                        self.glance, self._mapping, doing, Room.of(size.width, size.height, len(self._mapping.kinds))
+                    )
+                )
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def _lines(self, onlooker: Onlooker) -> None:

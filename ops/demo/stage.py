@@ -1,4 +1,4 @@
-"""The stage of the demo: real Kafka and MongoDB, the simulated org, and the four processes, all up and ready."""
+"""The stage of the demo: real Kafka and MongoDB, the simulated org, and the five processes, all up and ready."""
 
 import asyncio
 import base64
@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import orjson
 
 from ops.demo.cast import Cast, Child, DemoFailed, Part, open_cast, ready, told
 from ops.demo.plan import READY_SECONDS, SOURCE
+from ops.metadata.simulated import schema_file
 from schemas import topics
+from schemas.mapping import Mapping as FieldsMapping
 from simulator.observer.backlog import Backlog, open_backlog
+from simulator.platform.receiver import Receiver, open_receiver
 from simulator.servers.local import KAFKA, MONGODB, SETTINGS, Servers, servers_or_start
 from simulator.servers.process import free_ports
 
-PROCESSES = ("subscribe", "reconcile", "write", "webhook")
+PROCESSES = ("subscribe", "reconcile", "write", "deliver", "webhook")
 """In the order of their names in `tandem`'s help, what listens last."""
 
 KafkaOptions = Callable[[str], Mapping[str, Any]]
@@ -46,6 +50,8 @@ class Stage:
     settings: Mapping[str, str]
     children: dict[str, Child] = field(default_factory=dict)
     """Our own processes as they run now, by name."""
+    receiver: Receiver | None = None
+    """The pretend platform's own URL, at which it is told of Salesforce's changes."""
 
     @property
     def journal(self) -> Path:
@@ -62,11 +68,13 @@ async def set_stage(
     kafka_options: KafkaOptions,
     say: Say,
     extra: Mapping[str, str] | None = None,
+    mapping: FieldsMapping | None = None,
 ) -> AsyncIterator[Stage]:
     """Set it all up; everything is stopped again at the end.
 
     `run` names this run: its database and its customers are its own, also on servers that others use. `extra` are
-    settings of our own processes beside the addresses.
+    settings of our own processes beside the addresses. The org has the objects and fields of the `mapping`, and tells
+    of their changes; without one it is as it comes.
 
     Raises:
         DemoFailed, simulator.servers.errors.ServerError: something does not come up; the message says what and why.
@@ -82,8 +90,9 @@ async def set_stage(
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)))
         cast = await stack.enter_async_context(open_cast(folder))
         say("starting a simulated Salesforce org")
-        org = await _start_org(cast, environ, seed)
-        secret = f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
+        org = await start_org(cast, {**environ, **org_settings(folder, mapping)}, seed)
+        secret = _secret()
+        receiver = await stack.enter_async_context(open_receiver(_secret()))
         webhook_port, *ops_ports = free_ports(1 + len(PROCESSES))
         settings = {
             "KAFKA_BOOTSTRAP_SERVERS": servers.kafka_bootstrap,
@@ -94,6 +103,9 @@ async def set_stage(
             "SALESFORCE_LOGIN_URL": org["base_url"],
             f"WEBHOOK_SECRETS_{SOURCE.upper()}": secret,
             "WEBHOOK_PORT": str(webhook_port),
+            "DELIVER_URL": receiver.url,
+            "DELIVER_SECRETS": receiver.secret,
+            "DELIVER_ALLOWED_NETWORKS": "127.0.0.0/8",
             **(extra or {}),
         }
         stage = Stage(
@@ -107,12 +119,17 @@ async def set_stage(
             org_url=org["base_url"],
             webhook_url=f"http://127.0.0.1:{webhook_port}/webhooks/{SOURCE}",
             secret=secret,
+            receiver=receiver,
             ops_urls={name: f"http://127.0.0.1:{port}" for name, port in zip(PROCESSES, ops_ports, strict=True)},
             settings=settings,
         )
         say(f"starting {', '.join(f'tandem {name}' for name in PROCESSES)}")
         await cast.unless_one_ends(_start_processes(stage, environ, ops_ports))
         yield stage
+
+
+def _secret() -> str:
+    return f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
 
 
 async def _check_backlog(backlog: Backlog) -> None:
@@ -126,7 +143,25 @@ async def _check_backlog(backlog: Backlog) -> None:
         )
 
 
-async def _start_org(cast: Cast, environ: Mapping[str, str], seed: int) -> Mapping[str, str]:
+def org_settings(folder: Path, mapping: FieldsMapping | None) -> Mapping[str, str]:
+    """Settings of an org that has the mapping's objects and fields, and tells of their changes; `folder` keeps them."""
+    if mapping is None:
+        return {}
+    schema = folder / "org_schema.yaml"
+    schema.write_text(schema_file(mapping), encoding="utf-8")
+    entities = sorted(mapping.objects())
+    return {
+        "SIMULATED_ORG_SCHEMA_FILE": str(schema),
+        "SIMULATED_ORG_COMETD__ENTITIES": orjson.dumps(entities).decode(),
+    }
+
+
+async def start_org(cast: Cast, environ: Mapping[str, str], seed: int) -> Mapping[str, str]:
+    """Start a simulated org; `base_url`, `client_id` and `client_secret`.
+
+    Raises:
+        DemoFailed: it does not come up.
+    """
     environment = {**environ, "SIMULATED_ORG_SEED": str(seed)}
     child = await cast.start(Part("org", ("-P", "-m", "simulator", "org", "--port", "0"), environment))
     return await cast.unless_one_ends(told(child, READY_SECONDS))

@@ -8,16 +8,20 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.demo.onlooker import CONFLICTS_SHOWN, DOCUMENTS_SHOWN, Glance
+from ops.demo.traffic import person_kind
 from schemas.mapping import Direction, KindMapping
+from schemas.mapping import Mapping as FieldsMapping
 from schemas.topics import PLATFORM_EVENTS, SALESFORCE_CHANGES, SALESFORCE_WRITES
 from simulator.observer.backlog import TopicBacklog
 from simulator.observer.history import Row, value_at
 
 _NONE = TopicBacklog(0, 0)
-_COLUMNS = ("phone", "title", "address.city", "department")
+_COLUMNS = ("phone", "title", "address.city", "city", "department")
 _TITLE = "bold cyan"
 _FIXED_LINES = 15
 """All but the rows of conflicts and of documents: titles, heads, counts, and the lines between."""
+_KINDS_NEED = 9
+"""Lines that must be left beside the rows of kinds, so that conflicts and documents are seen too."""
 _WIDE = 96
 """From this many columns on there is room to say what each count counts."""
 
@@ -29,13 +33,17 @@ class Room:
     width: int
     conflicts: int
     documents: int
+    kinds: int = 0
+    """Rows of kinds."""
 
     @classmethod
-    def of(cls, width: int, height: int) -> "Room":
+    def of(cls, width: int, height: int, kinds: int = 1) -> "Room":
         """One line is left free: a view as high as the terminal would scroll at every look."""
         left = max(0, height - 1 - _FIXED_LINES)
+        rows = kinds if kinds > 1 and left >= kinds + _KINDS_NEED else 0
+        left -= rows + 2 if rows else 0
         documents = min(DOCUMENTS_SHOWN, max(1, left // 5))
-        return cls(width, min(CONFLICTS_SHOWN, max(1, left - 2 * documents)), documents)
+        return cls(width, min(CONFLICTS_SHOWN, max(1, left - 2 * documents)), documents, rows)
 
 
 def line(glance: Glance) -> str:
@@ -48,14 +56,16 @@ def line(glance: Glance) -> str:
     )
 
 
-def tables(glance: Glance, kind: KindMapping, doing: str, room: Room) -> RenderableType:
+def tables(glance: Glance, mapping: FieldsMapping, doing: str, room: Room) -> RenderableType:
     """The whole view. `doing` says what is going on."""
+    kind = mapping.kinds[person_kind(mapping)]
     return Group(
         Text(doing, style="bold", no_wrap=True, overflow="ellipsis"),
         "",
         _flow(glance, room),
         _stores(glance),
         "",
+        *_kinds(glance, mapping, room),
         *_conflicts(glance, room),
         "",
         *_pairs(glance, kind, room),
@@ -98,9 +108,26 @@ def _stores(glance: Glance) -> Text:
     )
 
 
+def _kinds(glance: Glance, mapping: FieldsMapping, room: Room) -> Iterator[RenderableType]:
+    """Kind by kind, where there is room and more than one."""
+    if not room.kinds:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style=_TITLE)
+    table.add_column("Kinds", width=28, no_wrap=True, overflow="ellipsis")
+    for name in ("documents", "records", "pending"):
+        table.add_column(name, justify="right", width=9)
+    for name, kind in list(mapping.kinds.items())[: room.kinds]:
+        pulse = glance.kinds.get(name)
+        counts = (0, 0) if pulse is None else (pulse.documents, pulse.pending)
+        made = glance.made.get(name, 0)
+        table.add_row(f"{name} - {kind.sobject}", f"{counts[0]:,}", f"{made:,}", f"{counts[1]:,}")
+    yield table
+    yield ""
+
+
 def _conflicts(glance: Glance, room: Room) -> Iterator[RenderableType]:
     yield Text(f"Conflicts as they are settled: {glance.settled:,} so far, ✓ won", style=_TITLE)
-    table = _stable("customer", "field", "platform", "Salesforce", "by policy")
+    table = _stable("of", "field", "platform", "Salesforce", "by policy")
     for row in _filled(glance.conflicts, room.conflicts):
         if row is None:
             table.add_row("")
@@ -122,7 +149,7 @@ def _pairs(glance: Glance, kind: KindMapping, room: Room) -> Iterator[Renderable
     names = {field.platform: field.salesforce for field in kind.fields if field.direction is Direction.BOTH}
     paths = [path for path in _COLUMNS if path in names] or list(names)[:4]
     yield Text("The last few documents, on both sides", style=_TITLE)
-    table = _stable("customer", "side", *paths, "status")
+    table = _stable("of", "side", *paths, "status")
     for row in _filled(glance.newest, room.documents):
         if row is None:
             table.add_row("")
@@ -140,7 +167,7 @@ def _stable(*names: str) -> Table:
     """Columns whose widths follow from the terminal's alone: nothing jumps when other values come."""
     table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style="bold")
     for name in names:
-        narrow = name in ("customer", "side", "status")
+        narrow = name in ("of", "side", "status")
         table.add_column(
             name, width=10 if narrow else None, ratio=None if narrow else 1, no_wrap=True, overflow="ellipsis"
         )
@@ -154,8 +181,9 @@ def _filled(rows: Sequence[Row], count: int) -> list[Row | None]:
 
 
 def _short(document: str) -> str:
-    """Within a run all ids begin the same: `cust-f8adc6-1-12` is told by its end."""
-    return document if len(document) <= 9 else f"…{'-'.join(document.split('-')[-2:])[-8:]}"
+    """Within a run all ids of a kind begin the same: `cust-f8adc6-1-12` is told by its kind and its number."""
+    parts = document.split("-")
+    return document if len(document) <= 9 else f"{parts[0][:4]}…{parts[-1][-5:]}"
 
 
 def _shown(value: object) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from adapters.telemetry.logs import open_logs
 from adapters.telemetry.metrics import Metrics
 from adapters.telemetry.settings import TelemetrySettings
+from adapters.telemetry.tracing import OFF, Tracing, open_tracing
 from ops import server
 from ops.settings import WrongSettings, read_settings
 from schemas.unavailable import Unavailable
@@ -18,8 +19,14 @@ from schemas.unavailable import Unavailable
 Notice = Callable[..., object]
 
 CANCEL_AGAIN_SECONDS = 1.0
+AWAY_SECONDS = 10.0
+"""How often what `/ready` asks is asked for the metrics: an alarm needs no orchestrator that probes."""
 EXIT_WRONG_SETTINGS = 2
 EXIT_FAILED = 1
+
+
+class StoppedEarly(Exception):
+    """A stage was told to stop before what it needs was there: it had nothing in hand, and has not failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +38,13 @@ class Frame:
     """A structlog logger."""
     metrics: Metrics
     stop: asyncio.Event
+    tracing: Tracing = OFF
     pings: dict[str, server.Ping] = field(default_factory=dict)
     alive: dict[str, server.Alive] = field(default_factory=dict)
     up: set[str] = field(default_factory=set)
     """The stages that have opened what they need and do their work: before all are, the process is not ready."""
+    start_seconds: float = 30.0
+    """How long a stage waits for Kafka and MongoDB, each, before it fails."""
 
 
 Stage = Callable[[Frame], Awaitable[None]]
@@ -52,9 +62,9 @@ def run(name: str, stages: Sequence[Stage]) -> int:
         print("\n".join(wrong.lines), file=sys.stderr)  # noqa: T201 - there are no logs yet
         return EXIT_WRONG_SETTINGS
     code = 0
-    with open_logs(telemetry, stage=name) as log:
+    with open_logs(telemetry, stage=name) as log, open_tracing(telemetry, stage=name) as tracing:
         try:
-            _run_loop(_process(name, stages, telemetry, log))
+            _run_loop(_process(name, stages, telemetry, log, tracing))
         except* WrongSettings as wrong:
             for one in _leaves(wrong):
                 print("\n".join(one.lines), file=sys.stderr)  # noqa: T201
@@ -68,8 +78,17 @@ def run(name: str, stages: Sequence[Stage]) -> int:
     return code
 
 
-async def _process(name: str, stages: Sequence[Stage], telemetry: TelemetrySettings, log: Any) -> None:
-    frame = Frame(stage=name, log=log, metrics=Metrics(), stop=asyncio.Event())
+async def _process(
+    name: str, stages: Sequence[Stage], telemetry: TelemetrySettings, log: Any, tracing: Tracing = OFF
+) -> None:
+    frame = Frame(
+        stage=name,
+        log=log,
+        metrics=Metrics(),
+        stop=asyncio.Event(),
+        tracing=tracing,
+        start_seconds=telemetry.ops_start_seconds,
+    )
     frame.pings["start"] = lambda: _all_up(frame, len(stages))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -83,11 +102,12 @@ async def _process(name: str, stages: Sequence[Stage], telemetry: TelemetrySetti
         alive=frame.alive,
     ) as port:
         log.info("started", ops_port=port)
+        telling = asyncio.create_task(_tell_away(frame, telemetry.ops_ping_seconds))
         working = [asyncio.create_task(_until_stopped(stage, frame)) for stage in stages]
         try:
             await stopped_in_time(frame, working, telemetry.ops_stop_seconds)
         finally:
-            await _cancelled(working)
+            await _cancelled([telling, *working])
         failures = [task.exception() for task in working if not task.cancelled()]
         if failed := [failure for failure in failures if isinstance(failure, Exception)]:
             raise ExceptionGroup("stages have failed", failed)
@@ -119,12 +139,22 @@ async def _all_up(frame: Frame, stages: int) -> None:
         raise Unavailable("still starting")
 
 
+async def _tell_away(frame: Frame, ping_seconds: float) -> None:
+    """What `/ready` says, as a metric, without end."""
+    while True:
+        asked = list(frame.pings)
+        frame.metrics.away_seen(asked, await server.failing(frame.pings, ping_seconds))
+        await asyncio.sleep(AWAY_SECONDS)
+
+
 async def _until_stopped(stage: Stage, frame: Frame) -> None:
     """A stage that returns before it was told to has failed to do its work. One that fails stops the others."""
     try:
         await stage(frame)
         if not frame.stop.is_set():
             raise RuntimeError("a stage ended by itself")
+    except StoppedEarly as early:
+        frame.log.info("stopped_while_waiting", what=str(early))
     finally:
         frame.stop.set()
 

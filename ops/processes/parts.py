@@ -16,12 +16,18 @@ from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.gaps import MongoLogGaps
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from adapters.mongo.mappings import MongoMappings
+from adapters.mongo.migrations import MongoMigrations
+from adapters.mongo.retention import Retention
 from adapters.mongo.settings import MongoSettings
 from consumers.catalog import Catalog
+from consumers.rules.audit import CONFLICT_RULES
 from consumers.runner.ports import Handler
 from consumers.runner.runner import Runner
 from ops.mapping_source import MappingSettings
+from ops.processes.arriving import when_there
 from ops.processes.frame import Frame
+from ops.processes.guarantees import servers_looked_at
+from schemas.gap import ObjectGap
 from schemas.log_record import Record
 from schemas.mapping import Mapping
 from schemas.mapping_reading import InvalidMapping
@@ -33,8 +39,6 @@ MAPPING_LOOK_SECONDS = 5.0
 LAG_SECONDS = 2.0
 PING_SECONDS = 5.0
 OFFSET_OUT_OF_RANGE = "offset_out_of_range"
-CONFLICT_RULES = frozenset({"13", "18"})
-"""Merge rules that ask a policy; the audit has rows of others too, as of what a trigger made of a write."""
 CANCEL_AGAIN_SECONDS = 5.0
 """How long a task may take to clean up before it is cancelled once more."""
 
@@ -79,21 +83,24 @@ async def beside(work: Coroutine[Any, Any, None], frame: Frame) -> AsyncIterator
 class MappingInForce:
     """The newest published mapping, compiled. `follow` keeps it so."""
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Mapping, off: frozenset[str] = frozenset()) -> None:
+        """`off` are the sObjects that are switched off."""
         self.mapping = mapping
-        self.catalog = Catalog(mapping)
+        self.catalog = Catalog(mapping, off)
 
     def current(self) -> Catalog:
         """The catalog to decide with now."""
         return self.catalog
 
-    async def follow(self, mappings: MongoMappings, database: Database, frame: Frame) -> None:
+    async def follow(self, mappings: MongoMappings, database: Database, frame: Frame, retention: Retention) -> None:
         """Take up each new version as it is published; without end."""
         while True:
             try:
                 async for mapping in mappings.watch(self.mapping.version, every=MAPPING_LOOK_SECONDS):
-                    await prepare(database, [kind.collection for kind in mapping.kinds.values()])
-                    self.mapping, self.catalog = mapping, Catalog(mapping)
+                    await prepare(
+                        database, mapping.collections(), mapping.counted(), mapping.matched(), retention=retention
+                    )
+                    self.mapping, self.catalog = mapping, Catalog(mapping, self.catalog.off)
                     frame.log.info("mapping_taken_up", version=mapping.version)
             except Unavailable as error:
                 frame.log.warning("mapping_not_seen", reason=str(error))
@@ -118,27 +125,37 @@ class Store:
 
 @asynccontextmanager
 async def open_store(
-    settings: MongoSettings, mapping: MappingSettings, frame: Frame, *, retry_writes: bool = True
+    settings: MongoSettings,
+    mapping: MappingSettings,
+    frame: Frame,
+    *,
+    off: frozenset[str] = frozenset(),
+    retry_writes: bool = True,
 ) -> AsyncIterator[Store]:
-    """The store for as long as the block runs; a mapping is seeded where there is none.
+    """The store for as long as the block runs; a mapping is seeded where there is none. A MongoDB that is away is
+    waited for.
 
-    `retry_writes` as for `open_database`.
+    `off` are the sObjects that are switched off; `retry_writes` as for `open_database`.
 
     Raises:
-        Unavailable: MongoDB does not answer.
+        Unavailable: MongoDB does not answer within `frame.start_seconds`.
+        StoppedEarly: the process was told to stop meanwhile.
         InvalidMapping: the mapping to seed with cannot be used.
     """
-    async with open_database(settings, retry_writes=retry_writes) as database:
+    async with when_there("MongoDB", lambda: open_database(settings, retry_writes=retry_writes), frame) as database:
+        await servers_looked_at(database, frame)
+        await MongoMigrations(database).refuse_newer()
         mappings = MongoMappings(database)
-        in_force = MappingInForce(await mappings.seed(mapping.read()))
-        await prepare(database, [kind.collection for kind in in_force.mapping.kinds.values()])
+        in_force = MappingInForce(await mappings.seed(mapping.read()), off)
+        first = in_force.mapping
+        await prepare(database, first.collections(), first.counted(), first.matched(), retention=settings.retention())
         frame.pings["mongodb"] = lambda: ping(database, PING_SECONDS)
-        async with beside(in_force.follow(mappings, database, frame), frame):
+        async with beside(in_force.follow(mappings, database, frame, settings.retention()), frame):
             yield Store(
                 database=database,
                 documents=MongoDocuments(database),
                 log=MongoSyncLog(database),
-                parked=MongoParkedRecords(database),
+                parked=MongoParkedRecords(database, settings.retention().parked),
                 gaps=MongoLogGaps(database),
                 mapping=in_force,
             )
@@ -150,29 +167,26 @@ async def opened_for(
 ) -> AsyncIterator[KafkaRecords]:
     """The runner's stream, with the lag of its partitions told to the metrics.
 
-    Where the log no longer holds what is to be handled next, the gap is recorded, and its error ends the block.
+    Where the log no longer holds what is to be handled next, the gap is recorded, and the partition goes on from the
+    first record there is. Where MongoDB does not take the gap nothing is fetched until it does.
     """
     listener = _Listener(runner, frame)
-    async with open_consumer(settings, group, topics, listener) as stream, beside(_tell_lag(stream, frame), frame):
-        try:
-            yield stream
-        except OffsetOutOfRange as gap:
-            await _record(gap, group, gaps, frame)
-            raise
+    for topic in topics:
+        frame.metrics.records_foreseen(topic)
 
-
-async def _record(gap: OffsetOutOfRange, group: str, gaps: MongoLogGaps, frame: Frame) -> None:
-    """No gap is silent. Where MongoDB is away too, the next start meets the same gap."""
-    topic, partition = gap.partition
-    lost = LostOffsets(gap.wanted, gap.first, gap.end)
-    told = {"channel": topic, "partition": partition, "reason": OFFSET_OUT_OF_RANGE}
-    try:
+    async def keep(gap: OffsetOutOfRange) -> None:
+        topic, partition = gap.partition
+        lost = LostOffsets(gap.wanted, gap.first, gap.end)
         await gaps.record(group, topic, partition, OFFSET_OUT_OF_RANGE, lost, wall_ms())
-    except Unavailable as away:
-        frame.log.warning("gap_not_recorded", **told, why=str(away))
-    else:
         frame.metrics.gap_recorded(topic, OFFSET_OUT_OF_RANGE)
+        told = {"channel": topic, "partition": partition, "reason": OFFSET_OUT_OF_RANGE}
         frame.log.critical("gap", **told, wanted=gap.wanted, first=gap.first, end=gap.end)
+
+    async with (
+        when_there("Kafka", lambda: open_consumer(settings, group, topics, listener, keep), frame) as stream,
+        beside(_tell_lag(stream, frame), frame),
+    ):
+        yield stream
 
 
 class _Listener:
@@ -241,8 +255,19 @@ def conflict_told(frame: Frame) -> Callable[[dict[str, Any]], None]:
     return told
 
 
+def gap_told(frame: Frame) -> Callable[[ObjectGap], None]:
+    """Counts gaps that events tell of; of a whole object it is a critical line, as of a window of the stream."""
+
+    def told(gap: ObjectGap) -> None:
+        frame.metrics.gap_recorded(gap.entity, gap.reason)
+        details = {"entity": gap.entity, "reason": str(gap.reason), "since": gap.since, "records": len(gap.record_ids)}
+        (frame.log.info if gap.record_ids else frame.log.critical)("gap", **details)
+
+    return told
+
+
 class Timed:
-    """A handler whose batches are timed. Satisfies `consumers.runner.ports.Handler`."""
+    """A handler whose batches are timed, and traced where traces are on. Satisfies `consumers.runner.ports.Handler`."""
 
     def __init__(self, handler: Handler, frame: Frame) -> None:
         self._handler = handler
@@ -251,6 +276,8 @@ class Timed:
     async def handle(self, records: Sequence[Record]) -> Sequence[Result]:
         """As the handler; a batch that must be tried again is timed when it is through."""
         began = time.monotonic()
-        results = await self._handler.handle(records)
+        with self._frame.tracing.processing(records) as spans:
+            results = await self._handler.handle(records)
+            self._frame.tracing.told(spans, results)
         self._frame.metrics.batch_finished(self._frame.stage, time.monotonic() - began)
         return results

@@ -1,64 +1,113 @@
 """`tandem subscribe`: Salesforce's change events into `salesforce.changes`."""
 
 import asyncio
-import os
-import socket
 import time
-import uuid
-from contextlib import suppress
+from collections import Counter
 
+from adapters.encryption.settings import EncryptionSettings
 from adapters.kafka.logs import ChangeLog
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
-from adapters.kafka.topics import make_topics
-from adapters.mongo.client import open_database, ping
+from adapters.mongo.connection_notes import ConnectionNotes
+from adapters.mongo.debug_marks import MongoDebugMarks
 from adapters.mongo.gaps import MongoGaps
 from adapters.mongo.leases import MongoLeases
 from adapters.mongo.positions import MongoPositions
+from adapters.mongo.schema_ids import SchemaIds
 from adapters.mongo.settings import MongoSettings
-from adapters.salesforce.opening import Salesforce, open_salesforce
+from adapters.salesforce.modified import ModifiedRecords
+from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
+from consumers.rules.budget import BudgetLane
+from consumers.settings import BudgetSettings
 from listener.changes.cometd import CometdClient
-from listener.changes.health import Health
+from listener.changes.feed import ChangeFeed
+from listener.changes.health import Health, State
+from listener.changes.polling import Poller
 from listener.changes.settings import ChangesSettings
 from listener.changes.subscriber import Subscriber, log_gap
+from ops.connection_notes import LastSync, NoteKeeper
+from ops.logins import connection_store, login_ping, login_told, org_id_of, process_name, warn_of_flow
+from ops.mapping_source import MappingSettings
+from ops.processes.arriving import when_there
+from ops.processes.budget import Account
+from ops.processes.debugging import DebuggedInForce, decision_told
 from ops.processes.frame import Frame, run
-from ops.processes.parts import PING_SECONDS, beside, wall_ms
+from ops.processes.guarantees import topics_prepared
+from ops.processes.parts import beside, open_store, wall_ms
+from ops.processes.polled import PolledObjects
+from ops.processes.received import ReceivedClosely
+from ops.processes.schema_changes import SchemasHeard
 from ops.settings import read_settings
-from schemas.session import LoginFailed
-from schemas.stream import Gap
+from schemas.stream import Gap, poll_channel
 from schemas.unavailable import Unavailable
 
-LOGIN_AGAIN_SECONDS = 5.0
 TELL_SECONDS = 1.0
+NOT_OWNING = frozenset({State.STARTING, State.STANDBY, State.STOPPED})
+"""What a subscriber does while the org is not its to follow."""
 
 
 async def stage(frame: Frame) -> None:
     """Follows one org while it holds the lease; a second one stands by."""
-    changes, salesforce_settings, kafka, mongo = read_settings(
-        ChangesSettings, SalesforceSettings, KafkaSettings, MongoSettings
+    changes, salesforce_settings, kafka, mongo, encryption, budgeting, mapping = read_settings(
+        ChangesSettings,
+        SalesforceSettings,
+        KafkaSettings,
+        MongoSettings,
+        EncryptionSettings,
+        BudgetSettings,
+        MappingSettings,
     )
     health = Health()
     frame.alive["stream"] = lambda: health.state != "stopped"
-    await make_topics(kafka)
+    await topics_prepared(kafka, frame)
+    account = Account(budgeting, frame)
     async with (
-        open_database(mongo) as database,
-        open_producer(kafka) as producer,
-        open_salesforce(salesforce_settings, now=wall_ms) as salesforce,
+        open_store(mongo, mapping, frame) as store,
+        when_there("Kafka", lambda: open_producer(kafka), frame) as producer,
+        open_salesforce(
+            salesforce_settings,
+            now=wall_ms,
+            gate=account.gate(BudgetLane.LIVE),
+            on_allocation=account.hear,
+            on_call=frame.metrics.salesforce_called,
+            on_login=login_told(frame),
+            store=connection_store(store.database, encryption),
+        ) as salesforce,
+        account.kept(store.database, salesforce_settings.login_url, salesforce.rest),
     ):
-        frame.pings["mongodb"] = lambda: ping(database, PING_SECONDS)
+        database = store.database
+        warn_of_flow(frame, salesforce_settings)
         frame.pings["kafka"] = producer.ping
+        frame.pings["salesforce_login"] = login_ping(salesforce)
         frame.pings["salesforce"] = lambda: _frames_come(health)
 
         def alarm(gap: Gap) -> None:
             frame.metrics.gap_recorded(gap.channel, gap.reason)
             log_gap(gap)
 
-        org_id = await _org_id(salesforce, frame)
+        org_id = await org_id_of(salesforce, frame.stop)
         if frame.stop.is_set():
             return
+        objects = PolledObjects(lambda: store.mapping.mapping, salesforce.rest, changes, frame)
+        asked_again = await objects.ask()
+        objects.tell()
+        debugging = DebuggedInForce(MongoDebugMarks(database), wall_ms)
         subscriber = Subscriber(
-            source=CometdClient(sessions=salesforce.login, settings=changes, health=health),
+            source=ChangeFeed(
+                events=CometdClient(sessions=salesforce.login, settings=changes, health=health),
+                poller=Poller(
+                    records=ModifiedRecords(salesforce.rest),
+                    settings=changes,
+                    health=health,
+                    budget=account.seconds_a_call,
+                    told=frame.metrics.polled,
+                ),
+                settings=changes,
+                health=health,
+                objects=objects.current,
+                deliveries=lambda: account.budget.heard.deliveries,
+            ),
             log=ChangeLog(producer),
             positions=MongoPositions(database, org_id),
             leases=MongoLeases(database),
@@ -66,27 +115,22 @@ async def stage(frame: Frame) -> None:
             settings=changes,
             health=health,
             org_id=org_id,
-            owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
+            owner=process_name(),
             alarm=alarm,
+            closely=ReceivedClosely(debugging.current, store.log, decision_told(frame), wall_ms),
+            channels=lambda: [*changes.channels, *map(poll_channel, sorted(objects.current().all))],
         )
-        async with beside(_tell(health, changes, frame), frame):
+        sync = LastSync()
+        keeper = NoteKeeper(frame, salesforce, ConnectionNotes(database), salesforce_settings, sync)
+        async with (
+            beside(_tell(health, changes, sync, frame), frame),
+            beside(keeper.keep(), frame),
+            beside(debugging.follow(frame), frame),
+            beside(objects.follow(asked_again), frame),
+            beside(SchemasHeard(SchemaIds(database), health.schemas, frame).follow(), frame),
+        ):
             frame.up.add("subscribe")
             await subscriber.run(frame.stop)
-
-
-async def _org_id(salesforce: Salesforce, frame: Frame) -> str:
-    """The org's id: positions and the lease go by it."""
-    while not frame.stop.is_set():
-        try:
-            grant = await salesforce.login.grant()
-        except LoginFailed as error:
-            frame.log.warning("login_failed", reason=str(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOGIN_AGAIN_SECONDS):
-                    await frame.stop.wait()
-        else:
-            return grant.org_id
-    return ""
 
 
 async def _frames_come(health: Health) -> None:
@@ -94,21 +138,39 @@ async def _frames_come(health: Health) -> None:
         raise Unavailable(f"no frame in time: {health.state}")
 
 
-async def _tell(health: Health, changes: ChangesSettings, frame: Frame) -> None:
+async def _tell(health: Health, changes: ChangesSettings, sync: LastSync, frame: Frame) -> None:
     """What the subscriber's health says, as metrics."""
-    counted = 0
+    counted: Counter[str] = Counter()
     last_frame: float | None = None
+    polled: set[str] = set()
     while True:
+        frame.metrics.owning(health.state not in NOT_OWNING)
+        # Where nothing that is mapped has events, no channel is subscribed to, and none is missed.
+        listening = health.state is not State.POLLING or health.out_of_deliveries
         for channel in changes.channels:
+            if not listening:
+                frame.metrics.channel_left(channel)
+                continue
             up = channel not in health.refused_channels and health.state == "connected"
             frame.metrics.connected(channel, up=up)
-            if health.last_frame is not None and health.last_frame != last_frame:
+            if health.last_frame is not None and health.last_frame != last_frame and not health.out_of_deliveries:
                 frame.metrics.frame_received(channel)
-            if channel in health.commit_timestamps:
-                frame.metrics.position_moved(channel, health.commit_timestamps[channel] / 1000)
+        for sobject, answered_at in health.polls.items():
+            late = time.monotonic() - answered_at > health.poll_limit
+            frame.metrics.connected(poll_channel(sobject), up=not late and sobject not in health.refused_polls)
+        here = set(map(poll_channel, health.polls))
+        for channel in polled - here:
+            frame.metrics.channel_left(channel)
+        polled = here
+        for channel, committed in health.commit_timestamps.items():
+            if channel in here or channel in changes.channels:
+                frame.metrics.position_moved(channel, committed / 1000)
+        frame.metrics.polling_all_seen(polling=health.out_of_deliveries)
         last_frame = health.last_frame
-        frame.metrics.changes_received(changes.channels[0], health.counts["records"] - counted)
-        counted = health.counts["records"]
+        for channel, records in (health.records - counted).items():
+            frame.metrics.changes_received(channel, records)
+            sync.moved()
+        counted = Counter(health.records)
         await asyncio.sleep(TELL_SECONDS)
 
 

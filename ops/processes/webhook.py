@@ -2,20 +2,24 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 from adapters.kafka.logs import EventLog
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
-from adapters.kafka.topics import make_topics
 from adapters.mongo.client import Refused
 from adapters.mongo.settings import MongoSettings
 from listener.webhook.app import serve
 from listener.webhook.handler import Webhook
 from listener.webhook.settings import WebhookSettings
+from listener.webhook.trace import carried
 from ops.mapping_source import MappingSettings
+from ops.processes.arriving import when_there
 from ops.processes.frame import Frame, run
+from ops.processes.guarantees import topics_prepared
 from ops.processes.parts import MappingInForce, beside, open_store
 from ops.settings import read_settings
+from schemas import topics
 from schemas.unavailable import Unavailable
 
 MONGODB_AGAIN_SECONDS = 5.0
@@ -46,8 +50,10 @@ async def stage(frame: Frame) -> None:
                 frame.log.warning("mapping_not_seen", reason=str(error))
                 await asyncio.sleep(MONGODB_AGAIN_SECONDS)
 
-    await make_topics(kafka)
-    async with open_producer(kafka) as producer:
+    tracing = frame.tracing
+    traced = partial(tracing.publishing, topic=topics.PLATFORM_EVENTS) if tracing.on else carried
+    await topics_prepared(kafka, frame)
+    async with when_there("Kafka", lambda: open_producer(kafka), frame) as producer:
         log = EventLog(producer)
         frame.pings["kafka"] = log.ping
         webhook = Webhook(
@@ -56,6 +62,7 @@ async def stage(frame: Frame) -> None:
             kind_of_event=kind_of_event,
             answered=frame.metrics.webhook_answered,
             notice=frame.log.warning,
+            traced=traced,
         )
         async with (
             beside(follow_mapping(), frame),

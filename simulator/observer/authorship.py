@@ -3,13 +3,14 @@
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final, Self
 
-from schemas.mapping import Direction, FieldMapping
+from schemas.mapping import Direction, FieldMapping, Policy
 from schemas.transforms import compile_field
-from simulator.observer.history import Commit, Seen, Sent, names, value_at
+from simulator.observer.history import NOBODY, Commit, Seen, Sent, names, value_at
 
 Key = Hashable
+_HOLDING: Final = frozenset({Policy.REVIEW, Policy.FILL_ONLY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +22,43 @@ class MappedField:
     pushes: bool
     pulls: bool
     key: Callable[[Any], Key]
+    snapshot: bool = False
+    """An unnamed value is what the platform's database held, and never an old page's."""
+    policies: frozenset[Policy] = frozenset()
+    """What settles its conflicts."""
+    may_hold: bool = False
+    """A value may rightly be kept back from the record."""
+    derived: bool = False
+    """Nobody asserts it."""
 
     @classmethod
-    def of(cls, mapping: FieldMapping) -> "MappedField":
-        """A field of the mapping."""
+    def of(cls, mapping: FieldMapping, *, snapshots: bool = False, parents: Mapping[str, str] | None = None) -> Self:
+        """A field of the mapping. `parents` are, for a lookup, the documents of the records that it may name."""
+        policies = frozenset({mapping.policy, mapping.first or mapping.policy})
         return cls(
             path=mapping.platform,
             name=mapping.salesforce,
             pushes=mapping.direction in (Direction.PUSH, Direction.BOTH),
             pulls=mapping.direction in (Direction.PULL, Direction.BOTH),
-            key=compile_field(mapping).key,
+            key=compile_field(mapping).key if parents is None else _parent_key(parents),
+            snapshot=snapshots and mapping.direction is Direction.PUSH,
+            policies=policies,
+            may_hold=mapping.create_only or mapping.consent is not None or not policies.isdisjoint(_HOLDING),
+            derived=mapping.derive is not None,
         )
+
+
+def _parent_key(parents: Mapping[str, str]) -> Callable[[Any], Key]:
+    """The platform names a parent by its id and the org by its record's: both are compared by the platform's id.
+
+    A parent that the platform does not know is named by its record's id on both sides.
+    """
+
+    def key(value: Any) -> Key:
+        name = str(value or "").strip()
+        return parents.get(name, name) or None
+
+    return key
 
 
 class Standing(Enum):
@@ -176,6 +203,8 @@ def _edit(commit: Commit, mapped: MappedField, value: Any, before: Key, *, our_o
     after = mapped.key(value)
     over = {before}
     author = commit.by.get(mapped.name, "trigger")
+    if author == NOBODY and mapped.pushes:
+        return None  # it is written there again; of a field that only comes back it is what there is now
     if our_own and mapped.name in commit.written:
         asked = mapped.key(commit.written[mapped.name])
         over.add(asked)
@@ -193,7 +222,7 @@ def platform_edits(
     """The edits of one field of one document; `events` and `looks` in order of time, `held` what its record held.
 
     An edit that its event does not name, to what had been a value of the field before, cannot be told from a stale view
-    by anyone but its author (merge rule 4): it is not judged.
+    by anyone but its author (merge rule 4): it is not judged, unless its event is a snapshot.
     """
     edits: list[PlatformEdit] = []
     values = [(look.at, mapped.key(value_at(look.fields, mapped.path))) for look in looks] + list(held)
@@ -207,7 +236,7 @@ def platform_edits(
         key = mapped.key(value)
         named = event.changed is not None and mapped.path in event.changed
         if mapped.path in event.edits:
-            stale = not named and earliest.get(key, event.occurred_at + 1) <= event.occurred_at
+            stale = not (named or mapped.snapshot) and earliest.get(key, event.occurred_at + 1) <= event.occurred_at
             standing = Standing.SURE if event.acknowledged and not stale else Standing.UNSURE
             edits.append(PlatformEdit(event, key, value, standing))
         elif named:

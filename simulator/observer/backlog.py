@@ -18,16 +18,25 @@ PAUSE_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class TopicBacklog:
-    """Records ever appended to a topic, and those that its consumer group has not committed yet."""
+    """Records ever appended to a topic, and those that a consumer group of its own has not committed yet: where there
+    are several, the one that is furthest behind."""
 
     records: int
     unfinished: int
 
 
 class Backlog:
-    """The backlog of topics that one consumer group each works off."""
+    """The backlog of topics that consumer groups work off."""
 
-    def __init__(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, topics: Collection[str]) -> None:
+    def __init__(
+        self,
+        admin: AIOKafkaAdminClient,
+        consumer: AIOKafkaConsumer,
+        topics: Collection[str],
+        groups: Collection[str] | None = None,
+    ) -> None:
+        """`groups` are those that are looked at; without them every one that there is."""
+        self._groups = groups
         self._admin = admin
         self._consumer = consumer
         self._topics = topics
@@ -52,9 +61,12 @@ class Backlog:
     async def _read(self) -> dict[str, TopicBacklog]:
         ends = await self._ends()
         done: dict[TopicPartition, int] = {}
-        for group, _protocol in await self._admin.list_consumer_groups():
+        groups = self._groups
+        if groups is None:
+            groups = [group for group, _protocol in await self._admin.list_consumer_groups()]
+        for group in groups:
             for partition, committed in (await self._admin.list_consumer_group_offsets(group)).items():
-                done[partition] = max(done.get(partition, 0), committed.offset)
+                done[partition] = min(done.get(partition, committed.offset), committed.offset)
         backlog = dict.fromkeys(self._topics, TopicBacklog(0, 0))
         for partition, end in ends.items():
             before = backlog[partition.topic]
@@ -76,16 +88,29 @@ class Backlog:
 
 
 @asynccontextmanager
-async def open_backlog(options: Mapping[str, Any], topics: Collection[str]) -> AsyncIterator[Backlog]:
-    """The backlog of these topics; `options` are those of every aiokafka client, `bootstrap_servers` among them."""
+async def open_backlog(
+    options: Mapping[str, Any], topics: Collection[str], groups: Collection[str] | None = None
+) -> AsyncIterator[Backlog]:
+    """The backlog of these topics; `options` are those of every aiokafka client, `bootstrap_servers` among them.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
     admin = AIOKafkaAdminClient(**options)
-    await admin.start()
     try:
+        await _begin(admin)
         consumer = AIOKafkaConsumer(**options, enable_auto_commit=False)
-        await consumer.start()
         try:
-            yield Backlog(admin, consumer, topics)
+            await _begin(consumer)
+            yield Backlog(admin, consumer, topics, groups)
         finally:
             await consumer.stop()
     finally:
         await admin.close()
+
+
+async def _begin(client: AIOKafkaAdminClient | AIOKafkaConsumer) -> None:
+    try:
+        await client.start()
+    except KafkaError as error:
+        raise Unavailable(f"Kafka: {type(error).__name__}") from error

@@ -16,8 +16,12 @@ def doubles(
     ours: Ours,
     records: Sequence[Row],
     documents: Sequence[Row],
+    others: Collection[str] = (),
 ) -> list[Finding]:
-    """Records and documents beyond one of each for every thing the platform spoke of (`things`: their ids)."""
+    """Records and documents beyond one of each for every thing the platform spoke of (`things`: their ids).
+
+    `others` are the external id fields of other kinds: a record that bears one of those is not of this kind alone.
+    """
     findings: list[Finding] = []
     by_external_id: dict[str, list[str]] = defaultdict(list)
     for record in records:
@@ -28,7 +32,7 @@ def doubles(
             findings.append(_found(document, ", ".join(ids), f"{len(ids)} records bear its external id"))
         if document not in things:
             findings.append(_found(document, ", ".join(ids), "a record for a thing that the platform never spoke of"))
-    findings += _strays(kind, commits, ours, records)
+    findings += _strays(kind, commits, ours, records, others)
     by_record: dict[str, list[str]] = defaultdict(list)
     for row in documents:
         if str(row["_id"]) not in things:
@@ -42,13 +46,15 @@ def doubles(
     return findings
 
 
-def _strays(kind: KindMapping, commits: Sequence[Commit], ours: Ours, records: Sequence[Row]) -> list[Finding]:
+def _strays(
+    kind: KindMapping, commits: Sequence[Commit], ours: Ours, records: Sequence[Row], others: Collection[str]
+) -> list[Finding]:
     """Records that we made and that belong to nothing."""
     made = {commit.record_id for commit in commits if commit.type == "CREATE" and ours.made(commit)}
     return [
         _found("", str(record["Id"]), "a record of ours without an external id")
         for record in records
-        if not record.get(kind.external_id) and str(record["Id"]) in made
+        if not any(record.get(name) for name in (kind.external_id, *others)) and str(record["Id"]) in made
     ]
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 Row = Mapping[str, Any]
+NOBODY: Final = "nobody"
+"""In a commit's `by`: a value that came about, and that nobody has set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,8 +14,7 @@ class Sent:
     """A platform event as its author made it. `place` is its place in the journal, `occurred_at` epoch milliseconds.
 
     `fields` holds values by dotted platform path; `edits` are the paths that its author really changed, the rest
-    repeats what the author saw; `changed` and `seen` are what the event itself says. `acknowledged` says that one of
-    its posts was answered 2xx.
+    repeats what the author saw; `changed` and `seen` are what the event itself says.
     """
 
     place: int
@@ -25,7 +26,13 @@ class Sent:
     edits: frozenset[str]
     changed: frozenset[str] | None
     seen: int | None
-    acknowledged: bool
+    acknowledged_at: int | None
+    """When one of its posts was first answered 2xx, epoch milliseconds."""
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether one of its posts was."""
+        return self.acknowledged_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,8 @@ class Seen:
 class Commit:
     """One record's part of one commit of the org.
 
-    `place` is its place in the log, `at` epoch milliseconds. `after` holds the fields whose value changed, `by` who set
+    `place` is its place in the log, `at` epoch milliseconds, `transaction` what it shares with other records' parts.
+    `after` holds the fields whose value changed, `by` who set
     each (`api`, `user`, `trigger`), and `written` what a request asked for, whether or not it changed anything.
     """
 
@@ -59,6 +67,7 @@ class Commit:
     after: Mapping[str, Any]
     by: Mapping[str, str]
     written: Mapping[str, Any]
+    transaction: str = ""
 
     @classmethod
     def of(cls, place: int, row: Row) -> Self:
@@ -77,6 +86,7 @@ class Commit:
             after=row.get("after") or {},
             by=row.get("by") or {},
             written=row.get("written") or {},
+            transaction=row.get("transaction_key") or "",
         )
 
 
@@ -96,25 +106,25 @@ def read_journal(rows: Iterable[Row]) -> tuple[list[Sent], list[Seen]]:
     """The events and the looks, each in order of time, from rows `sent`, `posted` (one for each try) and `seen`."""
     sent: list[Row] = []
     seen: list[Seen] = []
-    acknowledged: set[str] = set()
+    acknowledged: dict[str, int] = {}
     for row in rows:
         match row["row"]:
             case "sent":
                 sent.append(row)
             case "posted":
                 if 200 <= row["status"] < 300:
-                    acknowledged.add(row["event_id"])
+                    acknowledged.setdefault(row["event_id"], row["at"])
             case "seen":
                 seen.append(Seen(row["document_id"], row["revision"], row["at"], row["fields"]))
             case other:
                 raise ValueError(f"the journal has a row of an unknown sort: {other!r}")
-    events = [_sent(place, row, row["event_id"] in acknowledged) for place, row in enumerate(sent)]
+    events = [_sent(place, row, acknowledged.get(row["event_id"])) for place, row in enumerate(sent)]
     events.sort(key=lambda event: (event.occurred_at, event.place))
     seen.sort(key=lambda look: look.at)
     return events, seen
 
 
-def _sent(place: int, row: Row, acknowledged: bool) -> Sent:
+def _sent(place: int, row: Row, acknowledged_at: int | None) -> Sent:
     changed = row["changed"]
     return Sent(
         place=place,
@@ -126,7 +136,7 @@ def _sent(place: int, row: Row, acknowledged: bool) -> Sent:
         edits=frozenset(row["edits"]),
         changed=None if changed is None else frozenset(changed),
         seen=row["seen"],
-        acknowledged=acknowledged,
+        acknowledged_at=acknowledged_at,
     )
 
 
@@ -149,6 +159,45 @@ def read_losers(rows: Iterable[Row], kind: str) -> list[Named]:
         for row in rows
         if row.get("type") == "audit" and row.get("kind") == kind and row.get("lost")
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A conflict as its audit row tells it: both values, the policy, who won, and what was made of both if they did."""
+
+    document: str
+    field: str
+    policy: str
+    platform: Any
+    salesforce: Any
+    winner: str
+    result: Any
+    of_one_side: bool
+    """Both values were Salesforce's: the document had shown the one."""
+    row: str
+
+
+def read_settled(rows: Iterable[Row], kind: str) -> list[Settled]:
+    """Every audit row of this kind that tells of a conflict (merge rules 13 and 18)."""
+    found = []
+    for row in rows:
+        rule, _, policy = str(row["rule"]).partition(".")
+        if row.get("kind") != kind or rule not in ("13", "18"):
+            continue
+        found.append(
+            Settled(
+                document=row["document"],
+                field=row["field"],
+                policy=policy,
+                platform=row["platform"]["value"],
+                salesforce=row["salesforce"]["value"],
+                winner=row["winner"],
+                result=row.get("result"),
+                of_one_side=bool(row.get("lost")) and row["lost"]["side"] == row["winner"],
+                row=str(row.get("_id", "")),
+            )
+        )
+    return found
 
 
 def value_at(fields: Mapping[str, Any], path: str) -> Any:

@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ConnectionFailure
 
 from schemas.mapping import Mapping as FieldsMapping
 from simulator.observer.history import Row
@@ -17,6 +18,9 @@ from simulator.observer.judge import judge
 from simulator.observer.verdict import Verdict
 
 AUDIT_LOG: Final = "salesforce_sync_logs"
+GAPS: Final = "tandem_gaps"
+PARKED: Final = "tandem_parked"
+POSITIONS: Final = "tandem_positions"
 _PAGE: Final = 5_000
 _CONFLICTS: Final = {"type": "audit", "rule": {"$regex": "^1[38]"}}
 """Settled by a policy (merge rules 13 and 18), not what a trigger made of a write."""
@@ -80,6 +84,10 @@ class Pulse:
     pending: int
 
 
+MongoGone = ConnectionFailure
+"""What readers raise while MongoDB is away."""
+
+
 class MongoWitness:
     """The documents and the audit rows as MongoDB holds them."""
 
@@ -115,6 +123,23 @@ class MongoWitness:
             return Pulse(row["documents"], row["revisions"], row["pending"])
         return Pulse(0, 0, 0)
 
+    async def gaps(self) -> list[Row]:
+        """Every gap that was recorded."""
+        return [row async for row in self._database[GAPS].find({})]
+
+    async def open_gaps(self) -> int:
+        """How many gaps are not closed."""
+        return await self._database[GAPS].count_documents({"state": {"$ne": "closed"}})
+
+    async def parked(self) -> list[Row]:
+        """Every record that was parked."""
+        return [row async for row in self._database[PARKED].find({})]
+
+    async def position(self) -> int:
+        """How far the change stream has been taken in: a replay id, 0 where it has not begun."""
+        found = await self._database[POSITIONS].find_one({"channel": {"$not": {"$regex": "^/poll/"}}})
+        return 0 if found is None else max(0, int(found["replay_id"]))
+
     async def count_conflicts(self) -> int:
         """How many conflicts have been settled."""
         return await self._database[AUDIT_LOG].count_documents(_CONFLICTS)
@@ -136,6 +161,7 @@ class Evidence:
     records: Mapping[str, Sequence[Row]]
     documents: Mapping[str, Sequence[Row]]
     audit: Sequence[Row]
+    gaps: Sequence[Row] = ()
 
     def judge(self, mapping: FieldsMapping, *, resting_since: int | None = None) -> Verdict:
         """The verdict; `resting_since` as in `judge`."""
@@ -147,11 +173,12 @@ class Evidence:
             self.audit,
             mapping,
             resting_since=resting_since,
+            gaps=self.gaps,
         )
 
     def save(self, folder: Path) -> None:
         """Keep it in files of JSON lines, to look into what was found. It holds personal data."""
-        named = {"commits": self.commits, "audit": self.audit, **self.records, **self.documents}
+        named = {"commits": self.commits, "audit": self.audit, "gaps": self.gaps, **self.records, **self.documents}
         for name, rows in named.items():
             lines = [orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE) for row in rows]
             (folder / f"{name}.jsonl").write_bytes(b"".join(lines))
@@ -167,7 +194,8 @@ async def hear(journal: Path, org: OrgWitness, mongo: MongoWitness, mapping: Fie
     return Evidence(
         journal=read_lines(journal),
         commits=await org.commits(),
-        records={kind.sobject: await org.records(kind.sobject) for kind in kinds},
+        records={sobject: await org.records(sobject) for sobject in mapping.objects()},
         documents={kind.collection: await mongo.documents(kind.collection) for kind in kinds},
         audit=await mongo.audit(),
+        gaps=await mongo.gaps(),
     )

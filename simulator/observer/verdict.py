@@ -20,7 +20,7 @@ MEANING = {
     Fault.LOST: "an edit that neither survived, nor was superseded by one who could have seen it, nor is in the audit",
     Fault.DOUBLED: "two records or two documents for one thing",
     Fault.ECHOED: "a write that carries a Salesforce edit back unchanged, or writing that goes on at rest",
-    Fault.DIFFERENT: "a two-way field, not held, unequal at rest",
+    Fault.DIFFERENT: "a field that comes back, not held, unequal at rest; a total that the orders do not come to",
 }
 
 
@@ -34,6 +34,7 @@ class Finding:
     where: str
     why: str
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    kind: str = ""
 
     def tell(self, *, explain: bool = False) -> str:
         """One line; with `explain` the values too."""
@@ -43,12 +44,25 @@ class Finding:
 
 
 @dataclass(slots=True)
+class Tally:
+    """How much of one kind there was to judge: documents, live records that bear an external id, conflicts settled."""
+
+    sobject: str
+    documents: int = 0
+    records: int = 0
+    conflicts: int = 0
+
+
+@dataclass(slots=True)
 class Verdict:
     """All findings, and how much there was to judge.
 
     `conflicts` and `overruled` count audit rows. `unsure` counts platform edits that are not judged: never
     acknowledged, or unnamed and to a value that the field had had before, which looks as a stale view does.
-    `apart` counts things that one side deleted: their fields are not compared.
+    `apart` counts things that one side deleted: their fields are not compared. `kept_back` counts those that the
+    mapping's filter keeps from Salesforce, or that have no record for want of consent. `totals` counts derived
+    fields that were counted a second time. `unheard` counts edits in Salesforce that nobody was told of, made in a gap
+    and written over before it was repaired.
     """
 
     findings: list[Finding] = dataclasses.field(default_factory=list)
@@ -62,10 +76,14 @@ class Verdict:
     records: int = 0
     unsure: int = 0
     apart: int = 0
+    kept_back: int = 0
+    totals: int = 0
+    unheard: int = 0
+    kinds: dict[str, Tally] = dataclasses.field(default_factory=dict)
 
-    def of(self, fault: Fault) -> list[Finding]:
-        """The findings of one sort."""
-        return [finding for finding in self.findings if finding.fault is fault]
+    def of(self, fault: Fault, kind: str | None = None) -> list[Finding]:
+        """The findings of one sort, of all kinds or of one."""
+        return [one for one in self.findings if one.fault is fault and kind in (None, one.kind)]
 
     @property
     def lost(self) -> list[Finding]:

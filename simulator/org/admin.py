@@ -4,13 +4,15 @@ import re
 from typing import Any, Literal, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
 
+from simulator.org.connected_app import AppPolicy
+from simulator.org.duplicates import DuplicateRule
 from simulator.org.edits import Edits, make_edits
 from simulator.org.errors import SalesforceError, not_found
 from simulator.org.faults import Fault
 from simulator.org.org import Org
-from simulator.org.replies import json_reply, read_json
+from simulator.org.replies import json_reply, read_json, read_object
 from simulator.org.rest.records import RecordView
 from simulator.org.triggers import TriggerRule
 
@@ -29,8 +31,16 @@ class Gap(BaseModel):
     record_ids: list[str] = Field(min_length=1)
 
 
+class _Hold(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ids: list[str] = Field(min_length=1)
+    ms: NonNegativeInt
+
+
 class _Revoke(BaseModel):
     token: str | None = None
+    refresh_tokens: bool = False
 
 
 class _Expire(BaseModel):
@@ -46,6 +56,7 @@ class Admin:
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Serve them."""
         router.add_get("/admin/commits", self.commits)
+        router.add_get("/admin/behind", self.behind)
         router.add_get("/admin/records/{sobject}", self.records)
         router.add_get("/admin/calls", self.calls)
         router.add_post("/admin/edits", self.edits)
@@ -53,18 +64,33 @@ class Admin:
         router.add_post("/admin/triggers", self.add_trigger)
         router.add_delete("/admin/triggers", self.remove_triggers)
         router.add_delete("/admin/triggers/{id:[0-9]+}", self.remove_triggers)
+        router.add_get("/admin/limits", self.limits)
+        router.add_post("/admin/limits", self.leave)
+        router.add_get("/admin/duplicate_rules", self.duplicate_rules)
+        router.add_post("/admin/duplicate_rules", self.add_duplicate_rule)
+        router.add_delete("/admin/duplicate_rules", self.remove_duplicate_rules)
         router.add_get("/admin/faults", self.faults)
         router.add_post("/admin/faults", self.add_fault)
         router.add_delete("/admin/faults", self.remove_faults)
         router.add_delete("/admin/faults/{id:[0-9]+}", self.remove_faults)
+        router.add_get("/admin/locks", self.locks)
+        router.add_post("/admin/locks", self.hold)
         router.add_post("/admin/gaps", self.gap)
         router.add_post("/admin/tokens/revoke", self.revoke)
+        router.add_get("/admin/app", self.app)
+        router.add_post("/admin/app", self.change_app)
         router.add_post("/admin/replay/expire", self.expire)
 
     async def commits(self, request: web.Request) -> web.Response:
         """The commit log after a number, in order: a JSON list."""
         entries = self._org.store.logged(_number(request, "after", 0), _limit(request))
         return web.Response(body=b"[" + b",".join(entries) + b"]", content_type="application/json")
+
+    async def behind(self, request: web.Request) -> web.Response:
+        """How many events of the selected objects come after a replay id, and the number of the last commit."""
+        after = _number(request, "after", 0)
+        waiting = self._org.bus.count_after(after, self._org.settings.cometd.entities)
+        return json_reply({"waiting": waiting, "last_commit": self._org.store.last_commit()[0]})
 
     async def records(self, request: web.Request) -> web.Response:
         """Whole records after an id, in id order; deleted ones too with `deleted=true`."""
@@ -109,6 +135,39 @@ class Admin:
         """Take one rule out, or all."""
         return json_reply({"removed": self._org.triggers.remove(_id(request))})
 
+    async def limits(self, _request: web.Request) -> web.Response:
+        """What is left of each allocation, without costing a call."""
+        return json_reply({name: one.shown() for name, one in self._org.allocations.items()})
+
+    async def leave(self, request: web.Request) -> web.Response:
+        """Set what is left of allocations, by name."""
+        wanted = TypeAdapter(dict[str, NonNegativeInt])
+        try:
+            left = wanted.validate_python(read_json(await request.read()))
+        except ValidationError as problem:
+            raise SalesforceError("INVALID_ARGUMENT", "numbers by the names of allocations are expected") from problem
+        unknown = sorted(left.keys() - self._org.allocations.keys())
+        if unknown:
+            raise SalesforceError("INVALID_ARGUMENT", f"no such allocation: {', '.join(unknown)}")
+        for name, number in left.items():
+            self._org.allocations[name].leave(number)
+        return await self.limits(request)
+
+    async def duplicate_rules(self, _request: web.Request) -> web.Response:
+        """The duplicate rules in force."""
+        return json_reply([one.model_dump(mode="json") for one in self._org.rules.duplicates])
+
+    async def add_duplicate_rule(self, request: web.Request) -> web.Response:
+        """Put a duplicate rule in force."""
+        rule = _valid(DuplicateRule, read_json(await request.read()))
+        return json_reply(self._org.add_duplicate_rule(rule).model_dump(mode="json"), 201)
+
+    async def remove_duplicate_rules(self, _request: web.Request) -> web.Response:
+        """Take all duplicate rules out."""
+        removed = len(self._org.rules.duplicates)
+        self._org.rules.duplicates.clear()
+        return json_reply({"removed": removed})
+
     async def faults(self, _request: web.Request) -> web.Response:
         """The faults that can still strike."""
         return json_reply([one.model_dump(mode="json") for one in self._org.faults.planted()])
@@ -132,13 +191,35 @@ class Admin:
         change = self._org.ledger.publish_gap(gap.entity, gap.type, gap.record_ids, self._org.api_user)
         return json_reply({"replay_id": change.replay_id}, 201)
 
+    async def locks(self, request: web.Request) -> web.Response:
+        """How many calls found a record held by another, and how many rows waited for one in vain."""
+        return json_reply({"met": self._org.locks.met, "refused": self._org.locks.refused})
+
+    async def hold(self, request: web.Request) -> web.Response:
+        """Hold records as another's long transaction does; answered when it is over."""
+        held = _valid(_Hold, read_json(await request.read()))
+        await self._org.locks.hold(held.ids, held.ms / 1000)
+        return await self.locks(request)
+
     async def revoke(self, request: web.Request) -> web.Response:
-        """End one token's life, or all."""
+        """End one token's life, or all; refresh tokens too where that is said."""
         wanted = _valid(_Revoke, read_json(await request.read() or b"{}"))
-        tokens = self._org.tokens
-        return json_reply(
-            {"revoked": tokens.revoke_all() if wanted.token is None else int(tokens.revoke(wanted.token))}
-        )
+        tokens, refresh_tokens = self._org.tokens, self._org.refresh_tokens
+        if wanted.token is not None:
+            return json_reply({"revoked": int(tokens.revoke(wanted.token) or refresh_tokens.revoke(wanted.token))})
+        ended = refresh_tokens.revoke_all() if wanted.refresh_tokens else 0
+        return json_reply({"revoked": tokens.revoke_all() + ended})
+
+    async def app(self, _request: web.Request) -> web.Response:
+        """How the app is set up."""
+        return json_reply(self._org.app.policy.model_dump(mode="json"))
+
+    async def change_app(self, request: web.Request) -> web.Response:
+        """Set some of it up anew, as an admin does in Setup."""
+        changes = read_object(await request.read())
+        policy = _valid(AppPolicy, self._org.app.policy.model_dump() | changes)
+        self._org.app.policy = policy
+        return json_reply(policy.model_dump(mode="json"))
 
     async def expire(self, request: web.Request) -> web.Response:
         """Expire change events up to a replay id, or all."""

@@ -8,19 +8,25 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from simulator.org.admin import Admin
+from simulator.org.bulk.ingest import LARGEST_UPLOAD, Ingest
+from simulator.org.bulk.jobs import Jobs
+from simulator.org.bulk.query import Query
+from simulator.org.bulk.work import Work
 from simulator.org.clock import Clock, system_clock
 from simulator.org.cometd import Cometd
 from simulator.org.cometd import add_routes as add_cometd_routes
+from simulator.org.consent import ConsentPages
 from simulator.org.gate import Gate, Handler
 from simulator.org.oauth import OAuth
 from simulator.org.org import Org
-from simulator.org.rest import collections, rows, versions
+from simulator.org.rest import collections, rows, tooling, versions
 from simulator.org.rest.call import Resources
+from simulator.org.rest.composite import Composite
 from simulator.org.rest.describe import Describe
 from simulator.org.rest.query import Queries
 from simulator.org.settings import OrgSettings
+from simulator.org.soap import Soap
 
-_LARGEST_BODY = 50 * 1024 * 1024
 _LONGEST_LINE = 64 * 1024
 
 ORG: web.AppKey[Org] = web.AppKey("org", Org)
@@ -47,22 +53,38 @@ def create_app(settings: OrgSettings, clock: Clock = system_clock) -> web.Applic
     async def through_the_gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await gate.pass_through(request, handler)
 
-    app = web.Application(middlewares=[through_the_gate], client_max_size=_LARGEST_BODY)
+    app = web.Application(middlewares=[through_the_gate], client_max_size=LARGEST_UPLOAD)
     app[ORG] = org
     OAuth(org).add_routes(app.router)
+    ConsentPages(org).add_routes(app.router)
+    Soap(org).add_routes(app.router)
     resources = Resources(org, app.router)
     versions.add_resources(resources, app.router)
     Describe(clock()).add_resources(resources)
     collections.add_resources(resources)
     rows.add_resources(resources)
+    tooling.add_resources(resources)
     Queries().add_resources(resources)
+    Composite(resources).add_resources()
+    jobs = Jobs(org.store.connection, clock, settings.bulk_results_days)
+    work = Work(org, jobs)
+    Ingest(jobs, work).add_resources(resources)
+    Query(jobs, work).add_resources(resources)
     Admin(org).add_routes(app.router)
     app[COMETD] = Cometd(settings.cometd, org.bus, org.tokens, seed=settings.seed)
+    org.allocations["DailyDeliveredPlatformEvents"] = app[COMETD].allocation
     add_cometd_routes(app, app[COMETD])
 
-    async def close(_app: web.Application) -> None:
-        org.close()
+    async def resume(_app: web.Application) -> None:
+        work.resume()
 
+    async def close(_app: web.Application) -> None:
+        try:
+            await work.close()
+        finally:
+            org.close()
+
+    app.on_startup.append(resume)
     app.on_cleanup.append(close)
     return app
 

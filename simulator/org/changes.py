@@ -106,6 +106,16 @@ class ChangeBus:
         )
         return [StoredChange(number, entity, at, orjson.loads(payload)) for number, entity, at, payload in rows]
 
+    def count_after(self, replay_id: int, entities: Iterable[str]) -> int:
+        """How many visible events of these sObjects come after this one."""
+        self._prune()
+        condition, names = _of_entities(entities)
+        (count,) = self._database.execute(
+            f"SELECT count(*) FROM bus WHERE replay_id > ? AND visible_at <= ?{condition}",
+            (replay_id, self._clock(), *names),
+        ).fetchone()
+        return int(count)
+
     def knows(self, replay_id: int) -> bool:
         """Whether an event of this id was given and is kept still."""
         self._prune()

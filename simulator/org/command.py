@@ -3,6 +3,8 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 import orjson
 
@@ -16,9 +18,19 @@ def run(port: int) -> None:
     One JSON line on standard output tells `base_url`, `client_id` and `client_secret`.
     """
     try:
-        asyncio.run(_serve(port))
+        _run(_serve(port))
     except OSError as error:
         sys.exit(f"the org cannot listen on port {port}: {error.strerror}")
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    """On the quicker loop, where there is one: whoever uses the org shares the cores with it."""
+    if sys.platform == "win32":
+        asyncio.run(main)
+        return
+    import uvloop  # noqa: PLC0415 - not on every platform
+
+    uvloop.run(main)
 
 
 async def _serve(port: int) -> None:

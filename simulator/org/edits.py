@@ -1,10 +1,12 @@
 """What people do in the org itself: edits as a named user, without a client mark."""
 
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from simulator.org import ids
+from simulator.org.conversion import Conversion, convert
 from simulator.org.errors import SalesforceError, not_found
 from simulator.org.objects import ObjectDefinition
 from simulator.org.org import UI_ORIGIN, Org
@@ -18,13 +20,15 @@ class Edit(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    action: Literal["create", "update", "delete", "undelete", "merge"] = "update"
+    action: Literal["create", "update", "delete", "undelete", "merge", "convert"] = "update"
     object: str = "Contact"
     id: str = ""
     key: dict[str, Any] = Field(default_factory=dict, max_length=1)
     fields: dict[str, Any] = Field(default_factory=dict)
     losers: tuple[str, ...] = ()
     """Of a merge: the ids of the one or two records that end with it."""
+    conversion: Conversion = Field(default_factory=Conversion)
+    """Of a Lead's conversion: what is made of it."""
     expect: dict[str, Any] | None = None
     """Edit only if these fields hold these values now (JSON, as REST shows them)."""
 
@@ -92,6 +96,12 @@ def _make(org: Org, transaction: Transaction, edit: Edit) -> str:
         transaction.delete(definition, record_id)
     elif edit.action == "undelete":
         transaction.undelete(definition, record_id)
+    elif edit.action == "convert":
+        if definition.name != "Lead":
+            raise SalesforceError("INVALID_TYPE", f"{definition.label} records cannot be converted")
+        today = datetime.fromtimestamp(org.clock() / 1000, UTC).date()
+        along = org.settings.lead_conversion_fields
+        convert(transaction, org.objects, record_id, edit.conversion, today=today, along=along)
     elif edit.action == "merge":
         losers = [ids.normalise(loser) or loser for loser in edit.losers]
         transaction.merge(definition, record_id, losers, transaction.read(definition, edit.fields))

@@ -1,25 +1,34 @@
 """Errors in the two shapes Salesforce gives them: of a call, and of a row within a call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
 class SalesforceError(Exception):
     """One refusal. `fields` is None where Salesforce sends no such member."""
 
-    def __init__(self, code: str, message: str, fields: Sequence[str] | None = None, status: int = 400) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        fields: Sequence[str] | None = None,
+        status: int = 400,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(code)
         self.code = code
         self.message = message
         self.fields = fields
         self.status = status
+        self.extra = extra or {}
+        """What a call's error says besides."""
 
     def of_call(self) -> dict[str, Any]:
         """The element of a call's error array: `{message, errorCode, fields?}`."""
         body: dict[str, Any] = {"message": self.message, "errorCode": self.code}
         if self.fields is not None:
             body["fields"] = list(self.fields)
-        return body
+        return body | dict(self.extra)
 
     def of_row(self) -> dict[str, Any]:
         """The element of a row's `errors`: `{statusCode, message, fields}`."""

@@ -56,7 +56,7 @@ class EventRenderer:
         }
         self._places = {
             field.name: _place(field, *parts.get(field.name, ("", "")))
-            for field in definition.columns
+            for field in definition.written
             if field.name not in _NEVER_IN_EVENTS and not field.full_name
         }
 
@@ -132,6 +132,8 @@ def _place(field: FieldDefinition, compound: str, part: str) -> _Place:
 
 
 def _event_of(record: TouchedRecord, renderer: EventRenderer, no_change: NoChangeEvent) -> _Event | None:
+    if record.operation == "HARD_DELETE":
+        return None
     created = record.operation == "CREATE"
     if bool(record.row["IsDeleted"]) == (record.operation != "DELETE"):
         return None  # made and deleted, or deleted and restored, in one transaction

@@ -21,8 +21,16 @@ class FaultKind(StrEnum):
     """`status` with `body`; the call runs first if `runs`."""
     LOCK_ROW = "lock_row"
     """A row of a write fails with UNABLE_TO_LOCK_ROW; its scope counts rows, not calls."""
+    REFUSE_ROW = "refuse_row"
+    """A row of a write fails with `code`, `message` and `fields`; its scope counts rows, not calls."""
+    REFUSE_CALL = "refuse_call"
+    """The call fails with `status`, `code` and `message`, and does not run."""
     GAP_EVENT = "gap_event"
     """A record's change is told by a GAP event; `path` is searched for in the object's name."""
+    JOB_DELAY = "job_delay"
+    """A Bulk job waits `delay_ms` before its next 200 rows; `path` is searched for in the object's name."""
+    JOB_FAILED = "job_failed"
+    """A Bulk job ends as Failed before its next 200 rows; `path` as for `job_delay`."""
     REQUEST_LOST = "request_lost"
     """The connection is closed before the call runs."""
     REPLY_LOST = "reply_lost"
@@ -46,7 +54,10 @@ class Fault(BaseModel):
     skip: int = Field(default=0, ge=0)
     """How many matching calls go well first."""
     delay_ms: int = Field(default=0, ge=0)
-    status: Literal[500, 502, 503, 504] = 503
+    status: int = Field(default=503, ge=300, le=599)
+    code: str = ""
+    message: str = ""
+    fields: tuple[str, ...] = ()
     body: Literal["salesforce", "gateway"] = "salesforce"
     """Salesforce's own JSON error, or a gateway's HTML page."""
     runs: bool = False

@@ -76,7 +76,10 @@ class Gate:
             if unauthorized.revoke:
                 self._org.tokens.revoke(bearer(request) or "")
             return _INVALID_SESSION
-        return _OVER_LIMIT if self._take(FaultKind.LIMIT, request) is not None else None
+        if self._take(FaultKind.LIMIT, request) is not None:
+            return _OVER_LIMIT
+        refused = self._take(FaultKind.REFUSE_CALL, request)
+        return None if refused is None else SalesforceError(refused.code, refused.message, status=refused.status)
 
     def _take(self, kind: FaultKind, request: web.Request) -> Fault | None:
         return self._org.faults.take(kind, request.path, request.method)

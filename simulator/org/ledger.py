@@ -111,7 +111,9 @@ class Ledger:
             self._store.insert(self._rules.objects[name], [one.row for one in group])
         updates: dict[tuple[str, tuple[str, ...]], list[Row]] = {}
         for record in records:
-            if record.before is not None:
+            if record.operation == "HARD_DELETE":
+                self._store.remove(record.definition, record.id)
+            elif record.before is not None:
                 before, row = record.before, record.row
                 names = tuple(name for name in row if before[name] != row[name])
                 if names:
@@ -152,7 +154,7 @@ def _sequence_after(record_id: str | None) -> int:
 
 
 def _log_renderers(definition: ObjectDefinition) -> dict[str, Renderer | None]:
-    return {one.name: rest_renderer(one) for one in definition.columns if one.name not in _NOT_LOGGED}
+    return {one.name: rest_renderer(one) for one in definition.written if one.name not in _NOT_LOGGED}
 
 
 def _rendered(renderers: Mapping[str, Renderer | None], row: Mapping[str, Any], names: Any) -> dict[str, Any]:

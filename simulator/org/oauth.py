@@ -1,4 +1,4 @@
-"""OAuth 2.0: client credentials, introspection, revocation, userinfo."""
+"""OAuth 2.0 as HTTP: tokens, introspection, revocation, userinfo. What is given for what is in `token_grants.py`."""
 
 import base64
 import binascii
@@ -8,10 +8,10 @@ import hmac
 from aiohttp import web
 
 from simulator.org.org import ORGANIZATION_ID, Org
+from simulator.org.refusal import OAuthRefused
 from simulator.org.replies import json_reply, oauth_error
+from simulator.org.token_grants import Asking, TokenGrants
 from simulator.org.tokens import Session, User
-
-_SCOPE = "api id"
 
 
 class OAuth:
@@ -19,6 +19,7 @@ class OAuth:
 
     def __init__(self, org: Org) -> None:
         self._org = org
+        self._grants = TokenGrants(org)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Serve them."""
@@ -30,56 +31,49 @@ class OAuth:
         router.add_route("POST", "/services/oauth2/userinfo", self.userinfo)
 
     async def token(self, request: web.Request) -> web.Response:
-        """A new token for the app, which acts as its run-as user."""
+        """A new token."""
         form = await _form(request)
-        grant = form.get("grant_type", "")
-        if grant != "client_credentials":
-            return oauth_error("unsupported_grant_type", "grant type not supported")
-        refused = self._refuse_client(request, form)
-        if refused is not None:
-            return refused
-        session = self._org.tokens.issue(self._org.api_user, self._org.settings.client_id)
+        client_id, secret = _client(request, form)
+        try:
+            given = self._grants.give(Asking(form, client_id, secret, base_url(request)))
+        except OAuthRefused as refused:
+            return oauth_error(refused.error, refused.description, refused.status)
+        session = given.session
         identity = _identity(session.user)
-        return json_reply(
-            {
-                "access_token": session.token,
-                "signature": self._signature(identity, session),
-                "scope": _SCOPE,
-                "instance_url": base_url(request),
-                "id": identity,
-                "token_type": "Bearer",
-                "issued_at": str(session.issued_at),
-            }
-        )
+        told = {
+            "access_token": session.token,
+            "signature": self._signature(identity, session),
+            "scope": session.scope,
+            "instance_url": base_url(request),
+            "id": identity,
+            "token_type": "Bearer",
+            "issued_at": str(session.issued_at),
+        }
+        return json_reply(told | ({"refresh_token": given.refresh_token} if given.refresh_token else {}))
 
     async def introspect(self, request: web.Request) -> web.Response:
         """Whether a token is alive, and whose it is."""
         form = await _form(request)
-        refused = self._refuse_client(request, form)
-        if refused is not None:
-            return refused
-        session = self._org.tokens.session(form.get("token", ""))
+        try:
+            self._grants.check_client(*_client(request, form))
+        except OAuthRefused as refused:
+            return oauth_error(refused.error, refused.description, refused.status)
+        token, tokens = form.get("token", ""), self._org.tokens
+        refresh = self._org.refresh_tokens.live(token)
+        if refresh is not None:
+            return json_reply(self._alive(refresh.user, refresh.scope, "refresh_token"))
+        session = tokens.session(token)
         if session is None:
             return json_reply({"active": False})
         issued = session.issued_at // 1000
-        return json_reply(
-            {
-                "active": True,
-                "scope": _SCOPE,
-                "client_id": session.client_id,
-                "username": session.user.username,
-                "sub": _identity(session.user),
-                "token_type": "access_token",
-                "exp": self._org.tokens.expires_at(session) // 1000,
-                "iat": issued,
-                "nbf": issued - 5,
-            }
-        )
+        times = {"exp": tokens.expires_at(session) // 1000, "iat": issued, "nbf": issued - 5}
+        return json_reply(self._alive(session.user, session.scope, "access_token") | times)
 
     async def revoke(self, request: web.Request) -> web.Response:
-        """End a token's life."""
+        """End a token's life; a refresh token's with all that came of it."""
         form = await _form(request) if request.method == "POST" else dict(request.query)
-        if not self._org.tokens.revoke(form.get("token", "")):
+        token = form.get("token", "")
+        if not self._org.tokens.revoke(token) and not self._org.refresh_tokens.revoke(token):
             return oauth_error("invalid_token", "invalid token")
         return web.Response(status=200)
 
@@ -116,18 +110,20 @@ class OAuth:
             }
         )
 
-    def _refuse_client(self, request: web.Request, form: dict[str, str]) -> web.Response | None:
-        client_id, secret = _basic(request) or (form.get("client_id", ""), form.get("client_secret", ""))
-        settings = self._org.settings
-        if not hmac.compare_digest(client_id.encode(), settings.client_id.encode()):
-            return oauth_error("invalid_client_id", "client identifier invalid")
-        if not hmac.compare_digest(secret.encode(), settings.client_secret.get_secret_value().encode()):
-            return oauth_error("invalid_client", "invalid client credentials")
-        return None
+    def _alive(self, user: User, scope: str, kind: str) -> dict[str, object]:
+        return {
+            "active": True,
+            "scope": scope,
+            "client_id": self._org.app.client_id,
+            "username": user.username,
+            "sub": _identity(user),
+            "token_type": kind,
+        }
 
     def _signature(self, identity: str, session: Session) -> str:
-        secret = self._org.settings.client_secret.get_secret_value().encode()
-        signed = hmac.new(secret, f"{identity}{session.issued_at}".encode(), hashlib.sha256)
+        signed = hmac.new(
+            self._org.app.client_secret.encode(), f"{identity}{session.issued_at}".encode(), hashlib.sha256
+        )
         return base64.b64encode(signed.digest()).decode()
 
 
@@ -144,6 +140,10 @@ def bearer(request: web.Request) -> str | None:
 
 def _identity(user: User) -> str:
     return f"https://login.salesforce.com/id/{ORGANIZATION_ID}/{user.id}"
+
+
+def _client(request: web.Request, form: dict[str, str]) -> tuple[str, str]:
+    return _basic(request) or (form.get("client_id", ""), form.get("client_secret", ""))
 
 
 def _basic(request: web.Request) -> tuple[str, str] | None:

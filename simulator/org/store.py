@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from simulator.org.objects import IDS, NUMBERS, TEXTS, FieldDefinition, FieldType, ObjectDefinition, Objects
+from simulator.org.objects.formula import formula_sql
 from simulator.org.values import Stored
 
 Row = dict[str, Stored]
@@ -58,14 +59,15 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything within is stored, or nothing."""
-        self.connection.execute("BEGIN IMMEDIATE")
+        """Everything within is stored, or nothing. One within another is part of it."""
+        within = self.connection.in_transaction
+        self.connection.execute("SAVEPOINT inner_one" if within else "BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
-            self.connection.execute("ROLLBACK")
+            self.connection.execute("ROLLBACK TO inner_one" if within else "ROLLBACK")
             raise
-        self.connection.execute("COMMIT")
+        self.connection.execute("RELEASE inner_one" if within else "COMMIT")
 
     def read(self, definition: ObjectDefinition, record_ids: Iterable[str]) -> dict[str, Row]:
         """The records with these ids, deleted ones too, by id."""
@@ -86,7 +88,7 @@ class Store:
 
     def insert(self, definition: ObjectDefinition, rows: Sequence[Row]) -> None:
         """Add new records."""
-        names = [one.name for one in definition.columns]
+        names = [one.name for one in definition.written]
         places = ", ".join("?" * len(names))
         self.connection.executemany(
             f'INSERT INTO "{definition.name}" ({_quoted(names)}) VALUES ({places})',
@@ -100,6 +102,10 @@ class Store:
             f'UPDATE "{definition.name}" SET {assignments} WHERE "Id" = ?',
             [[*(row[name] for name in names), row["Id"]] for row in rows],
         )
+
+    def remove(self, definition: ObjectDefinition, record_id: str) -> None:
+        """Forget a record."""
+        self.connection.execute(f'DELETE FROM "{definition.name}" WHERE "Id" = ?', (record_id,))
 
     def last_commit(self) -> tuple[int, int, int]:
         """The last log row's number, commit number and time; zeros before the first."""
@@ -137,10 +143,14 @@ class Store:
         return {row[0]: dict(zip(names, row, strict=True)) for row in rows}
 
     def _create_table(self, definition: ObjectDefinition) -> None:
-        columns = ", ".join(f'"{one.name}" {_affinity(one)}' for one in definition.columns)
+        columns = ", ".join(_declared(definition, one) for one in definition.columns)
         self.connection.execute(
             f'CREATE TABLE IF NOT EXISTS "{definition.name}" (number INTEGER PRIMARY KEY, {columns}, UNIQUE ("Id"))'
         )
+        there = {row[1] for row in self.connection.execute(f'PRAGMA table_xinfo("{definition.name}")')}
+        for field in definition.columns:
+            if field.name not in there:  # added since the database was made
+                self.connection.execute(f'ALTER TABLE "{definition.name}" ADD COLUMN {_declared(definition, field)}')
         for field in definition.columns:
             if field.indexed:
                 column = f'fold("{field.name}")' if field.type in TEXTS else f'"{field.name}"'
@@ -152,6 +162,24 @@ class Store:
 
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
+
+
+def _declared(definition: ObjectDefinition, field: FieldDefinition) -> str:
+    """A column as CREATE TABLE has it; a formula's is computed whenever it is read."""
+    declared = f'"{field.name}" {_affinity(field)}'
+    if not field.formula:
+        return declared
+
+    def column(name: str) -> str | None:
+        found = definition.field(name)
+        return None if found is None or not found.stored else f'"{found.name}"'
+
+    computed = formula_sql(field.formula, column)
+    if field.type is FieldType.BOOLEAN:
+        computed = f"COALESCE({computed}, 0)"
+    elif field.type in NUMBERS:
+        computed = f"ROUND({computed}, {field.scale:d})"
+    return f"{declared} GENERATED ALWAYS AS ({computed}) VIRTUAL"
 
 
 def _affinity(field: FieldDefinition) -> str:

@@ -30,6 +30,9 @@ class Session:
     client_id: str
     issued_at: int
     used_at: int
+    scope: str = "api id"
+    family: str = ""
+    """Of the refresh token that it came of."""
 
 
 class TokenStore:
@@ -53,11 +56,11 @@ class TokenStore:
         self._sessions: dict[str, Session] = {}
         self._listeners: list[Callable[[str], None]] = []
 
-    def issue(self, user: User, client_id: str) -> Session:
+    def issue(self, user: User, client_id: str, scope: str = "api id", family: str = "") -> Session:
         """A new session for this user."""
         now = self._clock()
         secret = base64.urlsafe_b64encode(self._random.randbytes(60)).decode().rstrip("=").replace("-", ".")
-        session = Session(f"{self._organization_id[:15]}!AQE{secret}", user, client_id, now, now)
+        session = Session(f"{self._organization_id[:15]}!AQE{secret}", user, client_id, now, now, scope, family)
         self._sessions[session.token] = session
         return session
 
@@ -102,6 +105,11 @@ class TokenStore:
         for token in tokens:
             self.revoke(token)
         return len(tokens)
+
+    def revoke_family(self, family: str) -> None:
+        """End every session that came of these refresh tokens."""
+        for token in [session.token for session in self._sessions.values() if session.family == family]:
+            self.revoke(token)
 
     def on_revoked(self, listener: Callable[[str], None]) -> Callable[[], None]:
         """Call `listener(token)` at each revocation or expiry that is noticed; returns how to stop that."""

@@ -39,6 +39,8 @@ def parser_of(field: FieldDefinition) -> Parser:
 
     The parser raises `Unreadable` where the JSON type is wrong. An empty text is null; white space around a text goes.
     """
+    if field.type is FieldType.MULTIPICKLIST:
+        return lambda value: _chosen(field, value)
     if field.type in TEXTS:
         return lambda value: _text(field, value)
     if field.type in IDS:
@@ -58,15 +60,15 @@ def check_of(field: FieldDefinition, objects: Objects) -> Check | None:
     """What raises SalesforceError for a stored value that this field may not hold; None: nothing to check."""
     if field.type is FieldType.EMAIL:
         return lambda value: _check_email(field, value)
-    if field.type is FieldType.PICKLIST and field.restricted:
+    if field.type in {FieldType.PICKLIST, FieldType.MULTIPICKLIST} and field.restricted:
         return lambda value: _check_picklist(field, value)
     if field.type in TEXTS:
         return lambda value: _check_length(field, value)
     if field.type in NUMBERS:
         return lambda value: _check_range(field, value)
     if field.type is FieldType.REFERENCE:
-        prefix = objects[field.to].key_prefix
-        return lambda value: _check_prefix(field, prefix, value)
+        prefixes = tuple(objects[name].key_prefix for name in field.targets)
+        return lambda value: _check_prefix(field, prefixes, value)
     return None
 
 
@@ -138,6 +140,16 @@ def _text(field: FieldDefinition, value: Any) -> str | None:
     if not isinstance(value, str):
         raise _wrong("string" if field.type is not FieldType.PICKLIST else "picklist", value)
     return value.strip() or None
+
+
+def _chosen(field: FieldDefinition, value: Any) -> str | None:
+    """Several values of a picklist: each once, in the picklist's own order, those it does not know behind."""
+    text = _text(field, value)
+    if text is None:
+        return None
+    chosen = dict.fromkeys(part.strip() for part in text.split(";") if part.strip())
+    places = {known: place for place, known in enumerate(field.values)}
+    return ";".join(sorted(chosen, key=lambda one: places.get(one, len(places)))) or None
 
 
 def _reference(field: FieldDefinition, value: Any) -> str | None:
@@ -213,10 +225,14 @@ def _check_email(field: FieldDefinition, value: Any) -> None:
 
 
 def _check_picklist(field: FieldDefinition, value: Any) -> None:
-    if value is not None and value not in field.values:
+    if value is None:
+        return
+    for one in value.split(";") if field.type is FieldType.MULTIPICKLIST else [value]:
+        if one in field.values:
+            continue
         raise SalesforceError(
             "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
-            f"{field.label}: bad value for restricted picklist field: {value}",
+            f"{field.label}: bad value for restricted picklist field: {one}",
             [field.name],
         )
 
@@ -231,8 +247,8 @@ def _check_range(field: FieldDefinition, value: Any) -> None:
         )
 
 
-def _check_prefix(field: FieldDefinition, prefix: str, value: Any) -> None:
-    if value is not None and not value.startswith(prefix):
+def _check_prefix(field: FieldDefinition, prefixes: tuple[str, ...], value: Any) -> None:
+    if value is not None and not value.startswith(prefixes):
         raise SalesforceError(
             "FIELD_INTEGRITY_EXCEPTION", f"{field.label}: id value of incorrect type: {value}", [field.name]
         )

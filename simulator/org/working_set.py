@@ -9,7 +9,7 @@ from simulator.org.store import Row, Store, fold
 from simulator.org.values import Stored
 
 Source = Literal["api", "user", "trigger"]
-Operation = Literal["CREATE", "UPDATE", "DELETE", "UNDELETE"]
+Operation = Literal["CREATE", "UPDATE", "DELETE", "UNDELETE", "HARD_DELETE"]
 
 
 @dataclass(slots=True)
@@ -55,16 +55,16 @@ class WorkingSet:
 
     def load_keys(self, definition: ObjectDefinition, key: FieldDefinition, values: Iterable[Stored]) -> None:
         """Look these values of a key up in one query, so that `matches` need not."""
-        wanted = {_folded(one): one for one in values}
-        for folded in list(wanted):
-            if (definition.name, key.name, folded) in self._keys:
-                del wanted[folded]
+        wanted = {folded(one): one for one in values}
+        for one in list(wanted):
+            if (definition.name, key.name, one) in self._keys:
+                del wanted[one]
         if not wanted:
             return
-        for folded in wanted:
-            self._keys[definition.name, key.name, folded] = []
+        for one in wanted:
+            self._keys[definition.name, key.name, one] = []
         for record_id, row in self._store.find(definition, key, wanted.values()).items():
-            self._keys[definition.name, key.name, _folded(row[key.name])].append(record_id)
+            self._keys[definition.name, key.name, folded(row[key.name])].append(record_id)
             self._rows.setdefault((definition.name, record_id), row)
 
     def row(self, definition: ObjectDefinition, record_id: str) -> Row | None:
@@ -78,12 +78,12 @@ class WorkingSet:
     def matches(self, definition: ObjectDefinition, key: FieldDefinition, value: Stored) -> list[str]:
         """Ids of the records, not deleted, whose key has this value now."""
         self.load_keys(definition, key, (value,))
-        folded = _folded(value)
-        place = (definition.name, key.name, folded)
+        wanted = folded(value)
+        place = (definition.name, key.name, wanted)
         stored = [one for one in self._keys[place] if one not in self.touched]
         # Only keys are noted as records are touched; another field's touched records are gone through one by one.
         noted = self._touched_keys.get(place, {}) if key.unique or key.external_id else self.touched
-        return stored + [record_id for record_id in noted if self._holds(record_id, definition, key, folded)]
+        return stored + [record_id for record_id in noted if self._holds(record_id, definition, key, wanted)]
 
     def put(self, record: TouchedRecord) -> None:
         """Take a record over as it is now; earlier touches of it in this transaction are kept in mind."""
@@ -96,15 +96,16 @@ class WorkingSet:
         for key in record.definition.key_fields:
             value = record.row[key.name]
             if value is not None:
-                place = (record.definition.name, key.name, _folded(value))
+                place = (record.definition.name, key.name, folded(value))
                 self._touched_keys.setdefault(place, {})[record.id] = None
 
-    def _holds(self, record_id: str, definition: ObjectDefinition, key: FieldDefinition, folded: Stored) -> bool:
+    def _holds(self, record_id: str, definition: ObjectDefinition, key: FieldDefinition, wanted: Stored) -> bool:
         record = self.touched[record_id]
         if record.definition is not definition or record.row["IsDeleted"]:
             return False
-        return _folded(record.row[key.name]) == folded
+        return folded(record.row[key.name]) == wanted
 
 
-def _folded(value: Stored) -> Stored:
+def folded(value: Stored) -> Stored:
+    """A value as comparisons see it."""
     return fold(value) if isinstance(value, str) else value

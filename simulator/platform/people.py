@@ -76,9 +76,9 @@ class Exhausted(Exception):
     """Every value of this field has been used."""
 
 
-def invent(path: str, serial: int, inventor: Inventor, chance: random.Random) -> Any:
+def invent(path: str, serial: int, inventor: Inventor, chance: random.Random, thing: str = "") -> Any:
     """The value with this serial number in one field of one thing; another serial number gives another value, whatever
-    the spelling.
+    the spelling. What must be nobody else's, an e-mail address, bears the `thing` too, where one is named.
 
     Raises:
         Exhausted: there are no more (telephone numbers end after 1,500).
@@ -87,7 +87,8 @@ def invent(path: str, serial: int, inventor: Inventor, chance: random.Random) ->
     if path == "phone":
         return spell_phone(fictitious_number(serial, inventor), chance)
     if path == "email":
-        return f"{chance.choice(_FIRST_NAMES).lower()}.{inventor.mark.lower()}{serial}@{inventor.domain}"
+        own = f".{thing}" if thing else ""
+        return f"{chance.choice(_FIRST_NAMES).lower()}{own}.{inventor.mark.lower()}{serial}@{inventor.domain}"
     if path == "birthdate":
         return (date(1940 + 30 * inventor.half, 1, 1) + timedelta(days=serial % 10_000)).isoformat()
     if path == "total_tickets":
@@ -97,10 +98,15 @@ def invent(path: str, serial: int, inventor: Inventor, chance: random.Random) ->
     return f"{chance.choice(_WORDS[path])} {inventor.mark}{serial}"
 
 
+def language(chance: random.Random) -> str:
+    """One that somebody speaks."""
+    return chance.choice(_LANGUAGES)
+
+
 def invent_person(chance: random.Random) -> dict[str, Any]:
     """A whole new customer, by platform path: every field with its serial number 0."""
     person = {path: invent(path, 0, Inventor.PLATFORM, chance) for path in PLATFORM_PATHS}
-    return person | {"preferred_language": chance.choice(_LANGUAGES)}
+    return person | {"preferred_language": language(chance)}
 
 
 def fictitious_number(serial: int, inventor: Inventor) -> str:
@@ -120,7 +126,7 @@ def spell_phone(number: str, chance: random.Random) -> str:
             f"+1 {area} {exchange} {line}",
             f"+1 ({area}) {exchange}-{line}",
             f"+1-{area}-{exchange}-{line}",
-            f"001 {area}.{exchange}.{line}",
+            f"+1 {area}.{exchange}.{line}",
         )
     )
 
@@ -135,6 +141,4 @@ def respell(path: str, value: Any, chance: random.Random) -> Any:
         return spell_phone(f"+{digits}", chance) if is_ours else value
     if path == "email":
         return value.upper() if chance.random() < 0.5 else f" {value}"
-    if path in _WORDS:
-        return f"{value} "
-    return value
+    return f"{value} " if path in _WORDS else value

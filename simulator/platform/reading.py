@@ -7,8 +7,9 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import ConnectionFailure
 
-from simulator.platform.actor import ReadDocuments
+from simulator.platform.actor import CannotLook, ReadDocuments
 
 _AT_A_TIME = 500
 
@@ -43,7 +44,20 @@ def _at(document: Mapping[str, Any], path: str) -> Any:
 
 
 @asynccontextmanager
-async def open_view(uri: str, database: str, view: str, paths: Sequence[str]) -> AsyncIterator[ReadDocuments]:
-    """The platform's eyes, as `PlatformActor` takes them."""
+async def open_views(uri: str, database: str, views: Mapping[str, Sequence[str]]) -> AsyncIterator[ReadDocuments]:
+    """The platform's eyes, as `PlatformActor` takes them; `views` are paths by the name of the view.
+
+    A reading raises `CannotLook` where MongoDB is away.
+    """
     async with AsyncMongoClient[dict[str, Any]](uri, tz_aware=True) as client:
-        yield ViewReader(client[database], view, paths).new
+        readers = [ViewReader(client[database], view, paths) for view, paths in views.items()]
+
+        async def new() -> AsyncIterator[tuple[str, int, Mapping[str, Any], int]]:
+            try:
+                for reader in readers:
+                    async for each in reader.new():
+                        yield each
+            except ConnectionFailure as away:
+                raise CannotLook from away
+
+        yield new

@@ -1,7 +1,6 @@
 """A real Apache Kafka: one node, broker and controller (KRaft)."""
 
 import asyncio
-import base64
 import importlib.util
 import re
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from simulator.servers import formatting
 from simulator.servers.errors import ServerError, no_binaries
 from simulator.servers.jars import cache_folder, kafka_jars
 from simulator.servers.process import LocalServer, Plan, listens, start
@@ -22,25 +22,40 @@ START_SECONDS = 90.0
 FORMAT_SECONDS = 60.0
 OLDEST_JAVA = 17
 HEAP = ("-Xms128m", "-Xmx512m", "-XX:-UsePerfData")
+SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""For a Java that ends within minutes: what its second compiler would gain, compiling costs more than."""
 
 
-async def start_kafka(folder: Path, environ: Mapping[str, str], *, temporary: bool) -> LocalServer:
+async def start_kafka(
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    temporary: bool,
+    proxy_port: int | None = None,
+    logs: Path | None = None,
+) -> LocalServer:
     """Start Kafka with its data in `folder`, on free ports, and wait until it answers; its address is `host:port`.
+
+    Its log is in `logs`, or else in `folder`. With `proxy_port` it listens on a third port too, for a proxy at that
+    one: who came by the proxy is told to come by it again.
 
     Raises:
         NoBinaries: no Java, or not a platform for it.
         ServerError: it did not come up; the end of its log is in the message.
     """
     java = find_java(environ)
-    classpath = f"{await kafka_jars(cache_folder(environ))}/*"
+    jars = await kafka_jars(cache_folder(environ))
+    classpath, formatted = f"{jars}/*", jars.with_name(f"{jars.name}-formatted")
+    options = (*HEAP, *SHORT_LIVED) if temporary else HEAP
 
     async def command(ports: Sequence[int]) -> tuple[str, ...]:
-        properties = write_properties(folder, *ports)
-        await _format(java, classpath, properties, folder)
-        return (str(java), *HEAP, "-cp", classpath, "kafka.Kafka", str(properties))
+        properties = write_properties(folder, *ports, proxy_port=proxy_port)
+        await _format(java, classpath, properties, folder, formatted)
+        return (str(java), *options, "-cp", classpath, "kafka.Kafka", str(properties))
 
-    process, port = await start(Plan("kafka", folder, temporary, 2, command, partial(_answers, folder), START_SECONDS))
-    return LocalServer(f"127.0.0.1:{port}", process)
+    count = 2 if proxy_port is None else 3
+    plan = Plan("kafka", folder, temporary, count, command, partial(_answers, folder), START_SECONDS, logs)
+    return await start(plan, lambda port: f"127.0.0.1:{port}")
 
 
 def find_java(environ: Mapping[str, str]) -> Path:
@@ -66,16 +81,22 @@ def java_version(java: Path) -> int:
     return int(found.group(1)) if found else 0
 
 
-def write_properties(folder: Path, port: int, controller_port: int) -> Path:
+def write_properties(
+    folder: Path, port: int, controller_port: int, proxied_port: int | None = None, *, proxy_port: int | None = None
+) -> Path:
     """Write `server.properties` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     properties = folder / "server.properties"
-    properties.write_text(server_properties(folder / "data", port, controller_port))
+    proxied = None if proxied_port is None or proxy_port is None else (proxied_port, proxy_port)
+    properties.write_text(server_properties(folder / "data", port, controller_port, proxied))
     return properties
 
 
-def server_properties(data: Path, port: int, controller_port: int) -> str:
-    """The settings of one node, of the size of a developer's machine, with the promises of the real thing."""
+def server_properties(data: Path, port: int, controller_port: int, proxied: tuple[int, int] | None = None) -> str:
+    """The settings of one node, of the size of a developer's machine, with the promises of the real thing.
+
+    `proxied` are the port at which it listens for a proxy, and the proxy's own.
+    """
     settings = {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -99,30 +120,29 @@ def server_properties(data: Path, port: int, controller_port: int) -> str:
         "group.min.session.timeout.ms": "1000",  # tests of a vanished consumer need not wait for six seconds
         "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
     }
+    if proxied is not None:
+        settings["listeners"] += f",PROXIED://127.0.0.1:{proxied[0]}"
+        settings["advertised.listeners"] += f",PROXIED://127.0.0.1:{proxied[1]}"
+        settings["listener.security.protocol.map"] += ",PROXIED:PLAINTEXT"
+        settings["inter.broker.listener.name"] = "PLAINTEXT"
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
 def cluster_id(folder: Path) -> str:
     """The id that the data folder was formatted with."""
-    lines = (folder / "data" / "meta.properties").read_text().splitlines()
+    lines = (folder / "data" / formatting.META).read_text().splitlines()
     return next(line.partition("=")[2] for line in lines if line.startswith("cluster.id="))
 
 
-def new_cluster_id(chance: bytes) -> str:
-    """A cluster id of 22 characters from 16 bytes of chance. A leading `-` would be taken for an option by the tool."""
-    tame = bytes([chance[0] & 0x7F]) + chance[1:]
-    return base64.urlsafe_b64encode(tame).decode().rstrip("=")
-
-
-async def _format(java: Path, classpath: str, properties: Path, folder: Path) -> None:
+async def _format(java: Path, classpath: str, properties: Path, folder: Path, formatted: Path) -> None:
     """Give an empty data folder its cluster id, as Kafka wants it done once."""
-    if (folder / "data" / "meta.properties").exists():
+    if (folder / "data" / formatting.META).exists() or formatting.copied(formatted, folder / "data"):
         return
-    cluster = new_cluster_id(uuid.uuid4().bytes)
+    cluster = formatting.new_id(uuid.uuid4().bytes)
     log = folder / "format.log"
     with log.open("ab") as output:
         tool = await asyncio.create_subprocess_exec(
-            *(str(java), *HEAP, "-cp", classpath, "kafka.tools.StorageTool", "format"),
+            *(str(java), *HEAP, *SHORT_LIVED, "-cp", classpath, "kafka.tools.StorageTool", "format"),
             *("-t", cluster, "-c", str(properties)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
@@ -139,6 +159,7 @@ async def _format(java: Path, classpath: str, properties: Path, folder: Path) ->
             await tool.wait()
     if code != 0:
         raise ServerError(f"Kafka's data folder could not be formatted:\n{log.read_text(errors='replace')}")
+    formatting.keep(folder / "data", formatted)
 
 
 async def _answers(folder: Path, port: int) -> bool:

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,17 @@ class Servers:
     kafka_bootstrap: str
     mongodb_uri: str
     directory: Path
+    started: tuple[LocalServer, ...] = field(default=(), compare=False, repr=False)
+    """Those that were started here."""
+
+    async def one_ended(self) -> None:
+        """Return when one of those that were started here has ended, by itself or because it was stopped."""
+        ends = [asyncio.create_task(server.process.ended()) for server in self.started]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -51,7 +62,7 @@ async def servers_or_start(
         )
         try:
             addresses = given | {need: server.address for need, server in zip(missing, started, strict=True)}
-            yield Servers(addresses.get(KAFKA, ""), addresses.get(MONGODB, ""), folder)
+            yield Servers(addresses.get(KAFKA, ""), addresses.get(MONGODB, ""), folder, tuple(started))
         finally:
             await asyncio.gather(*(server.stop() for server in started))
 

@@ -20,7 +20,9 @@ NOT_YET_INITIALIZED = 94
 """MongoDB's error code of a replica set that nobody has made yet."""
 
 
-async def start_mongod(folder: Path, environ: Mapping[str, str], *, temporary: bool) -> LocalServer:
+async def start_mongod(
+    folder: Path, environ: Mapping[str, str], *, temporary: bool, logs: Path | None = None
+) -> LocalServer:
     """Start mongod with its data in `folder`, on a free port, and wait until it is primary; its address is a URI.
 
     Raises:
@@ -33,10 +35,8 @@ async def start_mongod(folder: Path, environ: Mapping[str, str], *, temporary: b
         (folder / "data").mkdir(parents=True, exist_ok=True)
         return mongod_command(binary, folder, ports[0])
 
-    process, port = await start(
-        Plan("mongod", folder, temporary, 1, command, partial(_is_primary, folder), START_SECONDS)
-    )
-    return LocalServer(f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}", process)
+    plan = Plan("mongod", folder, temporary, 1, command, partial(_is_primary, folder), START_SECONDS, logs)
+    return await start(plan, lambda port: f"mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}")
 
 
 def find_mongod(environ: Mapping[str, str]) -> Path:

@@ -1,8 +1,11 @@
 """One server process: started under a supervisor, watched while it comes up, stopped."""
 
 import asyncio
+import contextlib
+import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +18,8 @@ GRACE_SECONDS = 10.0
 """How long a server may take to stop in order before it is killed."""
 TAIL_LINES = 25
 ADDRESS_TAKEN = ("Address already in use", "Address in use")
+AGAIN_SECONDS = 20.0
+AGAIN_WAIT_SECONDS = 0.5
 ATTEMPTS = 4
 """A port can be lost between its choice and its use: how often to choose again."""
 
@@ -45,40 +50,79 @@ class Plan:
     """Whether the server of the first port takes requests."""
     seconds: float
     """How long it may take to come up."""
+    logs: Path | None = None
+    """Where its log is kept, if not in its folder: with `temporary` that goes, and what was said there with it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LocalServer:
-    """A running server: its address as its clients name it."""
+    """A running server: its address as its clients name it, and the ports that it has for as long as it is ours."""
 
     address: str
     process: "ServerProcess"
+    plan: Plan
+    ports: Sequence[int]
 
     async def stop(self) -> None:
         """Stop it and wait until it is gone."""
         await self.process.stop()
 
+    async def kill(self) -> None:
+        """SIGKILL, and wait until it is gone; its data stays, as after a power cut."""
+        self.process.signal(signal.SIGKILL)
+        await self.process.ended()
 
-async def start(plan: Plan) -> tuple["ServerProcess", int]:
-    """Start it on free ports, others if they are lost to somebody else meanwhile; the process and its first port.
+    async def start_again(self) -> None:
+        """Start it on its data and its ports, once it has ended.
+
+        A client that tries to reach a port where nobody listens may be given that very port for itself, and holds it
+        until it notices: so a port that is taken is tried again for `AGAIN_SECONDS`.
+
+        Raises:
+            ServerError: it did not come up; the end of its log is in the message.
+        """
+        until = time.monotonic() + AGAIN_SECONDS
+        while True:
+            try:
+                self.process = await _start_on(self.plan, self.ports)
+            except PortTaken:
+                if time.monotonic() >= until:
+                    raise
+                await asyncio.sleep(AGAIN_WAIT_SECONDS)
+            else:
+                return
+
+
+async def start(plan: Plan, address: Callable[[int], str]) -> LocalServer:
+    """Start it on free ports, others if they are lost to somebody else meanwhile.
+
+    `address` tells from the first port how its clients name it.
 
     Raises:
         ServerError: it did not come up; the end of its log is in the message.
     """
     for attempt in range(1, ATTEMPTS + 1):
         ports = free_ports(plan.ports)
-        log = plan.folder / f"{plan.name}.log"
-        command = await plan.command(ports)
-        process = await ServerProcess.start(plan.name, command, log, remove=plan.folder if plan.temporary else None)
         try:
-            await process.wait_until(partial(plan.answers, ports[0]), plan.seconds)
-        except BaseException as error:
-            await process.stop()
-            if isinstance(error, PortTaken) and attempt < ATTEMPTS:
+            process = await _start_on(plan, ports)
+        except PortTaken:
+            if attempt < ATTEMPTS:
                 continue
             raise
-        return process, ports[0]
+        return LocalServer(address(ports[0]), process, plan, ports)
     raise AssertionError("the last attempt returns or raises")
+
+
+async def _start_on(plan: Plan, ports: Sequence[int]) -> "ServerProcess":
+    command = await plan.command(ports)
+    log = (plan.logs or plan.folder) / f"{plan.name}.log"
+    process = await ServerProcess.start(plan.name, command, log, remove=plan.folder if plan.temporary else None)
+    try:
+        await process.wait_until(partial(plan.answers, ports[0]), plan.seconds)
+    except BaseException:
+        await process.stop()
+        raise
+    return process
 
 
 class ServerProcess:
@@ -144,6 +188,14 @@ class ServerProcess:
     async def ended(self) -> int:
         """Wait until it ends by itself or is stopped; its exit code."""
         return await self._supervisor.wait()
+
+    def signal(self, number: int) -> None:
+        """Send the server itself this signal; nothing where it has ended."""
+        import psutil  # noqa: PLC0415 - there only where servers are pretended or tested, and `tandem up` needs none
+
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for server in psutil.Process(self._supervisor.pid).children():
+                server.send_signal(number)
 
     @property
     def supervisor_pid(self) -> int:

@@ -44,7 +44,7 @@ async def world(shared_world: Whole) -> AsyncIterator[Whole]:
     org.org.faults.remove()
     org.org.triggers.remove()
     org.cometd.faults.clear()
-    for name in ("webhook", "subscribe", "reconcile", "write"):
+    for name in ("webhook", "subscribe", "reconcile", "write", "repair"):
         if name not in shared_world.stages:
             shared_world.start(name)
     await shared_world.rest()

@@ -1,4 +1,4 @@
-"""`tandem demo` as a person runs it, small: real Kafka, real MongoDB, the org and the four processes."""
+"""`tandem demo` as a person runs it, small: real Kafka, real MongoDB, the org and the five processes."""
 
 import os
 import re
@@ -15,7 +15,14 @@ from simulator.observer.verdict import Fault
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 RUN = ("--plain", "--customers", "30", "--events", "300", "--conflicts", "5")
+SMALL = ("--plain", "--customers", "20", "--events", "60", "--conflicts", "3")
+KINDS = {
+    "ticketing": ("company", "customer", "prospect", "order", "event", "registration", "deal"),
+    "hackathon": ("company", "participant", "event", "registration", "project"),
+}
 
+SITE = {"registered": 40, "told at once": r"\d+", "lost": 0}
+"""What is said of those who registered at the site."""
 
 RECONCILE = ["-P", "-m", "ops", "reconcile"]
 DEMO = (sys.executable, "-P", "-m", "ops", "demo")
@@ -50,10 +57,14 @@ def until(demo: "subprocess.Popen[str]", words: str) -> str:
     pytest.fail(f"the demo ended without saying {words!r}:\n{said}")
 
 
-def test_the_demo_ends_with_zeros_and_leaves_nothing_running(tmp_path: Path) -> None:
-    """Exit code 0, the observer's table with four zeros and enough conflicts, and no process survives."""
+@pytest.mark.parametrize("preset", KINDS)
+def test_the_demo_ends_with_zeros_and_leaves_nothing_running(tmp_path: Path, preset: str) -> None:
+    """Exit code 0, the observer's table with four zeros for every kind and enough conflicts, and no process survives.
+
+    Leads were converted, contacts merged and moved, orders refunded, and the org had no calls left for a while.
+    """
     ran = subprocess.run(
-        [*DEMO, *RUN],
+        [*DEMO, *SMALL, "--preset", preset],
         cwd=tmp_path,
         env=environment(tmp_path),
         capture_output=True,
@@ -64,9 +75,20 @@ def test_the_demo_ends_with_zeros_and_leaves_nothing_running(tmp_path: Path) -> 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     for fault in Fault:
         assert re.search(rf"^ *{fault} +0 ", ran.stdout, re.MULTILINE), ran.stdout
+    for kind in KINDS[preset]:
+        assert re.search(rf"^ *{kind}( +[\d,]+){{3}} +0 +0 +0 +0 *$", ran.stdout, re.MULTILINE), ran.stdout
+    acts = (
+        r"3 leads entered, [1-9]\d* converted, [1-9] contacts merged, [1-9] moved .* locked, no API calls left for 5 s"
+    )
+    assert re.search(acts, ran.stdout), ran.stdout
+    refunds = re.search(r"whole records\), (\d+) refunds, ", ran.stdout)
+    assert refunds is not None, ran.stdout
+    assert (int(refunds[1]) > 0) is (preset == "ticketing"), ran.stdout
+    at_the_site = [re.search(rf"^ *{name} +{count} ", ran.stdout, re.MULTILINE) for name, count in SITE.items()]
+    assert all(at_the_site) is (preset == "hackathon"), ran.stdout
     conflicts = re.search(r"conflicts settled +([\d,]+)", ran.stdout)
     assert conflicts is not None
-    assert int(conflicts[1].replace(",", "")) >= 5
+    assert int(conflicts[1].replace(",", "")) >= 3
     assert marked(str(tmp_path)) == []
 
 

@@ -96,7 +96,7 @@ async def test_runner_up_mapping_names_a_field_that_the_org_lacks(
 ) -> None:
     """Every write is refused for it: webhooks are taken, nothing is lost, and no loop hammers the org meanwhile."""
     mapping = tmp_path / "mapping.yaml"
-    named = preset("ticketing").model_dump(mode="json")
+    named = preset("customers").model_dump(mode="json")
     (title,) = [field for field in named["kinds"]["customer"]["fields"] if field["platform"] == "title"]
     title["salesforce"] = "Titel__c"
     mapping.write_text(yaml.safe_dump({"format": 1, "kinds": named["kinds"]}))
@@ -109,6 +109,9 @@ async def test_runner_up_mapping_names_a_field_that_the_org_lacks(
         assert [one["salesforce"]["syncStatus"] for one in documents] == ["error"] * 5
         assert {row["document"] for row in await world.parked(reason="INVALID_FIELD")} == set(names)
         assert world.calls("PATCH") < 50
+        told = [details for _level, told, details in world.stages["write"].notes.rows if told == "mapping_misfit"]
+        lacks = "the object has no field Titel__c, or the login may not see it"
+        assert told.count({"where": "customer.fields.title", "reason": lacks}) == 1, "at the start, once"
 
 
 @pytest.mark.parametrize(("keep_session_on_401", "events_on_subscribe_reply"), [(True, False), (False, True)])
@@ -132,3 +135,32 @@ async def test_case_09_the_sessions_open_questions(
             world.edit(name, Title=f"two {name}")
         await world.clean()
         assert [await world.both(name, "title") for name in names] == [f"two {name}" for name in names]
+
+
+async def test_case_25_the_days_calls_run_out_down_to_the_reserve(open_whole: OpenWhole) -> None:
+    """Two writers stop before the last fifth, which is the other users'; nothing fails, and all goes on by itself.
+
+    Meanwhile webhooks are answered, documents wait, and a call now and then looks whether there is room again.
+    """
+    async with open_whole(settings={"BUDGET_LONGEST_LINGER_SECONDS": "0.2"}, daily_api_requests=1_000) as world:
+        world.start("write-2", stage="write")
+        names = await world.new(12, title="Engineer")
+        usage = world.org.org.usage
+        usage.allocation.leave(202)  # of which two are ours
+        for name in names:
+            await world.rename(name, title=f"Posted without room {name}")
+
+        def refused() -> bool:
+            told = [world.stages[name].notes.last("unavailable") or {} for name in ("write", "write-2")]
+            return any("reserve_reached" in one.get("reason", "") for one in told)
+
+        await until(refused, "a writer waits for room")
+        used = usage.used()
+        await until(lambda: usage.used() > used, "a call looks whether there is room", seconds=20)
+        assert usage.used() < 820
+        pending = [(await world.document(name))["salesforce"]["syncStatus"] for name in names]
+        assert "pending" in pending
+        usage.allocation.leave(1_000)
+        await world.clean()
+        assert [await world.both(name, "title") for name in names] == [f"Posted without room {n}" for n in names]
+        assert await world.parked() == []

@@ -17,8 +17,7 @@ RUN = ("--kill", "--plain", "--customers", "30", "--events", "300", "--conflicts
 
 
 def test_processes_killed_again_and_again_leave_zeros(tmp_path: Path) -> None:
-    """Each of the four is killed in every round and twice in one, while it works; the observer's table still shows four
-    zeros."""
+    """Each of the five is killed in every round, and one of them twice, while it works; nothing is lost by it."""
     own = {name: value for name, value in os.environ.items() if name not in {"KAFKA_BOOTSTRAP_SERVERS", "MONGODB_URI"}}
     ran = subprocess.run(
         [sys.executable, "-P", "-m", "ops", "demo", *RUN],
@@ -30,7 +29,9 @@ def test_processes_killed_again_and_again_leave_zeros(tmp_path: Path) -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    for name in ("subscribe", "reconcile", "write", "webhook"):
-        assert len(re.findall(rf"killed {name}, started again", ran.stdout)) >= KILL_ROUNDS + 1, ran.stdout
+    names = ("subscribe", "reconcile", "write", "webhook", "deliver")
+    kills = [len(re.findall(rf"killed {name}, started again", ran.stdout)) for name in names]
+    assert min(kills) >= KILL_ROUNDS, ran.stdout
+    assert sum(kills) >= (len(names) + 1) * KILL_ROUNDS, ran.stdout
     for fault in Fault:
         assert re.search(rf"^ *{fault} +0 ", ran.stdout, re.MULTILINE), ran.stdout

@@ -13,9 +13,10 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from support.fakes_changes import FakeGaps, FakeLeases, FakePositions
 
-from adapters.mongo.gaps import MongoGaps
+from adapters.mongo.gaps import MongoGaps, objects_in_gaps
 from adapters.mongo.leases import LEASES, MongoLeases
-from adapters.mongo.positions import POSITIONS, MongoPositions
+from adapters.mongo.positions import POSITIONS, MongoPositions, polled_lately
+from adapters.mongo.schema_ids import SCHEMAS, SchemaIds
 from listener.changes.ports import Gap, Gaps, Lease, LeaseLost, Leases, Position, Positions
 from schemas.unavailable import Unavailable
 
@@ -223,3 +224,50 @@ async def test_a_server_that_is_away_is_unavailable() -> None:
             for call in calls:
                 with pytest.raises(Unavailable):
                     await call()
+
+
+async def test_the_positions_of_polls_tell_what_is_polled(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """Those that moved lately, by MongoDB's clock; a stream is none, nor is a poll that has ended."""
+    positions, leases = MongoPositions(database, ORG), MongoLeases(database)
+    lease = await leases.acquire("org", "a", 60)
+    assert lease is not None
+    for channel in (CHANNEL, "/poll/Campaign", "/poll/Order__c"):
+        await positions.write(channel, Position(5, 5), lease)
+    assert await polled_lately(database, 60) == {"Campaign", "Order__c"}
+    assert await polled_lately(database, 0) == frozenset()
+    ended = [{"$set": {"updated_at": {"$subtract": ["$$NOW", 61_000]}}}]
+    await database[POSITIONS].update_one({"channel": "/poll/Order__c"}, ended)
+    assert await polled_lately(database, 60) == {"Campaign"}
+
+
+async def test_what_a_gap_may_hide_is_known_until_it_is_closed(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """Of a stream, or of our own log of changes, everything; of an event, its object; of another log, nothing."""
+    mapped = frozenset({"Contact", "Account"})
+    gaps = database["tandem_gaps"]
+
+    async def hidden(**gap: Any) -> frozenset[str]:
+        await gaps.replace_one({"_id": 1}, {"state": "open", **gap}, upsert=True)
+        return await objects_in_gaps(database, mapped)
+
+    assert await objects_in_gaps(database, mapped) == frozenset()
+    assert await hidden(reason="position_refused", channel="/data/ChangeEvents") == mapped
+    assert await hidden(reason="offset_out_of_range", channel="salesforce.changes") == mapped
+    assert await hidden(reason="offset_out_of_range", channel="platform.events") == frozenset()
+    assert await hidden(reason="overflow", entity="Contact", channel="") == {"Contact"}
+    assert await hidden(reason="wildcard", entity="Case", channel="") == frozenset()
+    assert await hidden(reason="gap_event", entity="Contact", channel="") == frozenset()
+    assert await hidden(reason="position_refused", channel="/data/ChangeEvents", state="repairing") == mapped
+    assert await hidden(reason="position_refused", channel="/data/ChangeEvents", state="closed") == frozenset()
+
+
+async def test_schemas_are_kept_by_object(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """The last one counts, and since when it is; saying it again moves nothing."""
+    schemas = SchemaIds(database)
+    assert await schemas.all() == {}
+    await schemas.heard("Contact", "$s-1")
+    await schemas.heard("Lead", "s-9")
+    first = await database[SCHEMAS].find_one({"_id": "Contact"})
+    await schemas.heard("Contact", "$s-1")
+    assert await database[SCHEMAS].find_one({"_id": "Contact"}) == first
+    await schemas.heard("Contact", "s-2")
+    assert await schemas.all() == {"Contact": "s-2", "Lead": "s-9"}

@@ -38,6 +38,7 @@ def environment(
     monkeypatch.chdir(tmp_path)
     for name, value in {
         "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+        "MAPPING_PRESET": "customers",
         "MONGODB_URI": mongodb_uri,
         "MONGODB_DATABASE": database.name,
         "SALESFORCE_LOGIN_URL": org.org.base_url,
@@ -67,7 +68,7 @@ async def test_everything_good(capsys: pytest.CaptureFixture[str]) -> None:
     """The preset fits the org; every part is reached."""
     code, told = await checked(capsys)
     assert code == 0, told
-    for part in ("logged in at http://127.0.0.1", "customer fits the org's Contact", "preset ticketing holds together"):
+    for part in ("logged in at http://127.0.0.1", "customer fits the org's Contact", "preset customers holds together"):
         assert part in told
 
 
@@ -75,9 +76,9 @@ async def test_a_published_mapping_that_does_not_fit_the_org(
     environment: pytest.MonkeyPatch, database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The version in force is checked, not the preset, and the misfit names its place."""
-    raw = preset("ticketing").model_dump(mode="json")
+    raw = preset("customers").model_dump(mode="json")
     raw["kinds"]["customer"]["fields"][4]["salesforce"] = "Titel__c"
-    await MongoMappings(database).publish(preset("ticketing").model_validate(raw), 0, by="test")
+    await MongoMappings(database).publish(preset("customers").model_validate(raw), 0, by="test")
     code, told = await checked(capsys)
     assert code == 1
     assert "version 1 holds together" in told

@@ -178,6 +178,38 @@ async def test_thousands_at_once(broker: LocalServer, settings: KafkaSettings) -
     assert sorted(record.value for record in await all_of(settings, topic, 5000)) == sorted(values)
 
 
+async def test_appends_of_a_key_keep_their_order_over_many_full_batches(
+    broker: LocalServer, settings: KafkaSettings
+) -> None:
+    """More at once than a batch holds: each batch waits for the one before, and one record fills a batch alone."""
+    topic = await TopicFactory(broker.address)(2)
+    patient = settings.model_copy(update={"delivery_timeout": 20.0})
+    sizes = [30_000, 10, 200_000, 10] * 25
+    values = [b"%04d" % number + b"x" * size for number, size in enumerate(sizes)]
+    async with open_producer(patient) as producer:
+        log = EventLog(producer, topic)
+        async with asyncio.TaskGroup() as group:
+            for value in values:
+                group.create_task(log.append(key=b"k", value=value, headers=[]))
+    assert [record.value for record in await all_of(settings, topic, len(values))] == values
+
+
+async def test_who_gives_up_waiting_takes_nobody_along(broker: LocalServer, settings: KafkaSettings) -> None:
+    """An append that is cancelled is in the batch already; those beside it are acknowledged."""
+    topic = await TopicFactory(broker.address)(1)
+    async with open_producer(settings) as producer:
+        log = EventLog(producer, topic)
+        await log.append(
+            key=b"k", value=b"first", headers=[]
+        )  # the topic is known now: the next are in a batch at once
+        beside = [asyncio.create_task(log.append(key=b"k", value=value, headers=[])) for value in (b"a", b"b", b"c")]
+        await asyncio.sleep(0)
+        beside[1].cancel()
+        ended = await asyncio.gather(*beside, return_exceptions=True)
+    assert [type(end) for end in ended] == [type(None), asyncio.CancelledError, type(None)]
+    assert [record.value for record in await all_of(settings, topic, 4)] == [b"first", b"a", b"b", b"c"]
+
+
 async def test_changes_and_doorbells_come_in_order(broker: LocalServer, settings: KafkaSettings) -> None:
     """A list is one append: all of it is acknowledged, in its order."""
     topic = await TopicFactory(broker.address)(1)

@@ -1,4 +1,4 @@
-"""Records that Kafka has removed before they were handled: the gap is recorded, then the process ends."""
+"""Records that Kafka has removed before they were handled: the gap is recorded, then the log is read on."""
 
 import asyncio
 import uuid
@@ -8,17 +8,21 @@ import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 from support.servers import TopicFactory
 
-from adapters.kafka.consumer import OffsetOutOfRange, open_consumer
+from adapters.kafka.consumer import open_consumer
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
+from adapters.mongo.gap_rows import MongoGapRows
 from adapters.mongo.gaps import MongoLogGaps
 from adapters.telemetry.metrics import Metrics
 from consumers.runner.runner import Runner
 from consumers.runner.settings import RunnerSettings
 from ops.processes.frame import Frame
 from ops.processes.parts import opened_for, wall_ms
+from schemas import topics
+from schemas.gap import GapState
 from schemas.log_record import Record
-from schemas.outcome import Result
+from schemas.outcome import Outcome, Result
+from schemas.stream import LostOffsets
 from schemas.unavailable import Unavailable
 
 pytestmark = pytest.mark.integration
@@ -43,14 +47,29 @@ class Nothing:
         raise AssertionError(records)
 
 
-class Away(MongoLogGaps):
-    """MongoDB that does not answer."""
+class Keeping:
+    """Takes every record."""
 
     def __init__(self) -> None:
-        """None is opened."""
+        self.values: list[bytes | None] = []
 
-    async def record(self, *_given: object) -> None:
-        raise Unavailable("MongoDB does not answer")
+    async def handle(self, records: list[Record]) -> list[Result]:
+        self.values += [record.value for record in records]
+        return [Result(Outcome.APPLIED, "") for _ in records]
+
+
+class Away(MongoLogGaps):
+    """MongoDB that does not answer the first few times."""
+
+    def __init__(self, database: AsyncDatabase[dict[str, Any]], times: int) -> None:
+        super().__init__(database)
+        self.left = times
+
+    async def record(self, *given: Any) -> None:
+        if self.left:
+            self.left -= 1
+            raise Unavailable("MongoDB does not answer")
+        await super().record(*given)
 
 
 @pytest.fixture
@@ -71,20 +90,26 @@ async def a_group_beyond_the_log(settings: KafkaSettings, name: str) -> str:
     return group
 
 
-async def meet(settings: KafkaSettings, group: str, name: str, gaps: MongoLogGaps) -> Frame:
-    """What a process does whose group has such an offset; its frame."""
+async def meet(settings: KafkaSettings, group: str, name: str, gaps: MongoLogGaps, *, rows: int = 3) -> Frame:
+    """What a process does whose group has such an offset, until it has handled so many records; its frame."""
     frame = Frame(stage="test", log=Log(), metrics=Metrics(), stop=asyncio.Event())
-    runner = Runner(Nothing(), RunnerSettings())
-    with pytest.raises(OffsetOutOfRange):
-        async with asyncio.timeout(LIMIT), opened_for(runner, settings, group, (name,), gaps, frame) as stream:
-            await runner.run(stream, frame.stop)
+    handler = Keeping()
+
+    def told(_topic: str, _results: Any) -> None:
+        if len(handler.values) >= rows:
+            frame.stop.set()
+
+    runner = Runner(handler, RunnerSettings(), on_results=told)
+    async with asyncio.timeout(LIMIT), opened_for(runner, settings, group, (name,), gaps, frame) as stream:
+        await runner.run(stream, frame.stop)
+    assert handler.values == [b"v"] * rows
     return frame
 
 
-async def test_a_gap_in_our_own_log_is_recorded_before_the_process_ends(
+async def test_a_gap_in_our_own_log_is_recorded_before_the_log_is_read_on(
     settings: KafkaSettings, topic: TopicFactory, database: AsyncDatabase[dict[str, Any]]
 ) -> None:
-    """One row that names group, partition and offsets, a critical line and a count; met again it is open again."""
+    """One row that names group, partition and offsets, a critical line and a count; the next start meets no gap."""
     name = await topic(1)
     group = await a_group_beyond_the_log(settings, name)
     began = wall_ms()
@@ -101,22 +126,38 @@ async def test_a_gap_in_our_own_log_is_recorded_before_the_process_ends(
         "wanted": 17,
         "first": 0,
         "end": 3,
+        "opened": 1,
         "state": "open",
     }
     assert row == expected
     assert ("critical", "gap") in frame.log.lines
     assert f'tandem_gaps_total{{channel="{name}",reason="offset_out_of_range"}} 1.0' in frame.metrics.render().decode()
 
-    await database["tandem_gaps"].update_one({}, {"$set": {"state": "closed"}})
-    await meet(settings, group, name, MongoLogGaps(database))
-    (row,) = await database["tandem_gaps"].find().to_list()
-    assert row["state"] == "open"
+    async with open_producer(settings) as producer:
+        await producer.deliver_all(name, [(b"k", b"v", [])])
+    frame = await meet(settings, group, name, MongoLogGaps(database), rows=1)
+    assert ("critical", "gap") not in frame.log.lines
 
 
-async def test_the_gap_is_the_error_also_where_it_cannot_be_recorded(
-    settings: KafkaSettings, topic: TopicFactory
+async def test_the_same_gap_met_again_is_open_again(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """What was repaired before does not cover what was missed since."""
+    gaps, rows = MongoLogGaps(database), MongoGapRows(database)
+    lost = LostOffsets(17, 0, 3)
+    for until, opened in ((1_000, 1), (2_000, 2)):
+        await gaps.record("group", topics.SALESFORCE_WRITES, 0, "offset_out_of_range", lost, until)
+        (row,) = await rows.unrepaired()
+        assert (row.state, row.until, row.opened) == (GapState.OPEN, until, opened)
+        assert await rows.close(row, by="repair", note="swept", at=until)
+        assert not await rows.close(row, by="repair", note="swept", at=until)
+        assert await rows.unrepaired() == []
+
+
+async def test_nothing_is_read_on_before_the_gap_is_recorded(
+    settings: KafkaSettings, topic: TopicFactory, database: AsyncDatabase[dict[str, Any]]
 ) -> None:
-    """The offset is not moved, so the next start meets it again and records it then."""
+    """While MongoDB is away the offset stays where it is; then the gap is recorded, and the log is read on."""
     name = await topic(1)
-    frame = await meet(settings, await a_group_beyond_the_log(settings, name), name, Away())
-    assert ("warning", "gap_not_recorded") in frame.log.lines
+    gaps = Away(database, times=2)
+    await meet(settings, await a_group_beyond_the_log(settings, name), name, gaps)
+    assert gaps.left == 0
+    assert len(await database["tandem_gaps"].find().to_list()) == 1

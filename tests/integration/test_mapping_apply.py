@@ -54,7 +54,7 @@ async def stage(database: Database) -> Stage:
     """Customers in version 1, each linked and the same on both sides."""
     await prepare(database, ["customers"])
     stage = Stage(MongoDocuments(database), MongoSyncLog(database), MongoParkedRecords(database))
-    stage.catalog = Catalog(await MongoMappings(database).publish(preset("ticketing"), 0, by="ops"))
+    stage.catalog = Catalog(await MongoMappings(database).publish(preset("customers"), 0, by="ops"))
     for number in range(DOCUMENTS):
         await stage.post({"last_name": f"L{number}", "title": "Ms"}, id_=f"cust-{number}")
     await stage.settle()
@@ -241,6 +241,7 @@ async def test_ctrl_c_says_how_to_go_on(stage: Stage, database: Database, tmp_pa
     process = await asyncio.create_subprocess_exec(*program, "publish", str(file), "--yes", stdout=pipe, stderr=pipe)
     assert process.stderr is not None
     async with asyncio.timeout(60):
+        assert (await process.stderr.readline()).startswith(b"not compared with the org")
         assert await process.stderr.readline() == b"running processes take version 2 up; 6 seconds\n"
         process.send_signal(signal.SIGINT)
         _, told = await process.communicate()
@@ -384,7 +385,7 @@ async def test_before_the_first_version_there_is_nothing_to_do(
     for run in (mapping_command.run_versions, mapping_command.run_apply):
         assert await command(run) == 1
         assert capsys.readouterr().err == "no mapping is published yet\n"
-    assert await command(mapping_command.run_plan, file_of(preset("ticketing"), tmp_path), 0) == 0
+    assert await command(mapping_command.run_plan, file_of(preset("customers"), tmp_path), 0) == 0
     assert capsys.readouterr().out.startswith("nothing is published yet: this is version 1")
 
 

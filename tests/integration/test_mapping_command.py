@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
+from support.org import org_client
 
 from adapters.mongo.mappings import MongoMappings
 from ops import mapping_command
@@ -24,6 +25,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mongodb_uri: st
     """The database of this test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MONGODB_URI", mongodb_uri)
+    monkeypatch.setenv("MAPPING_PRESET", "customers")
     monkeypatch.setenv("MONGODB_DATABASE", database.name)
 
 
@@ -60,11 +62,50 @@ async def test_an_export_that_is_out_of_date_is_refused(
     database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What somebody else has published since is not undone."""
-    await MongoMappings(database).publish(preset("ticketing"), 0, by="a")
+    await MongoMappings(database).publish(preset("customers"), 0, by="a")
     text = await exported(capsys)
-    await MongoMappings(database).publish(preset("ticketing"), 1, by="b")
+    await MongoMappings(database).publish(preset("customers"), 1, by="b")
     assert await published(text, tmp_path) == 1
     assert "the mapping is at version 2, not at 1" in capsys.readouterr().err
+
+
+async def test_a_mapping_that_does_not_fit_the_org_is_not_published(
+    monkeypatch: pytest.MonkeyPatch, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All that is wrong is named in one answer, in itself and by the org; the plan says the same."""
+    async with org_client() as org:
+        monkeypatch.setenv("SALESFORCE_LOGIN_URL", org.org.base_url)
+        monkeypatch.setenv("SALESFORCE_CLIENT_ID", org.org.client_id)
+        monkeypatch.setenv("SALESFORCE_CLIENT_SECRET", org.org.client_secret)
+        text = await exported(capsys)
+        wrong = (
+            text
+            + "      - {platform: nickname, salesforce: Nickname__c}\n"
+            + "      - {platform: skills, salesforce: Skills__c, policy: union}\n"
+        )
+        file = tmp_path / "wrong.yaml"
+        file.write_text(wrong, encoding="utf-8")
+        for run in (
+            partial(mapping_command.run_plan, file, 0),
+            partial(mapping_command.run_publish, file, "", sure=True),
+        ):
+            assert await asyncio.to_thread(run) == 1
+            told = capsys.readouterr().err.splitlines()
+            assert [line for line in told if 'policy: "union" is for sets of values' in line]
+            assert [line for line in told if "customer.fields.nickname: the object has no field Nickname__c" in line]
+            assert [line for line in told if "customer.fields.skills: the object has no field Skills__c" in line]
+        assert await MongoMappings(database).current() is None
+        assert await published(text, tmp_path) == 0
+        assert "not compared" not in capsys.readouterr().err
+
+
+async def test_without_an_org_a_mapping_is_published_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever publishes may have no access to Salesforce; `tandem write` compares when the version comes into force."""
+    text = await exported(capsys)
+    assert await published(text, tmp_path) == 0
+    assert "not compared with the org: the settings SALESFORCE_* name none" in capsys.readouterr().err
 
 
 async def test_faults_are_told_with_their_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +113,7 @@ async def test_faults_are_told_with_their_lines(tmp_path: Path, capsys: pytest.C
     text = (await exported(capsys)).replace("salesforce: Title", "salesforce: Name")
     assert await published(text, tmp_path) == 1
     told = capsys.readouterr().err
-    assert told.startswith("line 17: kinds.customer.fields[4].salesforce:")
+    assert told.startswith("line 18: kinds.customer.fields[4].salesforce:")
     assert await asyncio.to_thread(partial(mapping_command.run_publish, tmp_path / "missing.yaml", "", sure=True)) == 1
     assert "missing.yaml: cannot be read: FileNotFoundError" in capsys.readouterr().err
     assert await asyncio.to_thread(mapping_command.run_export, 5) == 1

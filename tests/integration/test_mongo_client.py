@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 
 import pytest
-from pymongo import WriteConcern
+from pymongo import ReadPreference, WriteConcern
+from pymongo.read_concern import ReadConcern
 
 from adapters.mongo.client import Refused, open_database
 from adapters.mongo.settings import MongoSettings
@@ -18,11 +19,15 @@ def with_option(uri: str, option: str) -> str:
     return f"{uri}{'&' if '?' in uri else '/?'}{option}".replace("//?", "/?")
 
 
-async def test_writes_are_majority_and_journalled_whatever_the_uri_says(mongodb_uri: str) -> None:
+async def test_writes_and_reads_are_of_a_majority_whatever_the_uri_says(mongodb_uri: str) -> None:
     """A weaker wish in the connection string does not weaken the promises."""
-    settings = MongoSettings(uri=with_option(mongodb_uri, "w=1"), database="tandem_client_test")
+    settings = MongoSettings(
+        uri=with_option(mongodb_uri, "w=1&readConcernLevel=local&readPreference=nearest"), database="tandem_client_test"
+    )
     async with open_database(settings) as database:
         assert database.write_concern == WriteConcern(w="majority", j=True)
+        assert database.read_concern == ReadConcern("majority")
+        assert database.read_preference == ReadPreference.PRIMARY
         assert database.codec_options.tz_aware
         assert database.client.options.retry_writes
         assert database.name == "tandem_client_test"

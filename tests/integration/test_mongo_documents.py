@@ -1,5 +1,7 @@
 """Guarded writes on the real MongoDB: who has lost is told exactly, and what can never be written."""
 
+import dataclasses
+import time
 from typing import Any
 
 import pytest
@@ -28,6 +30,17 @@ async def test_losers_are_told_by_name(database: AsyncDatabase[dict[str, Any]]) 
     assert lost == {"b"}
     found = await documents.read("c", ["a", "b", "new"])
     assert {key: document.get("x") for key, document in found.items()} == {"a": 1, "b": None, "new": None}
+
+
+async def test_an_update_that_comes_too_late_has_lost(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """By MongoDB's clock; what it shows would count as seen by people who could not see it."""
+    documents = MongoDocuments(database)
+    await documents.write("c", [write("a", None, "1"), write("b", None, "2")])
+    late = dataclasses.replace(write("a", 1, "3", x=1), fresh_until=time.monotonic() - 0.1)
+    fresh = dataclasses.replace(write("b", 1, "4", x=1), fresh_until=time.monotonic() + 300)
+    assert await documents.write("c", [late, fresh]) == {"a"}
+    found = await documents.read("c", ["a", "b"])
+    assert {key: document.get("x") for key, document in found.items()} == {"a": None, "b": 1}
 
 
 async def test_an_insert_that_comes_second_has_lost(database: AsyncDatabase[dict[str, Any]]) -> None:

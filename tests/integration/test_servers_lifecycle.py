@@ -115,18 +115,18 @@ with socket.create_server(("127.0.0.1", int(sys.argv[1]))):
 @contextlib.asynccontextmanager
 async def started(made: Plan) -> AsyncIterator[tuple[ServerProcess, int]]:
     """Started, and stopped at the end."""
-    process, port = await start(made)
+    server = await start(made, str)
     try:
-        yield process, port
+        yield server.process, server.ports[0]
     finally:
-        await process.stop()
+        await server.stop()
 
 
 async def test_a_server_that_ends_while_starting_shows_the_end_of_its_log(tmp_path: Path) -> None:
     """With its exit code, and not the whole log."""
     script = "import sys; [print('line', n, flush=True) for n in range(100)]; sys.exit('out of cheese')"
     with pytest.raises(ServerError) as caught:
-        await start(plan(tmp_path, script))
+        await start(plan(tmp_path, script), str)
     assert "ended with code 1" in str(caught.value)
     assert "out of cheese" in str(caught.value)
     assert "line 3\n" not in str(caught.value)
@@ -135,8 +135,73 @@ async def test_a_server_that_ends_while_starting_shows_the_end_of_its_log(tmp_pa
 async def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
     """After its limit, and it is not left running."""
     with pytest.raises(ServerError, match=r"no answer within 0\.3 seconds"):
-        await start(plan(tmp_path, f"import time; time.sleep({LIMIT}) # {tmp_path}", seconds=0.3))
+        await start(plan(tmp_path, f"import time; time.sleep({LIMIT}) # {tmp_path}", seconds=0.3), str)
     assert processes_of(tmp_path) == []
+
+
+async def test_a_server_that_was_killed_comes_back_at_its_port(tmp_path: Path) -> None:
+    """On its data and at its address, so that its clients find it again; stopped, it is gone for good."""
+    server = await start(plan(tmp_path / "pretend", SERVES, temporary=True), str)
+    try:
+        before = server.process.supervisor_pid
+        await server.kill()
+        assert not await listens(server.ports[0])
+        await server.start_again()
+        assert server.process.supervisor_pid != before
+        assert await listens(server.ports[0])
+    finally:
+        await server.stop()
+    assert not (tmp_path / "pretend").exists()
+
+
+async def test_a_port_that_a_client_holds_for_a_moment_is_had_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who connects to a port where nobody listens may be given that very port for itself."""
+    monkeypatch.setattr(servers_process, "AGAIN_WAIT_SECONDS", 0.05)
+    made = plan(tmp_path, f"import time; time.sleep(0.1)\n{SERVES}")
+    held = asyncio.Event()
+
+    async def answers(port: int) -> bool:
+        return not held.is_set() and await listens(port)
+
+    ours = Plan(**{**{name: getattr(made, name) for name in Plan.__slots__}, "answers": answers})
+    server = await start(ours, str)
+    try:
+        await server.kill()
+        holder = await asyncio.start_server(lambda *_: None, "127.0.0.1", server.ports[0])
+        held.set()
+        again = asyncio.create_task(server.start_again())
+        async with holder:
+            log = tmp_path / "pretend.log"
+            await gone(lambda: "Address already in use" in log.read_text())
+        held.clear()
+        await again
+        assert await listens(server.ports[0])
+        monkeypatch.setattr(servers_process, "AGAIN_SECONDS", 0.0)
+        await server.kill()
+        async with await asyncio.start_server(lambda *_: None, "127.0.0.1", server.ports[0]):
+            held.set()
+            with pytest.raises(PortTaken):
+                await server.start_again()
+    finally:
+        await server.stop()
+
+
+async def test_what_a_server_said_that_does_not_come_back_is_kept(tmp_path: Path) -> None:
+    """Its data goes with it; its log, which says why, is where its asker wants it."""
+    was = tmp_path / "was"
+    hangs = f"import os, signal\nif os.path.exists({str(was)!r}): print('no space', flush=True), signal.pause()"
+    made = plan(tmp_path / "pretend", f"{hangs}\n{SERVES}", temporary=True, seconds=3.0)
+    ours = Plan(**{**{name: getattr(made, name) for name in Plan.__slots__}, "logs": tmp_path / "logs"})
+    server = await start(ours, str)
+    (tmp_path / "pretend").mkdir()
+    was.touch()
+    await server.kill()
+    with pytest.raises(ServerError, match=f"the end of {tmp_path / 'logs' / 'pretend.log'}"):
+        await server.start_again()
+    assert not (tmp_path / "pretend").exists()
+    assert "no space" in (tmp_path / "logs" / "pretend.log").read_text()
 
 
 async def test_a_port_lost_in_between_is_chosen_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +217,7 @@ async def test_a_port_lost_in_between_is_chosen_anew(tmp_path: Path, monkeypatch
         assert port != taken
         choices[:] = [[taken]] * servers_process.ATTEMPTS
         with pytest.raises(PortTaken):
-            await start(ours)
+            await start(ours, str)
 
 
 def _not(taken: int) -> Any:

@@ -13,6 +13,8 @@ from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from consumers.catalog import Catalog
 from consumers.rules.versions import DecidedByNewerMapping
+from schemas import topics
+from schemas.change import ChangeType
 from schemas.mapping import Mapping
 from schemas.outcome import Outcome
 from schemas.presets import preset
@@ -148,6 +150,36 @@ async def test_a_master_that_no_document_follows_may_become_one(stage: Stage) ->
     stage.salesforce.merge("Contact", master, [before])
     await stage.settle()
     assert await record_id(stage, master) == master
+
+
+async def test_a_row_of_the_id_before_says_nothing_of_the_record(stage: Stage) -> None:
+    """One writer waits long for its read; meanwhile another has followed a merge. That the old id is not there any more
+    must not end the new one."""
+    before = await record_id(stage)
+    master = stage.salesforce.create("Contact", {"LastName": "Lovelace"})
+    stage.changes.clear()
+    stage.now += 60_000
+    stage.salesforce.edit("Contact", before, {"Title": "told by an event that names no values"})
+    (edit,) = stage.changes
+    stage.changes[:] = [edit.model_copy(update={"type": ChangeType.GAP_UPDATE, "fields": {}})]
+    await stage.hear()
+    other, read = stage.new_writer(), stage.salesforce.read
+
+    async def waits(*asked: Any) -> Any:
+        stage.salesforce.read = read  # type: ignore[method-assign]
+        stage.salesforce.merge("Contact", master, [before])
+        await stage.hear()
+        rung, stage.doorbells.rung[:] = stage.doorbells.rung[:], []
+        await other.handle([stage.record(topics.SALESFORCE_WRITES, key, value) for key, value in rung])
+        assert await record_id(stage) == master
+        stage.now += 1_000
+        return await read(*asked)
+
+    stage.salesforce.read = waits  # type: ignore[method-assign]
+    await stage.settle()
+    link = (await stage.document())["_sync"]["link"]
+    assert (link["id"], link["gone"], link["former"]) == (master, False, [before])
+    assert (await stage.document())["salesforce"]["syncStatus"] == "synced"
 
 
 async def test_a_merge_into_anothers_record_is_parked_with_both_named(stage: Stage) -> None:
@@ -301,7 +333,7 @@ async def test_a_document_of_a_newer_mapping_keeps_back_no_answer_but_its_own(st
 
 async def test_kinds_of_one_object_meet_a_record_each_by_its_own_rule(stage: Stage) -> None:
     """A record that one kind has is still met by the other, in whatever order; our own writes are met by neither."""
-    raw = preset("ticketing").model_dump(mode="json")
+    raw = preset("customers").model_dump(mode="json")
     participant = {
         **raw["kinds"]["customer"],
         "collection": "customers",

@@ -3,12 +3,26 @@
 `make prove` runs many more of the same schedules.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.oracle import Violation
 from support.oracle_org import TRIGGERS
-from support.oracle_schedule import DELETIONS, LAST_EDITS, POLICIES, VOCABULARY, judge, run, seeded, settle
+from support.oracle_schedule import (
+    DELETIONS,
+    LAST_EDITS,
+    POLICIES,
+    VOCABULARY,
+    judge,
+    run,
+    seeded,
+    seeded_conversion,
+    seeded_partitions,
+    settle,
+)
 from support.oracle_world import Setting
 
 SETTINGS = st.builds(
@@ -35,8 +49,28 @@ def test_both_sides_end_equal_and_writing_stops(setting: Setting, steps: list[st
 @pytest.mark.parametrize("first", range(0, 6 * SEEDS_A_TEST, SEEDS_A_TEST))
 def test_seeded_schedules_end_right(first: int) -> None:
     """The same, on the schedules of these seeds: the first few thousand of `make prove`."""
+    assert_right(first, seeded)
+
+
+@pytest.mark.parametrize("first", range(0, 3 * SEEDS_A_TEST, SEEDS_A_TEST))
+def test_seeded_schedules_with_policies_that_merge_end_right(first: int) -> None:
+    """`union`, `max` and `min` among the others: a merge is made of two edits of which neither had seen the other."""
+    assert_right(first, partial(seeded, merging=True))
+
+
+def test_seeded_schedules_of_a_lead_that_is_converted_end_right() -> None:
+    """The thing goes on in the contact, with what both sides said of the lead before, meanwhile and after."""
+    assert_right(0, seeded_conversion)
+
+
+def test_seeded_schedules_in_which_one_record_overtakes_another_end_right() -> None:
+    """Of a record and the one that it ended in: each tells in order, by a partition of its own."""
+    assert_right(0, seeded_partitions)
+
+
+def assert_right(first: int, schedule_of: Callable[[int], tuple[Setting, list[str], str]]) -> None:
     for seed in range(first, first + SEEDS_A_TEST):
-        setting, steps, last = seeded(seed)
+        setting, steps, last = schedule_of(seed)
         try:
             run(setting, steps, last)
         except Violation as violation:

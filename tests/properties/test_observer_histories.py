@@ -21,6 +21,29 @@ def test_a_perfect_sync_is_clean(seed: int, customers: int, steps: int) -> None:
     assert [finding.tell(explain=True) for finding in verdict.findings] == []
 
 
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, customers=st.integers(1, 4), steps=st.integers(0, 100))
+def test_a_perfect_sync_is_clean_though_records_are_merged(seed: int, customers: int, steps: int) -> None:
+    """Whichever of two goes: the thing's history goes on in the one that stays."""
+    verdict = PerfectSync(seed, customers, steps, merges=True).witnesses.verdict()
+    assert [finding.tell(explain=True) for finding in verdict.findings] == []
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=seeds)
+def test_an_edit_that_a_merge_has_lost_is_found(seed: int) -> None:
+    """The platform's last edit came before a merge that nobody had told of it, and neither survived nor has a row."""
+    sync = PerfectSync(seed, 3, 60, merges=True)
+    customer, witnesses = sync.customers[0], sync.witnesses
+    held, other = dict(witnesses.records[customer.record]), "003999999999999AAA"
+    event = witnesses.sent(sync.now + 10, {"title": "Of no avail"}, changed=["title"], document=customer.id)
+    witnesses.user(sync.now + 20, other, **{name: held[name] for name in NAMES.values() if held.get(name)})
+    witnesses.merged(sync.now + 30, customer.record, other)
+    witnesses.ours(sync.now + 40, document=customer.id, record=other)
+    (finding,) = witnesses.verdict().findings
+    assert (finding.fault, finding.document, finding.where) == (Fault.LOST, customer.id, f"event {event}")
+
+
 @pytest.fixture(scope="module")
 def history() -> PerfectSync:
     """One large history; a fault is planted in a copy of it. Any seed must do."""

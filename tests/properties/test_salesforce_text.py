@@ -37,8 +37,8 @@ def test_a_quoted_text_is_one_literal_with_the_same_text(text: str) -> None:
 def test_long_lists_are_cut_into_addresses_short_enough(values: list[str], uri_bytes: int) -> None:
     """Each query's address stays within the limit, and together they ask for each value once, in order."""
     queries = list(soql.select_where_in(["Id", "Ext__c"], "Contact", "Ext__c", values, uri_bytes=uri_bytes))
-    asked = []
-    for query in queries:
+    asked: list[str] = []
+    for query in map(str, queries):
         assert len(quote_plus(query)) <= uri_bytes
         head, _, listed = query.partition(" IN (")
         assert head == "SELECT Id, Ext__c FROM Contact WHERE Ext__c"

@@ -16,10 +16,13 @@ from schemas.transforms import CompiledField, InvalidValue, compile_field
 FIELDS = {
     name: compile_field(FieldMapping(platform="x", salesforce="X", transform=tuple(transforms), region=region))
     for name, transforms, region in (
+        ("datetime", [Transform.DATETIME], None),
+        ("multi-select", [Transform.MULTI_SELECT], None),
         ("none", [], None),
         ("trim", [Transform.TRIM], None),
         ("lower", [Transform.TRIM, Transform.LOWER], None),
         ("upper", [Transform.UPPER], None),
+        ("domain", [Transform.TRIM, Transform.DOMAIN], None),
         ("phone", [Transform.PHONE_E164], None),
         ("phone RO", [Transform.PHONE_E164], "RO"),
         ("phone US", [Transform.TRIM, Transform.PHONE_E164], "US"),
@@ -27,6 +30,18 @@ FIELDS = {
         ("number", [Transform.NUMBER], None),
     )
 }
+
+FIELDS["date there"] = compile_field(
+    FieldMapping(platform="x", salesforce="X", transform=(Transform.DATE,), zone="Pacific/Kiritimati")
+)
+FIELDS["datetime there"] = compile_field(
+    FieldMapping(platform="x", salesforce="X", transform=(Transform.DATETIME,), zone="America/Caracas")
+)
+FIELDS["scale"] = compile_field(FieldMapping(platform="x", salesforce="X", transform=(Transform.NUMBER,), scale=2))
+FIELDS["picklist"] = compile_field(FieldMapping(platform="x", salesforce="X", picklist={"a": "A A", "0": "B"}))
+FIELDS["picklist, several"] = compile_field(
+    FieldMapping(platform="x", salesforce="X", transform=(Transform.MULTI_SELECT,), picklist={"a": "A A", "0": "B"})
+)
 
 PHONES = st.text(alphabet="0123456789+-() ./x#", min_size=1, max_size=20)
 NUMBERS = st.one_of(

@@ -11,20 +11,22 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def bent(module_name: str, old: str, new: str) -> Iterator[None]:
-    """Within this, the module behaves as if `old`, which stands in its source once, were `new`.
+def bent(module_name: str, *places: tuple[str, str]) -> Iterator[None]:
+    """Within this, the module behaves as if each `old`, which stands in its source once, were `new`.
 
     The functions stay the same objects and get other code, so whoever imported them by name has the bent ones too.
 
     Raises:
-        LookupError: `old` does not stand there exactly once: the rule was rewritten, and so must its mutation be.
+        LookupError: an `old` does not stand there exactly once: the rule was rewritten, and so must its mutation be.
     """
     module = importlib.import_module(module_name)
     source = Path(inspect.getfile(module)).read_text(encoding="utf-8")
-    if source.count(old) != 1:
-        raise LookupError(f"{old!r} stands {source.count(old)} times in {module_name}")
+    for old, new in places:
+        if source.count(old) != 1:
+            raise LookupError(f"{old!r} stands {source.count(old)} times in {module_name}")
+        source = source.replace(old, new)
     changed: dict[str, Any] = {"__name__": module.__name__}
-    exec(compile(source.replace(old, new), inspect.getfile(module), "exec"), changed)
+    exec(compile(source, inspect.getfile(module), "exec"), changed)
     codes = {function: function.__code__ for function in _functions(vars(module), module)}
     values = {name: value for name, value in vars(module).items() if isinstance(value, int) and changed[name] != value}
     holders = [holder for holder in _package(module) for name in values if name in vars(holder)]
@@ -48,7 +50,7 @@ def _functions(namespace: dict[str, Any], module: ModuleType) -> list[FunctionTy
         if isinstance(value, FunctionType) and value.__module__ == module.__name__:
             found.append(value)
         elif isinstance(value, type) and value.__module__ == module.__name__:
-            members = (getattr(each, "fget", None) or each for each in vars(value).values())
+            members = (inspect.unwrap(getattr(each, "fget", None) or each) for each in vars(value).values())
             found.extend(each for each in members if isinstance(each, FunctionType) and _is_written(each, module))
     return found
 

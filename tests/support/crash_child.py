@@ -10,6 +10,7 @@ import asyncio
 import ctypes
 import json
 import os
+import selectors
 import signal
 import sys
 import traceback
@@ -40,21 +41,21 @@ def live(job: dict[str, Any]) -> int:
     return 0
 
 
-def begin(job: dict[str, Any], running: set[int]) -> None:
+def begin(job: dict[str, Any], running: set[int], pipe: tuple[int, int]) -> None:
     """Fork; the child never returns."""
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     pid = os.fork()
     if pid:
         running.add(pid)
         tell(began=job["id"], pid=pid)
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return
     code = 1
     try:
         if sys.platform.startswith("linux"):
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for end in pipe:
+            os.close(end)
         code = live(job)
     except BaseException:  # noqa: BLE001 - this is a process's end
         traceback.print_exc()
@@ -63,22 +64,43 @@ def begin(job: dict[str, Any], running: set[int]) -> None:
         os._exit(code)
 
 
+def reap(running: set[int]) -> None:
+    """Tell of every child that has ended."""
+    while running:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        running.discard(pid)
+        tell(ended=pid, code=os.waitstatus_to_exitcode(status))
+
+
 def main() -> None:
-    """Until the input ends."""
+    """Until the input ends.
+
+    A child's end wakes the loop by a byte in a pipe: a handler that reaped by itself could be interrupted by itself
+    between `waitpid` and what it notes of it.
+    """
     running: set[int] = set()
-
-    def reap(*_: Any) -> None:
-        while running:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            running.discard(pid)
-            tell(ended=pid, code=os.waitstatus_to_exitcode(status))
-
-    signal.signal(signal.SIGCHLD, reap)
-    for line in iter(sys.stdin.readline, ""):
-        begin(json.loads(line), running)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    woken, wake = os.pipe()
+    os.set_blocking(woken, False)
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    asked = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
+        selector.register(woken, selectors.EVENT_READ)
+        while True:
+            ready = {key.fd for key, _ in selector.select()}
+            if woken in ready:
+                os.read(woken, 4096)
+                reap(running)
+            if sys.stdin.fileno() in ready:
+                if not (read := os.read(sys.stdin.fileno(), 65536)):
+                    break
+                *lines, asked = (asked + read).split(b"\n")
+                for line in lines:
+                    begin(json.loads(line), running, (woken, wake))
     for pid in running:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

@@ -17,7 +17,7 @@ from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.mongo.client import open_database
 from adapters.mongo.documents import MongoDocuments
-from adapters.mongo.gaps import MongoGaps
+from adapters.mongo.gaps import MongoGaps, MongoObjectGaps
 from adapters.mongo.leases import MongoLeases
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from adapters.mongo.positions import MongoPositions
@@ -118,7 +118,7 @@ def catalog_of(version: int) -> Catalog:
 
     The second version maps a field more, and lets the platform's country through, which the first only filled.
     """
-    raw = preset("ticketing").model_dump(mode="json")
+    raw = preset("customers").model_dump(mode="json")
     customer = raw["kinds"]["customer"]
     customer |= {"on_delete": {"platform": "delete", "salesforce": "recreate"}, "on_unlinked": "create"}
     if version == 1:
@@ -187,6 +187,7 @@ async def reconcile(place: Place, fuse: Fuse, stop: asyncio.Event) -> None:
             "log": Fused(MongoSyncLog(database), fuse, "append"),
             "parked": Fused(MongoParkedRecords(database), fuse, "park"),
             "doorbells": Fused(Doorbells(producer, place.topic(topics.SALESFORCE_WRITES)), fuse, "ring"),
+            "gaps": Fused(MongoObjectGaps(database), fuse, "note"),
         }
         reconciler = Reconciler(catalog=lambda: catalog, now=place.now, timing=TIMING, **ports)
         runner = Runner(reconciler, RUNNER)
@@ -221,7 +222,7 @@ async def write(place: Place, fuse: Fuse, stop: asyncio.Event) -> None:
         sweep = Sweep(
             catalog=lambda: catalog, documents=documents, doorbells=bells, log=log, now=place.now, ring_again=4_000
         )
-        runner = Runner(writer, RUNNER, linger=0.02)
+        runner = Runner(writer, RUNNER, linger=0.02, coalesce=True)
         async with _stream(runner, place, "write", [topics.SALESFORCE_WRITES], fuse) as stream:
             sweeping = asyncio.create_task(_sweep(sweep))
             try:

@@ -49,7 +49,7 @@ TRIGGERS = (
     TriggerRule(object="Contact", action="refuse", field="Title", matches="Forbidden"),
 )
 REST_SECONDS = 60.0
-KIND = compile_kind("customer", preset("ticketing"))
+KIND = compile_kind("customer", preset("customers"))
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ class World:
         """Nothing moves, and nothing says that it will."""
         if not await self.worked_off("subscribe", "reconcile", "write"):
             return False
-        soon = int(time.time() * 1000) + 600_000  # what waits for a person is looked at again tomorrow
+        soon = self.place.now() + 600_000  # what waits for a person is looked at again tomorrow
         waiting = {"$or": [{"_sync.due_at": {"$lt": soon}}, {"_sync.audit.0": {"$exists": True}}]}
         return await self.database["customers"].find_one(waiting) is None
 

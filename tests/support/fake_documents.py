@@ -1,11 +1,14 @@
 """Documents, logs, parked records and doorbells in memory; one behaviour suite runs on these and on MongoDB."""
 
 import copy
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from schemas.storage import DocumentWrite, Parked
+from schemas.derivation import Total
+from schemas.storage import Concluded, DocumentWrite, Parked
 from schemas.unavailable import Unavailable
 
 Document = dict[str, Any]
@@ -27,6 +30,49 @@ def unset_path(document: Document, path: str) -> None:
     document.pop(last, None)
 
 
+def is_late(write: DocumentWrite) -> bool:
+    return write.fresh_until is not None and time.monotonic() > write.fresh_until
+
+
+def at_path(document: Document, path: str) -> Any:
+    found: Any = document
+    for part in path.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found
+
+
+def exists(document: Document) -> bool:
+    return at_path(document, "_sync.existence.exists") is not False
+
+
+def total_of(total: Total, documents: Sequence[Document]) -> Any:
+    held = [one for one in documents if all(at_path(one, path) in values for path, values in total.where.items())]
+    values = [value for one in held if (value := at_path(one, total.path or "_id")) is not None]
+    match total.take:
+        case "count":
+            return len(held)
+        case "sum":
+            exact = sum((number_of(value) for value in values), Decimal(0))
+            return int(exact) if exact == int(exact) else float(exact)
+        case "distinct":
+            return len(set(values))
+        case "min":
+            return min(values, default=None)
+        case "max":
+            return max(values, default=None)
+        case "latest":
+            last = max(held, key=lambda one: (at_path(one, total.order or "") or "", one["_id"]), default=None)
+            return at_path(last, total.path or "") if last is not None else None
+
+
+def number_of(value: Any) -> Decimal:
+    """As MongoDB's `$toDecimal`, which takes 15 digits of a double; 0 for what is no number."""
+    try:
+        return Decimal(f"{value:.15g}") if isinstance(value, float) else Decimal(value)
+    except (InvalidOperation, TypeError):
+        return Decimal(0)
+
+
 @dataclass
 class FakeDocuments:
     """`away` makes every call fail. `before_write` is called once, just before the next write takes effect."""
@@ -35,6 +81,8 @@ class FakeDocuments:
     away: bool = False
     before_write: Any = None
     writes: int = 0
+    reads: int = 0
+    claims: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def _at(self, collection: str) -> dict[str, Document]:
         if self.away:
@@ -43,7 +91,13 @@ class FakeDocuments:
 
     async def read(self, collection: str, ids: Sequence[str]) -> dict[str, Document]:
         stored = self._at(collection)
+        self.reads += 1
         return {key: copy.deepcopy(stored[key]) for key in ids if key in stored}
+
+    async def matching(self, collection: str, path: str, texts: Sequence[str]) -> list[Document]:
+        wanted = {text.casefold() for text in texts}
+        stored = self._at(collection).values()
+        return [copy.deepcopy(one) for one in stored if str(at_path(one, path) or "").casefold() in wanted]
 
     async def read_linked(self, collection: str, record_ids: Sequence[str]) -> dict[str, list[Document]]:
         linked: dict[str, list[Document]] = {}
@@ -52,6 +106,23 @@ class FakeDocuments:
             for record_id in {link.get("id"), *link.get("former", ())}.intersection(record_ids):
                 linked.setdefault(record_id, []).append(copy.deepcopy(document))
         return linked
+
+    async def claim(self, collection: str, wanted: Mapping[str, str]) -> dict[str, str]:
+        self._at(collection)
+        return {
+            record_id: self.claims.setdefault((collection, record_id), document_id)
+            for record_id, document_id in wanted.items()
+        }
+
+    async def totals(
+        self, collection: str, by: str, ids: Sequence[str], wanted: Sequence[Total]
+    ) -> dict[str, list[Any]]:
+        stored = self._at(collection)
+        found: dict[str, list[Any]] = {}
+        for id_ in ids:
+            counted = [one for one in stored.values() if at_path(one, by) == id_ and exists(one)]
+            found[id_] = [total_of(total, counted) for total in wanted]
+        return found
 
     async def write(self, collection: str, writes: Sequence[DocumentWrite]) -> set[str]:
         stored = self._at(collection)
@@ -64,7 +135,7 @@ class FakeDocuments:
             document = stored.get(write.id)
             if document is None and write.revision is None:
                 document = stored[write.id] = {"_id": write.id}
-            elif document is None or document.get("revision") != write.revision:
+            elif document is None or document.get("revision") != write.revision or is_late(write):
                 lost.add(write.id)
                 continue
             for path, value in write.set.items():
@@ -93,9 +164,78 @@ class FakeDocuments:
             if sync.get("due_at") == was:
                 sync["due_at"] = until
 
+    async def wake(self, collection: str, field: str, parents: Sequence[str], now: int) -> int:
+        woken = 0
+        for document in self._at(collection).values():
+            waits = at_path(document, f"_sync.awaited.{field}")
+            if waits and waits["parent"] in parents and waits["at"] > now:
+                waits["at"] = now
+                document["_sync"]["due_at"] = min(now, document["_sync"].get("due_at", now))
+                document["revision"] += 1
+                woken += 1
+        return woken
+
+    async def to_enrich(self, collection: str, now: int, limit: int) -> dict[str, int]:
+        found = {
+            key: due
+            for key, one in self._at(collection).items()
+            if (due := at_path(one, "_sync.enriched.due")) is not None and due <= now
+        }
+        return dict(sorted(found.items(), key=lambda each: each[1])[:limit])
+
+    async def postpone_look(self, collection: str, due: Mapping[str, int], until: int) -> None:
+        for key, was in due.items():
+            document = self._at(collection).get(key, {})
+            if at_path(document, "_sync.enriched.due") == was:
+                set_path(document, "_sync.enriched.due", until)
+
+    async def enriched_from(self, collection: str, record_ids: Sequence[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for key, document in self._at(collection).items():
+            record = at_path(document, "_sync.enriched.record")
+            if record in record_ids:
+                found.setdefault(record, []).append(key)
+        return found
+
+    async def enriched_below(
+        self, collection: str, parents: Sequence[str], together: int
+    ) -> AsyncIterator[dict[str, list[str]]]:
+        found = {
+            key: sorted(named)
+            for key, document in self._at(collection).items()
+            if (named := set(at_path(document, "_sync.enriched.parents") or ()).intersection(parents))
+        }
+        for start in range(0, len(found), together):
+            yield dict(list(found.items())[start : start + together])
+
+    async def look_again(self, collection: str, ids: Sequence[str], due: int, heard: int) -> int:
+        marked = 0
+        for key in ids:
+            document = self._at(collection).get(key, {})
+            known = at_path(document, "_sync.enriched")
+            if not known or not known.get("parents"):
+                continue
+            document["revision"] += 1
+            known["due"] = min(known.get("due", due), due)
+            known["old"] = heard
+            known["status"] = "pending" if known["status"] == "error" else known["status"]
+            known.pop("tries", None)
+            known.pop("code", None)
+            marked += 1
+        return marked
+
     async def undrained(self, collection: str, limit: int) -> list[Document]:
         stored = self._at(collection).values()
         return [copy.deepcopy(document) for document in stored if document.get("_sync", {}).get("audit")][:limit]
+
+    async def untold(self, collection: str, limit: int) -> list[Document]:
+        stored = self._at(collection).values()
+        return [copy.deepcopy(document) for document in stored if document.get("_sync", {}).get("told")][:limit]
+
+    async def clear_told(self, collection: str, rows: Mapping[str, Sequence[str]]) -> None:
+        for key, ids in rows.items():
+            sync = self._at(collection).get(key, {}).get("_sync", {})
+            sync["told"] = [row for row in sync.get("told", []) if row["_id"] not in ids]
 
     async def clear_audit(self, collection: str, rows: Mapping[str, Sequence[str]]) -> None:
         for key, ids in rows.items():
@@ -121,10 +261,14 @@ class FakeParked:
     """`tandem_parked`."""
 
     rows: dict[tuple[str, int, int], Parked] = field(default_factory=dict)
+    concluded: list[Concluded] = field(default_factory=list)
 
     async def park(self, records: Sequence[Parked]) -> None:
         for record in records:
             self.rows.setdefault((record.topic, record.partition, record.offset), record)
+
+    async def conclude(self, records: Sequence[Concluded]) -> None:
+        self.concluded += records
 
 
 @dataclass
@@ -138,3 +282,31 @@ class FakeDoorbells:
         if self.away:
             raise Unavailable("away")
         self.rung.extend(bells)
+
+
+@dataclass
+class FakeTellings:
+    """`platform.changes`."""
+
+    rows: list[Document] = field(default_factory=list)
+    away: bool = False
+
+    async def tell(self, rows: Sequence[Document]) -> None:
+        if self.away:
+            raise Unavailable("away")
+        self.rows.extend(copy.deepcopy(list(rows)))
+
+
+@dataclass
+class FakeReservations:
+    """`tandem_reservations`, of which none runs out."""
+
+    holders: dict[str, str] = field(default_factory=dict)
+
+    async def reserve(self, holder: str, keys: Sequence[str], seconds: float) -> set[str]:
+        return {key for key in keys if self.holders.setdefault(key, holder) == holder}
+
+    async def release(self, holder: str, keys: Sequence[str]) -> None:
+        for key in keys:
+            if self.holders.get(key) == holder:
+                del self.holders[key]

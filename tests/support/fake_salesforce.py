@@ -5,7 +5,7 @@ One behaviour suite (`support/records_behaviour.py`) runs on this and on the rea
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from adapters.salesforce.values import Unrenderable, render_all
 from schemas.change import Change, ChangeType
 from schemas.position import CommitPosition
 from schemas.record_id import is_id, to_18
-from schemas.records import Failure, RecordRead, RecordUpdate, RowResult
+from schemas.records import Converted, Failure, RecordRead, RecordUpdate, RowResult
 from schemas.unavailable import Unavailable
 
 Row = dict[str, Any]
@@ -32,7 +32,9 @@ _PREFIXES = {"Contact": "003", "Account": "001", "Lead": "00Q", "Campaign": "701
 class Call:
     """One call as it was asked for: `keys` are record ids, or external ids of an upsert and a find."""
 
-    operation: Literal["update", "upsert", "delete", "read", "find", "successors"]
+    operation: Literal[
+        "update", "upsert", "delete", "read", "find", "match", "successors", "merged", "conversions", "converted"
+    ]
     sobject: str
     keys: tuple[str, ...]
     values: tuple[Mapping[str, Any], ...] = ()
@@ -56,6 +58,8 @@ class RowFault:
     failure: Failure
     code: str
     times: int
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Of the result: its message, its fields, the existing records."""
 
 
 @dataclass
@@ -70,6 +74,8 @@ class FakeRecords:
     now: Callable[[], int] = field(default_factory=lambda: itertools.count(1_700_000_000_000, 1_000).__next__)
     on_change: Callable[[Change], None] | None = None
     required: Mapping[str, frozenset[str]] = field(default_factory=lambda: {"Contact": frozenset({"LastName"})})
+    references: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By sObject: its lookup fields, and the sObject whose live records they may name."""
     tell_unchanged: bool = True
     """An update that changes no value brings an event with LastModifiedDate alone; otherwise none."""
     client: str = "Tandem"
@@ -77,6 +83,8 @@ class FakeRecords:
     rows: dict[str, dict[str, Row]] = field(default_factory=dict)
     deleted: dict[str, Row] = field(default_factory=dict)
     masters: dict[str, str] = field(default_factory=dict)
+    contacts: dict[str, str] = field(default_factory=dict)
+    """What converted leads became; nothing any more where that was deleted."""
     calls: list[Call] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     away: bool = False
@@ -107,9 +115,10 @@ class FakeRecords:
         code: str = "FIELD_CUSTOM_VALIDATION_EXCEPTION",
         *,
         times: int = 1,
+        **details: Any,
     ) -> None:
         """The next `times` rows that match fail; the other rows of their calls do not."""
-        self._row_faults.append(RowFault(when, failure, code, times))
+        self._row_faults.append(RowFault(when, failure, code, times, details))
 
     def land_late(self) -> list[RowResult]:
         """Let the oldest call that was to land later land now."""
@@ -144,6 +153,27 @@ class FakeRecords:
             self._remove(sobject, loser, transaction, sequence, by=PERSON)
             self.masters[loser] = to_18(master)
         self._change(sobject, to_18(master), render_all(values), transaction, len(losers) + 1, by=PERSON)
+
+    def convert(
+        self, lead_id: str, contact_id: str = "", carried: Mapping[str, str] = MappingProxyType({}), **values: Any
+    ) -> str:
+        """A person in Salesforce converts a lead, to a new contact or to this one, whose empty fields are filled.
+
+        `carried` are the lead's fields by the contact's, beside those of the same name; the contact's id.
+        """
+        lead, transaction = self.rows["Lead"][to_18(lead_id)], self._transaction()
+        names = {"FirstName": "FirstName", "LastName": "LastName", "Email": "Email", "Phone": "Phone", **carried}
+        made = {here: lead[there] for here, there in names.items() if lead.get(there) is not None} | render_all(values)
+        if contact_id:
+            there = self.rows["Contact"][to_18(contact_id)]
+            filled = {name: value for name, value in made.items() if there.get(name) is None}
+            self._change("Contact", to_18(contact_id), filled, transaction, 2, by=PERSON)
+        else:
+            contact_id = self._create("Contact", made, transaction, 2, by=PERSON)
+        ended = {"IsConverted": True, "ConvertedContactId": to_18(contact_id), "Status": "Closed - Converted"}
+        self._change("Lead", to_18(lead_id), ended, transaction, 4, by=PERSON)
+        self.contacts[to_18(lead_id)] = to_18(contact_id)
+        return to_18(contact_id)
 
     # The port
 
@@ -182,6 +212,18 @@ class FakeRecords:
         found = {each: self._matches(sobject, external_id_field, each) for each in external_ids}
         return {each: matches for each, matches in found.items() if matches}
 
+    async def match(
+        self, sobject: str, field: str, values: Sequence[str], fields: Sequence[str]
+    ) -> list[Mapping[str, Any]]:
+        self.calls.append(Call("match", sobject, tuple(values)))
+        self._raise_if_away()
+        wanted = {value.casefold() for value in values}
+        return [
+            {name: row.get(name) for name in ["Id", *fields]}
+            for row in self.rows.get(sobject, {}).values()
+            if str(row.get(field) or "").casefold() in wanted
+        ]
+
     async def successors(self, sobject: str, record_ids: Sequence[str]) -> dict[str, str]:
         if sobject not in _MERGEABLE:
             return {}
@@ -204,7 +246,30 @@ class FakeRecords:
                     break
         return found
 
+    async def conversions(self, sobject: str, record_ids: Sequence[str]) -> dict[str, Converted]:
+        if sobject != "Lead":
+            return {}
+        self.calls.append(Call("conversions", sobject, tuple(record_ids)))
+        self._raise_if_away()
+        ids = [to_18(each) for each in record_ids if is_id(each)]
+        return {each: self._became(self.contacts[each]) for each in ids if self.contacts.get(each)}
+
+    async def converted(self, sobject: str, record_ids: Sequence[str]) -> dict[str, list[str]]:
+        if sobject != "Lead":
+            return {}
+        self.calls.append(Call("converted", sobject, tuple(record_ids)))
+        self._raise_if_away()
+        found: dict[str, list[str]] = {}
+        for lead, contact in self.contacts.items():
+            if contact in [to_18(each) for each in record_ids if is_id(each)]:
+                found.setdefault(contact, []).append(lead)
+        return found
+
     # How it does it
+
+    def _became(self, contact_id: str) -> Converted:
+        row = self.rows.get("Contact", {}).get(contact_id, {})
+        return Converted(contact_id, str(row.get("AccountId") or ""))
 
     def _masters_of(self, record_id: str) -> Iterator[str]:
         while record_id in self.masters:
@@ -254,6 +319,8 @@ class FakeRecords:
         refused = self._refused(update) or self._not_there(sobject, update)
         if refused is not None:
             return refused
+        if update.record_id in self.contacts:
+            return _failed(update, Failure.CONVERTED, "CANNOT_UPDATE_CONVERTED_LEAD")
         self._remove(sobject, update.record_id, transaction, sequence, by=INTEGRATION_USER)
         return RowResult(update.record_id)
 
@@ -261,7 +328,7 @@ class FakeRecords:
         for fault in self._row_faults:
             if fault.times > 0 and fault.when(update):
                 fault.times -= 1
-                return _failed(update, fault.failure, fault.code)
+                return replace(_failed(update, fault.failure, fault.code), **fault.details)
         return None
 
     def _not_there(self, sobject: str, update: RecordUpdate) -> RowResult | None:
@@ -283,11 +350,18 @@ class FakeRecords:
             values = render_all(update.values)
         except Unrenderable:
             return _failed(update, Failure.REJECTED, "INVALID_ROW")
+        if any(
+            values.get(name) is not None and values[name] not in self.rows.get(parent, {})
+            for name, parent in self.references.get(sobject, {}).items()
+        ):
+            return _failed(update, Failure.REJECTED, "INVALID_CROSS_REFERENCE_KEY")
         if external_id_field:
             return self._upsert_one(sobject, external_id_field, update, values, transaction, sequence)
         gone = self._not_there(sobject, update)
         if gone is not None:
             return gone
+        if to_18(update.record_id) in self.contacts:
+            return _failed(update, Failure.CONVERTED, "CANNOT_UPDATE_CONVERTED_LEAD")
         return self._change(sobject, to_18(update.record_id), values, transaction, sequence, by=INTEGRATION_USER)
 
     def _upsert_one(
@@ -301,7 +375,7 @@ class FakeRecords:
     ) -> RowResult:
         matches = self._matches(sobject, external_id_field, update.external_id)
         if len(matches) > 1:
-            return _failed(update, Failure.REJECTED, "DUPLICATE_EXTERNAL_ID")
+            return _failed(update, Failure.DUPLICATE, "DUPLICATE_EXTERNAL_ID")
         if matches:
             return self._change(sobject, matches[0], values, transaction, sequence, by=INTEGRATION_USER)
         if any(values.get(name) is None for name in self.required.get(sobject, ())):
@@ -338,6 +412,7 @@ class FakeRecords:
 
     def _remove(self, sobject: str, record_id: str, transaction: CommitPosition, sequence: int, *, by: str) -> None:
         self.deleted[record_id] = self.rows[sobject].pop(record_id)
+        self.contacts |= {lead: "" for lead, contact in self.contacts.items() if contact == record_id}
         self._tell(sobject, record_id, ChangeType.DELETE, {}, transaction, sequence, by=by)
 
     def _triggered(self, sobject: str, row: Row, values: Row) -> Row:

@@ -17,6 +17,7 @@ from consumers.rules.salesforce import apply_change
 from consumers.rules.state import DocumentState
 from consumers.rules.stored import dump, load, value_at
 from consumers.rules.timing import Timing
+from consumers.rules.unread import end_unread
 from consumers.rules.versions import bring_up
 from consumers.rules.writes import (
     Delete,
@@ -45,8 +46,18 @@ TIMING = Timing(visible_after=50, answer_within=3_000, event_within=4_000, look_
 RECORD = "003000000000001AAA"
 
 
+OF_POLICY: dict[str, dict[str, Any]] = {
+    "union": {"platform": "skills", "salesforce": "Skills__c", "transform": ["multi_select"]},
+    "max": {"platform": "best_score", "salesforce": "Best_Score__c", "transform": ["number"]},
+    "min": {"platform": "first_visit", "salesforce": "First_Visit__c", "transform": ["date"]},
+}
+"""By policy that goes with some values only: a field of such values, which the mapping has beside its four."""
+
+
 def mapping(policy: str = "salesforce_wins", on_delete: dict[str, str] | None = None) -> Mapping:
     """Two two-way fields, a push-only one and a pull-only one."""
+    own = OF_POLICY.get(policy, {})
+    transform = ["number"] if policy == "min" else own.get("transform", [])
     return Mapping.model_validate(
         {
             "kinds": {
@@ -58,10 +69,11 @@ def mapping(policy: str = "salesforce_wins", on_delete: dict[str, str] | None = 
                     "events": {"customer.updated": "values", "customer.deleted": "deleted"},
                     "on_delete": on_delete or {},
                     "fields": [
-                        {"platform": "phone", "salesforce": "Phone", "policy": policy},
-                        {"platform": "title", "salesforce": "Title", "policy": policy},
+                        {"platform": "phone", "salesforce": "Phone", "policy": policy, "transform": transform},
+                        {"platform": "title", "salesforce": "Title", "policy": policy, "transform": transform},
                         {"platform": "total", "salesforce": "Total__c", "direction": "push"},
                         {"platform": "tier", "salesforce": "Tier__c", "direction": "pull"},
+                        *([{**own, "policy": policy}] if own else []),
                     ],
                 }
             }
@@ -328,6 +340,7 @@ class World:
     def _follow(self, state: DocumentState) -> str:
         assert state.link is not None
         successor = self.masters.get(state.link.record_id)
+        end_unread(state, self.kind, self.occasion(f"gone:{state.link.record_id}:{state.next_revision}"))
         if successor is None:
             stays_gone(state)
         else:
@@ -345,7 +358,7 @@ class World:
             return fate
         state = self.load()
         answer = RowResult() if there else RowResult(failure=Failure.GONE, code="ENTITY_IS_DELETED")
-        deletion_answered(state, answer, RetryPolicy(), now=self.now)
+        deletion_answered(state, self.kind, answer, RetryPolicy(), now=self.now)
         self.save(state)
         return "deleted"
 

@@ -4,7 +4,9 @@ from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-Author = Literal["platform", "salesforce", "trigger", "nobody"]
+from support.oracle_values import NUMBERS, Said, elements
+
+Author = Literal["platform", "salesforce", "trigger", "nobody", "merge"]
 NOBODY: Final = 0
 """The number of the edit that stands for the empty field before anybody said anything."""
 
@@ -34,11 +36,18 @@ class Edit:
     when it was heard after a later deletion."""
     untold: bool = False
     """Salesforce has told it to nobody: its event came without values, and nothing but a row can show it."""
+    parts: tuple[int, ...] = ()
+    """Of a merge, which nobody has made: the two edits whose values it holds (`union`)."""
+    forgotten: bool = False
+    """It came within a whole record, after later pages, when the document had shown more values than it keeps: it
+    cannot be told from an old view, so it may lose, and the audit names it (decision 0009)."""
+    by_page: bool = False
+    """So far it is known from a page alone, the first that was heard of the field: when it was made nobody can tell."""
 
     @property
     def side(self) -> str:
-        """The side on which it was made."""
-        return "platform" if self.author == "platform" else "salesforce"
+        """The side on which it was made; both, where it was made of both."""
+        return {"platform": "platform", "merge": "both"}.get(self.author, "salesforce")
 
 
 @dataclass(slots=True)
@@ -73,6 +82,23 @@ class Ledger:
         self._by_value.setdefault((name, value), []).append(number)
         return number
 
+    def merge(self, name: str, value: Any, parts: tuple[int, int]) -> int:
+        """Write down that the document shows a value made of two edits; its number. To see it is to see them both.
+
+        Raises:
+            Violation: it is not all that is in the two, or who made one of them had seen the other.
+        """
+        one, other = (self.edits[part] for part in parts)
+        if elements(value) != elements([*elements(one.value), *elements(other.value)]):
+            raise Violation(f"{name}: {value!r} is not made of {one.value!r} and {other.value!r}")
+        for later, earlier in ((one, other), (other, one)):
+            alike = set(self._by_value[name, earlier.value])
+            if alike <= later.saw and not (later.void or later.untold or later.forgotten or later.by_page):
+                raise Violation(f"{name}: {later.value!r} was made in view of {earlier.value!r}, and is merged with it")
+        number = self.add("merge", name, value, order=len(self.edits), saw=parts)
+        self.edits[number].parts = parts
+        return number
+
     def with_value(self, name: str, value: Any, side: str) -> int:
         """The first edit that gave the field this value, of that side if it has one: who sees the value has seen it."""
         numbers = self._by_value.get((name, value), [NOBODY])
@@ -105,14 +131,15 @@ class Ledger:
 
     def judge_survivor(self, name: str, value: Any, owner: str | None = None) -> None:
         """No superseded edit survives, and nothing that nobody asserted; an edit that is not the owner's never does."""
-        edits = [edit for edit in self.of(name, owner) if not (edit.void or edit.untold)]
+        edits = [edit for edit in self.of(name, owner) if not (edit.void or edit.untold or edit.author == "merge")]
         asserted = [edit for edit in self.of(name, owner) if edit.value == value]
         if value is None:
             asserted.append(self.edits[NOBODY])
+        asserted.sort(key=lambda edit: edit.author == "merge")
         if not asserted:
             raise Violation(f"{name}: nobody ever asserted {value!r}")
         for edit in asserted:
-            by = [other for other in edits if self.supersedes(other, edit, certainly=True)]
+            by = [other for other in edits if self.supersedes(other, edit, certainly=True) and not other.forgotten]
             if all(self._taken_back(other, edit, edits) for other in by):
                 return
         raise Violation(f"{name}: {value!r} survives, superseded by {[other.value for other in by]}")
@@ -149,15 +176,45 @@ class Ledger:
         if knowing or not gone_on:
             raise Violation(f"{name}: {last.value!r} of Salesforce's was written over with {held!r}")
 
-    def judge_losers(self, name: str, kept: Container[Any], audit: Iterable[Mapping[str, Any]]) -> None:
+    def judge_merges(self, name: str, audit: Iterable[Mapping[str, Any]], said: Said) -> None:
+        """Every value that was made of two edits has a row that tells so."""
+        told = {said(row["result"]) for row in audit if row["winner"] == "both"}
+        silent = [edit.value for edit in self.of(name) if edit.author == "merge" and edit.value not in told]
+        if silent:
+            raise Violation(f"{name}: {silent} were made of two edits without an audit row")
+
+    def judge_extremes(self, name: str, audit: Iterable[Mapping[str, Any]], said: Said) -> None:
+        """Under `max` and `min` the greater number won each conflict, or the lesser; nothing never did."""
+        for row in audit:
+            rule, _, policy = row["rule"].partition(".")
+            if rule not in ("13", "18") or policy not in NUMBERS:
+                continue
+            both = [said(row[side]["value"]) for side in ("platform", "salesforce")]
+            numbers = [int(value) for value in both if value is not None]
+            # Of two values of Salesforce's own the later one stands, whatever the policy.
+            if not numbers or row["lost"]["side"] == row["winner"]:
+                continue
+            best = max(numbers) if policy == "max" else min(numbers)
+            if said(row[row["winner"]]["value"]) != str(best):
+                raise Violation(f"{name}: {row['winner']} won with {policy} of {both}")
+
+    def judge_losers(self, name: str, kept: Container[Any], audit: Iterable[Mapping[str, Any]], said: Said) -> None:
         """Every losing edit not superseded by one whose author could have seen it is named as a loser in the audit.
 
-        `kept` are the values that the sides hold: two where a side may keep one of its own.
+        `kept` are the values that the sides hold: two where a side may keep one of its own. `audit` are the field's
+        rows.
         """
-        named = {(row["lost"]["side"], row["lost"]["value"]) for row in audit if row["field"] == name and row["lost"]}
-        edits = self.of(name)
+        named = {(row["lost"]["side"], said(row["lost"]["value"])) for row in audit if row["lost"]}
+        # What nobody made supersedes its parts only while it stands; who has seen it has seen them.
+        edits = [edit for edit in self.of(name) if edit.author != "merge" or edit.value in kept]
         for edit in edits:
-            if edit.void or edit.untold or edit.value in kept or (edit.side, edit.value) in named:
+            if (
+                edit.author == "merge"
+                or edit.void
+                or edit.untold
+                or edit.value in kept
+                or (edit.side, edit.value) in named
+            ):
                 continue
             # The same value on both sides is an agreement, however it came about (rule 17).
             alike = [each for each in edits if each.value == edit.value]

@@ -58,11 +58,17 @@ class WatchedDocuments:
                 self._took_effect(write)
         return lost
 
+    async def claim(self, collection: str, wanted: Mapping[str, str]) -> dict[str, str]:
+        return await self._documents.claim(collection, wanted)
+
     async def due(self, collection: str, now: int, limit: int) -> list[Document]:
         return await self._documents.due(collection, now, limit)
 
     async def postpone(self, collection: str, due: Mapping[str, int], until: int) -> None:
         await self._documents.postpone(collection, due, until)
+
+    async def wake(self, collection: str, field: str, parents: Sequence[str], now: int) -> int:
+        return await self._documents.wake(collection, field, parents, now)
 
     async def undrained(self, collection: str, limit: int) -> list[Document]:
         return await self._documents.undrained(collection, limit)
@@ -70,6 +76,12 @@ class WatchedDocuments:
     async def in_review(self, collection: str, field: str = "") -> AsyncIterator[Document]:
         async for document in self._documents.in_review(collection, field):
             yield document
+
+    async def untold(self, collection: str, limit: int) -> list[Document]:
+        return await self._documents.untold(collection, limit)
+
+    async def clear_told(self, collection: str, rows: Mapping[str, Sequence[str]]) -> None:
+        await self._documents.clear_told(collection, rows)
 
     async def clear_audit(self, collection: str, rows: Mapping[str, Sequence[str]]) -> None:
         await self._documents.clear_audit(collection, rows)

@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from consumers.rules.state import Side
@@ -39,7 +41,7 @@ def _edit(path: str, options: dict[str, object]) -> Action:
 
 
 def _sales(*names: str) -> Action:
-    return lambda world: world.org.edit({name: world.new_value() for name in names}, world.now)
+    return lambda world: world.org.edit(world.new_in_salesforce(*names), world.now)
 
 
 def _sales_clears(world: World) -> None:
@@ -113,6 +115,20 @@ ACTIONS: Final[dict[str, Action]] = {
     "writer A, meanwhile writer B": lambda world: world.step(0, meanwhile=lambda: world.step(1)),
 }
 
+CONVERSIONS: Final[dict[str, Action]] = {
+    "convert": lambda world: world.convert(),
+    "convert, Phone chosen": lambda world: world.convert("Phone"),
+    "convert, Phone and Title chosen": lambda world: world.convert("Phone", "Title"),
+}
+"""What can be done with a Lead besides."""
+
+PARTITIONS: Final[dict[str, Action]] = {
+    "change ahead": lambda world: world.deliver_ahead(),
+    "sales Phone in the lead": lambda world: world.edit_converted("Phone"),
+    "sales Title in the lead": lambda world: world.edit_converted("Title"),
+}
+"""What there is besides where a thing goes from one record to another, and the events of both come in partitions."""
+
 _OFTEN: Final = {
     "post": 14, "change": 16, "write ok": 14, "sales Phone": 8, "sales Title": 4, "wait 40": 3, "wait 400": 3,
     "wait 1500": 3, "wait 2500": 5, "wait 6000": 3, "edit phone named": 6, "edit phone whole": 4, "writer A": 6,
@@ -131,14 +147,16 @@ _SELDOM: Final = {
 _WEIGHTS: Final = tuple(_OFTEN.get(name, 0.4 if name in _SELDOM else 1) for name in ACTIONS)
 VOCABULARY: Final = tuple(ACTIONS)
 POLICIES: Final = ("salesforce_wins", "platform_wins", "latest_wins", "review", "fill_only")
+MERGING: Final = ("union", "max", "min")
+"""Policies that look at the values: `union` makes one that neither side has asserted."""
 DELETIONS: Final = (("unlink", "unlink"), ("recreate", "unlink"), ("unlink", "delete"), ("recreate", "delete"))
 
 
-def setting_of(rng: random.Random) -> Setting:
-    """A setting at random."""
+def setting_of(rng: random.Random, policies: Sequence[str]) -> Setting:
+    """A setting at random, with two of these policies."""
     return Setting(
-        policy=rng.choice(POLICIES),
-        other_policy=rng.choice(POLICIES),
+        policy=rng.choice(policies),
+        other_policy=rng.choice(policies),
         trigger=rng.choice(("none", "none", *TRIGGERS)),
         platform_skew=rng.choice((0, 0, 300, -1500)),
         salesforce_skew=rng.choice((0, 0, 700, -1500)),
@@ -162,7 +180,7 @@ def run(setting: Setting, steps: Sequence[str], last: str | None = "named phone"
     world = World(setting)
     world.platform_edit("phone", whole=True)
     for step in steps:
-        ACTIONS[step](world)
+        (ACTIONS.get(step) or CONVERSIONS.get(step) or PARTITIONS[step])(world)
     settle(world)
     judge(world)
     world.choose((Side.PLATFORM, Side.SALESFORCE)[len(steps) % 2])
@@ -218,18 +236,22 @@ def judge(world: World) -> None:
         return
     rows = world.audit.values()
     for path, name in PATHS.items():
-        shown = document.get(path)
+        said = partial(world.said, name)
+        mine = [row for row in rows if row["field"] == name]
+        shown, there = said(document.get(path)), said(record.get(name))
         field = state.fields.get(name)
         waiting = field.review if field is not None else None
-        held = waiting is not None or (field is not None and _is_held(world, path, field.source, record.get(name)))
-        if path != PUSHED and shown != record.get(name) and not held:
-            raise Violation(f"{path}: the document shows {shown!r}, the record holds {record.get(name)!r}")
+        held = waiting is not None or (field is not None and _is_held(world, path, field.source, there))
+        if path != PUSHED and shown != there and not held:
+            raise Violation(f"{path}: the document shows {shown!r}, the record holds {there!r}")
         if waiting is None:
             world.ledger.judge_survivor(name, shown, OWNERS.get(path))
-        kept = {shown, record.get(name)} | ({waiting.value} if waiting is not None else set())
-        world.ledger.judge_losers(name, kept, rows)
+        kept = {shown, there} | ({said(waiting.value)} if waiting is not None else set())
+        world.ledger.judge_losers(name, kept, mine, said)
+        world.ledger.judge_merges(name, mine, said)
+        world.ledger.judge_extremes(name, mine, said)
         if world.kind.by_name[name].fills_only:
-            world.ledger.judge_filled(name, record.get(name))
+            world.ledger.judge_filled(name, there)
 
 
 def _is_held(world: World, path: str, source: Side | None, held: Any) -> bool:
@@ -262,9 +284,9 @@ def is_in_sync(world: World) -> bool:
 def edit_on(world: World, how: str, path: str) -> str:
     """Somebody edits a field, having seen everything; the value."""
     if how == "sales":
-        value = world.new_value()
-        world.org.edit({PATHS[path]: value}, world.now)
-        return value
+        edited = world.new_in_salesforce(PATHS[path])
+        world.org.edit(edited, world.now)
+        return str(edited[PATHS[path]])
     world.platform_edit(path, whole=how == "whole", tells_seen=how == "seen")
     return str(world.ledger.edits[-1].value)
 
@@ -277,10 +299,9 @@ def judge_last(world: World, how: str, path: str, value: str, triggered: int) ->
     """
     name = PATHS[path]
     beyond = [edit for edit in world.ledger.edits[triggered:] if edit.name == name and edit.value != value]
-    if (world.document or {}).get(path) != value and not beyond:
-        raise Violation(
-            f"{path}: an edit in the quiet, {value!r} by {how}, lost to {(world.document or {}).get(path)!r}"
-        )
+    shown = world.said(name, (world.document or {}).get(path))
+    if shown != value and not beyond:
+        raise Violation(f"{path}: an edit in the quiet, {value!r} by {how}, lost to {shown!r}")
 
 
 def shrink(setting: Setting, steps: Sequence[str], last: str | None) -> list[str]:
@@ -319,7 +340,32 @@ LAST_EDITS: Final = (
 )
 
 
-def seeded(seed: int) -> tuple[Setting, list[str], str]:
-    """The schedule of a seed."""
+def seeded(seed: int, *, merging: bool = False) -> tuple[Setting, list[str], str]:
+    """The schedule of a seed; with `merging` some of its fields have one of those policies."""
     rng = random.Random(seed)
-    return setting_of(rng), schedule_of(rng), rng.choice(LAST_EDITS)
+    return setting_of(rng, POLICIES + MERGING if merging else POLICIES), schedule_of(rng), rng.choice(LAST_EDITS)
+
+
+def seeded_conversion(seed: int) -> tuple[Setting, list[str], str]:
+    """The same of a thing that is a Lead at first, and is converted some time, or tried to be, once or twice."""
+    setting, steps, last = seeded(seed)
+    rng = random.Random(f"conversion {seed}")
+    for _ in range(rng.randint(1, 2)):
+        steps.insert(rng.randint(2, max(2, len(steps))), rng.choice(tuple(CONVERSIONS)))
+    return replace(setting, lead=True), steps, last
+
+
+def seeded_partitions(seed: int) -> tuple[Setting, list[str], str]:
+    """The same, or of a record that is merged; and the events of one record overtake those of another."""
+    lead = seed % 2 == 0
+    setting, steps, last = seeded_conversion(seed) if lead else seeded(seed)
+    rng = random.Random(f"partitions {seed}")
+    for _ in range(0 if lead else rng.randint(1, 2)):
+        steps.insert(rng.randint(2, max(2, len(steps))), rng.choice(("merge", "merge, Phone chosen")))
+    goes_on = [place for place, step in enumerate(steps) if step in CONVERSIONS or step.startswith("merge")]
+    for place in goes_on[::-1]:
+        for _ in range(rng.randint(1, 4)):
+            steps.insert(rng.randint(place + 1, min(len(steps), place + 8)), "change ahead")
+        if lead and rng.random() < 0.3:
+            steps.insert(rng.randint(place + 1, len(steps)), rng.choice(tuple(PARTITIONS)[1:]))
+    return setting, steps, last

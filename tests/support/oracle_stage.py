@@ -11,6 +11,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from adapters.mongo.collections import prepare
 from adapters.mongo.documents import MongoDocuments
+from adapters.mongo.gaps import MongoObjectGaps
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from consumers.reconciler.batch import document_write
 from consumers.reconciler.reconciler import Reconciler, doorbell
@@ -71,6 +72,7 @@ class Stage(World):
                     log=log,
                     parked=parked,
                     doorbells=self.doorbells,
+                    gaps=MongoObjectGaps(database),
                     now=now,
                     timing=TIMING,
                 ),

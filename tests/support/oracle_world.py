@@ -6,22 +6,24 @@ from functools import lru_cache
 from typing import Any, Final
 
 from consumers.catalog import Catalog
-from consumers.rules import existence, platform, review, rows, salesforce, stored, writes
+from consumers.rules import existence, platform, review, rows, salesforce, stored, unread, writes
 from consumers.rules.audit import Occasion
 from consumers.rules.kinds import token_of
 from consumers.rules.platform import Assertion
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.review import OpenReview
 from consumers.rules.rows import Row
-from consumers.rules.state import DocumentState, Side
+from consumers.rules.state import DocumentState, FieldState, Side
 from consumers.rules.timing import Timing
 from consumers.rules.writes import Delete, Find, Follow, Read, Send, Until
 from schemas.change import ChangeType
 from schemas.mapping import Mapping
 from schemas.outcome import Outcome, Result
-from schemas.records import Failure, RowResult
-from support.oracle import NOBODY, Ledger
-from support.oracle_org import EXTERNAL_ID, RECORD, TRIGGERS, Org
+from schemas.place import IS_CONVERTED, LEAD_PREFIX
+from schemas.records import Converted, Failure, RowResult
+from support.oracle import NOBODY, Edit, Ledger
+from support.oracle_org import EXTERNAL_ID, FIRST_LEAD, RECORD, TRIGGERS, Org
+from support.oracle_values import TRANSFORMS, said_under, stored_under, value_under
 
 TIMING: Final = Timing(
     visible_after=2_000, answer_within=20_000, event_within=8_000, look_again=120_000, quiet_before_read=2_200
@@ -52,16 +54,23 @@ class Setting:
     salesforce_skew: int = 0
     on_delete: tuple[str, str] = ("unlink", "unlink")
     """What follows a deletion: by Salesforce, by the platform."""
+    lead: bool = False
+    """The thing is kept in a Lead until somebody converts it."""
     exists: bool = False
     """The record is there before the platform says anything, and the document's first write finds it."""
 
 
 @lru_cache
-def catalog_of(policy: str, other_policy: str, on_delete: tuple[str, str]) -> Catalog:
+def catalog_of(policy: str, other_policy: str, on_delete: tuple[str, str], *, lead: bool = False) -> Catalog:
     """One kind, with two two-way fields, a pushed one and a pulled one."""
     fields = [
-        {"platform": "phone", "salesforce": "Phone", "policy": policy},
-        {"platform": "title", "salesforce": "Title", "policy": other_policy},
+        {"platform": "phone", "salesforce": "Phone", **_settled_by(policy)},
+        {
+            "platform": "title",
+            "salesforce": "Title",
+            "policy": other_policy,
+            "transform": TRANSFORMS.get(other_policy, []),
+        },
         {"platform": "total", "salesforce": "Total__c", "direction": "push"},
         {"platform": "tier", "salesforce": "Tier__c", "direction": "pull"},
     ]
@@ -74,7 +83,14 @@ def catalog_of(policy: str, other_policy: str, on_delete: tuple[str, str]) -> Ca
         "on_delete": {"salesforce": on_delete[0], "platform": on_delete[1]},
         "fields": fields,
     }
+    if lead:
+        same = {str(field["salesforce"]): str(field["salesforce"]) for field in fields}
+        kind |= {"create": "lead", "lead": {"external_id": "Ext__c", "token": "Token__c", "fields": same}}
     return Catalog(Mapping.model_validate({"kinds": {"customer": kind}}))
+
+
+def _settled_by(policy: str) -> dict[str, Any]:
+    return {"policy": policy, "transform": TRANSFORMS.get(policy, [])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +127,8 @@ class Visit:
     result: RowResult | None = None
     began_at: int = 0
     record_id: str = RECORD
+    lead: bool = False
+    """A record that it makes is a Lead."""
     row: Row | None = None
 
 
@@ -119,11 +137,17 @@ class World:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.catalog = catalog_of(setting.policy, setting.other_policy, setting.on_delete)
+        self.catalog = catalog_of(setting.policy, setting.other_policy, setting.on_delete, lead=setting.lead)
         self.kind = self.catalog.kinds["customer"]
         self.anew = "recreate" in setting.on_delete or "delete" in setting.on_delete
         self.ledger = Ledger()
-        self.org = Org(self.ledger, TRIGGERS[setting.trigger], setting.salesforce_skew)
+        self.policies = {"Phone": setting.policy, "Title": setting.other_policy}
+        self._said = {name: said_under(policy) for name, policy in self.policies.items()}
+        stores = {name: stored_under(policy) for name, policy in self.policies.items()}
+        trigger = TRIGGERS[setting.trigger]
+        self.org = Org(self.ledger, trigger, setting.salesforce_skew, stores=stores, said=self._said)
+        if setting.lead:
+            self.org.record_id = FIRST_LEAD
         self.now = START
         self.document: dict[str, Any] | None = None
         self.history: list[Shown] = [Shown(0, 0, {}, {})]
@@ -136,13 +160,13 @@ class World:
         self.calls = 0
         self.serial = 0
         self.deleted_at = self.existed_at = 0
-        self.heard_paths: set[str] = set()
-        """Where the platform has been heard to say anything."""
+        self.heard_at: dict[str, int] = {}
+        """By path: how late the platform has been heard to say anything of it."""
         self.platform_edits: dict[str, int] = {}
         """By Salesforce name: the platform's last own edit that has not been heard."""
         if setting.exists:
             self.org.record = {EXTERNAL_ID: "c-1"}
-            self.org.edit({"Phone": self.new_value(), "Tier__c": self.new_value()}, self.now - 60_000)
+            self.org.edit({name: self.new_value(name) for name in ("Phone", "Tier__c")}, self.now - 60_000)
 
     # -- the document ------------------------------------------------------------------------------------------
 
@@ -169,10 +193,24 @@ class World:
         values, made_by = dict(before.values), dict(before.made_by)
         for name, known in state.fields.items():
             if known.source is not None and known.shown_revision == revision:
-                values[name] = known.value
-                made_by[name] = self.ledger.with_value(name, known.value, str(known.source))
+                values[name] = self.said(name, known.value)
+                made_by[name] = self._maker(name, known)
         if values != before.values or made_by != before.made_by:
             self.history.append(Shown(revision, self.now, values, made_by))
+
+    def _maker(self, name: str, known: FieldState) -> int:
+        if not known.merged:
+            return self.ledger.with_value(name, self.said(name, known.value), str(known.source))
+        platform, theirs_is = known.platform, known.theirs
+        assert platform is not None
+        assert theirs_is is not None
+        ours = self.ledger.with_value(name, self.said(name, platform.value), "platform")
+        theirs = self.ledger.with_value(name, self.said(name, theirs_is.value), "salesforce")
+        return self.ledger.merge(name, self.said(name, known.value), (ours, theirs))
+
+    def said(self, name: str, value: Any) -> Any:
+        """A value of a field, as the oracle compares it."""
+        return self._said[name](value) if name in self._said else value
 
     def update(self, decide: Callable[[DocumentState], bool], meanwhile: Callable[[], object] | None = None) -> None:
         """Load, decide, save; what happens `meanwhile` may take the document away, and then it is decided again."""
@@ -191,9 +229,13 @@ class World:
 
     # -- people of the platform --------------------------------------------------------------------------------
 
-    def new_value(self) -> str:
+    def new_value(self, name: str, looked_at: Any = None) -> str:
         self.serial += 1
-        return f"v{self.serial}"
+        return value_under(self.policies.get(name, ""), self.serial, looked_at)
+
+    def new_in_salesforce(self, *names: str) -> dict[str, Any]:
+        """What somebody sets there who looks at the record."""
+        return {name: self.new_value(name, (self.org.record or {}).get(name)) for name in names}
 
     def page(self, behind: int) -> int:
         """The place in history of the page that somebody looks at, so many changes behind."""
@@ -214,19 +256,19 @@ class World:
         `own`: the platform shows its people their own edits before they have come back to it.
         """
         name = PATHS[path]
-        if value is ...:
-            value = self.new_value()
         if whole and path == PULLED:
             raise ValueError("a value in a whole record is a view of a field that the platform does not own")
         at = self._occurs_at()
         place = self.page(behind)
         looked_at = self.history[place]
+        if value is ...:
+            value = self.new_value(name, looked_at.values.get(name))
         if tells_seen:
             saw = [looked_at.made_by.get(name, NOBODY)]
             number = self.ledger.add("platform", name, value, order=at, saw=saw)
         else:
             # A first value in a whole record may have been made at any time: that is first contact (rule 18).
-            datable = not whole or path in self.heard_paths
+            datable = not whole or path in self.heard_at
             certain = self._shown_at(at - TIMING.visible_after).made_by.get(name, NOBODY) if datable else NOBODY
             possible = self.history[-1].made_by.get(name, NOBODY)
             number = self.ledger.add("platform", name, value, order=at, saw=[certain], might_have=[certain, possible])
@@ -319,6 +361,14 @@ class World:
             post.delivered = True
             self.past_posts.append(post)
         assertion = post.assertion
+        for edit in (self.ledger.edits[number] for number in post.edits):
+            edit.forgotten = edit.forgotten or self._is_forgotten(assertion, edit)
+            edit.by_page = edit.by_page and assertion.changed is None
+        for path in assertion.fields.keys() - self.heard_at.keys() if assertion.changed is None else ():
+            own = self.ledger.edits[self.ledger.with_value(PATHS[path], assertion.fields[path], "platform")]
+            if own.side == "platform":
+                # The first that is heard of the field is a page that names no change: that is first contact (rule 18).
+                own.by_page = True
         too_old = {path for path in post.views if self._shows_since(post.base, PATHS[path]) > SHOWN_KEPT}
         if too_old:
             # The document keeps eight shown values: a view that is older than that is a change to it (rule 4).
@@ -330,8 +380,16 @@ class World:
                 del self.platform_edits[PATHS[path]]
         return assertion
 
+    def _is_forgotten(self, assertion: Assertion, edit: Edit) -> bool:
+        """Whether a late edit within a whole record looks like an old view, by what the document still remembers."""
+        path = next(path for path, name in PATHS.items() if name == edit.name)
+        late = assertion.changed is None and assertion.occurred_at < self.heard_at.get(path, 0)
+        theirs = self.ledger.edits[self.history[-1].made_by.get(edit.name, NOBODY)].side in ("salesforce", "both")
+        return late and theirs and self._shows_since(0, edit.name) > SHOWN_KEPT
+
     def _heard(self, post: Post, assertion: Assertion) -> None:
-        self.heard_paths |= assertion.fields.keys()
+        for path in assertion.fields:
+            self.heard_at[path] = max(self.heard_at.get(path, 0), assertion.occurred_at)
         at = post.assertion.occurred_at
         if post.assertion.deletes:
             self.deleted_at = max(self.deleted_at, at)
@@ -354,7 +412,7 @@ class World:
     def deliver_change(self, meanwhile: Callable[[], object] | None = None) -> bool:
         if self.heard >= len(self.org.stream):
             return False
-        change = self.org.stream[self.heard]
+        change = self.kind.told(self.org.stream[self.heard])
         self.heard += 1
         timestamp, number, _ = change.position
 
@@ -380,6 +438,20 @@ class World:
     def rewind(self, by: int) -> None:
         """The stream is read again from an earlier event."""
         self.heard = max(0, self.heard - by)
+
+    def deliver_ahead(self) -> None:
+        """The next event of the record that the thing is now comes before all that is unheard of its former ids.
+
+        Each record's events are in order; those of two are in partitions of their own, and so in none.
+        """
+        ahead = (place for place in range(self.heard, len(self.org.stream)) if self._is_of_the_record(place))
+        place = next(ahead, None)
+        if place is not None:
+            self.org.stream.insert(self.heard, self.org.stream.pop(place))
+            self.deliver_change()
+
+    def _is_of_the_record(self, place: int) -> bool:
+        return self.org.stream[place].record_id == self.org.record_id
 
     def gap(self) -> None:
         """The next event unheard comes without its values: Salesforce could not make it.
@@ -426,7 +498,7 @@ class World:
             self._answer(visit)
             self.visits[process] = None
         elif visit.phase == "begun":
-            there = self.org.record if visit.record_id == self.org.record_id else None
+            there = self._held_by(visit.record_id)
             values = None if there is None else {**dict.fromkeys(self.kind.by_name), **there}
             server_time = (visit.began_at + self.setting.salesforce_skew) // 1000 * 1000
             visit.row = Row(visit.began_at, server_time, values, self.org.modified // 1000 * 1000)
@@ -435,6 +507,12 @@ class World:
             self._take_row(visit)
             self.visits[process] = None
         return visit.phase
+
+    def _held_by(self, record_id: str) -> dict[str, Any] | None:
+        """What a read by Id shows; a lead that was converted is still there, and says so."""
+        if record_id in self.org.converted:
+            return {**self.org.converted[record_id], IS_CONVERTED: True}
+        return self.org.record if record_id == self.org.record_id else None
 
     def kill(self, process: int) -> None:
         """The writer dies; what it has sent may be answered to nobody."""
@@ -473,10 +551,12 @@ class World:
         record_id = RECORD if state.link is None else state.link.record_id
         if isinstance(step, Follow):
             successor = self.org.masters.get(record_id)
+            unread.end_unread(state, self.kind, self.occasion(f"gone:{record_id}:{state.next_revision}"))
             if successor is None:
                 existence.stays_gone(state)
             else:
-                existence.moved(state, successor, now=self.now, claimed=False)
+                became = Converted(successor) if record_id in self.org.converted else None
+                existence.moved(state, successor, now=self.now, claimed=False, conversion=became)
             return Visit("done") if self.save(state) else None
         if isinstance(step, Delete):
             existence.deletion_asked(state, now=self.now)
@@ -500,7 +580,8 @@ class World:
         values = {**step.values, self.kind.token: token_of("c-1", write.number)}
         if first or claims:
             values[EXTERNAL_ID] = "c-1"
-        return Visit("stored", values, carries, first, write.number, began_at=self.now, record_id=record_id)
+        lead = existence.place_of(state, self.kind).is_lead
+        return Visit("stored", values, carries, first, write.number, began_at=self.now, record_id=record_id, lead=lead)
 
     def _delete(self, visit: Visit, fate: str) -> None:
         """The record is deleted by us; an answer that is lost is asked for again."""
@@ -515,7 +596,7 @@ class World:
         result = refused if fate == "not_run" else RowResult() if found else gone
 
         def decide(state: DocumentState) -> bool:
-            existence.deletion_answered(state, result, RETRY, now=self.now)
+            existence.deletion_answered(state, self.kind, result, RETRY, now=self.now)
             return True
 
         self.update(decide)
@@ -538,6 +619,8 @@ class World:
                 record_id = self._land(visit)
                 if record_id:
                     visit.result = RowResult(record_id=record_id, created=visit.first)
+                elif visit.record_id in self.org.converted:
+                    visit.result = RowResult(failure=Failure.CONVERTED, code="CANNOT_UPDATE_CONVERTED_LEAD")
                 else:
                     visit.result = RowResult(failure=Failure.GONE, code="ENTITY_IS_DELETED")
 
@@ -578,7 +661,13 @@ class World:
 
     def _land(self, visit: Visit) -> str:
         return self.org.write(
-            visit.values, visit.carries, self.now, upsert=visit.first, record_id=visit.record_id, anew=self.anew
+            visit.values,
+            visit.carries,
+            self.now,
+            upsert=visit.first,
+            record_id=visit.record_id,
+            anew=self.anew,
+            lead=visit.lead,
         )
 
     # -- people who decide ----------------------------------------------------------------------------------
@@ -600,7 +689,9 @@ class World:
 
     def _chosen(self, question: OpenReview, side: Side) -> None:
         """Who chooses has seen both values, and asserts one of them again."""
-        name, values = question.rule.name, {Side.PLATFORM: question.platform, Side.SALESFORCE: question.salesforce}
+        name = question.rule.name
+        both = {Side.PLATFORM: question.platform, Side.SALESFORCE: question.salesforce}
+        values = {side: self.said(name, value) for side, value in both.items()}
         saw = [self.ledger.with_value(name, value, str(whose)) for whose, value in values.items()]
         order = self.ledger.edits[saw[list(values).index(side)]].order
         self.ledger.add(str(side), name, values[side], order=order, saw=saw)  # type: ignore[arg-type]
@@ -622,7 +713,31 @@ class World:
         Not while it may be made a second time, nor before it was read: the token goes with the record, and that alone
         tells what a first contact is about.
         """
+        if self._may_end_in_another():
+            self.org.merge(self.new_in_salesforce(*names), self.now)
+
+    def convert(self, *names: str) -> None:
+        """Somebody in Salesforce converts the lead, and sets these fields of the contact; at times as for a merge."""
+        if self.org.record_id.startswith(LEAD_PREFIX) and self._may_end_in_another():
+            self.org.convert(self.new_in_salesforce(*names), self.now)
+
+    def edit_converted(self, name: str) -> None:
+        """Somebody edits the lead that was converted, when it is known what it has become.
+
+        Not where a trigger runs: what it puts back in the contact meanwhile counts as set after that (decision 0038).
+        """
+        link = self.load().link
+        if link is None or not self.org.converted or self.setting.trigger != "none":
+            return
+        known = link.record_id == self.org.record_id and link.read and not link.gone
+        if known and self.now + self.setting.salesforce_skew > max(link.linked_at, link.first_row):
+            lead = next(reversed(self.org.converted))
+            value = self.new_value(name, self.org.converted[lead].get(name))
+            self.now += 1  # of two records no two commits of one time: what is shown keeps no more than that
+            self.org.edit_converted({name: value}, self.now)
+            self.now += 1
+
+    def _may_end_in_another(self) -> bool:
         link = self.load().link
         made = self._may_be_made()
-        if link is not None and link.record_id == self.org.record_id and link.read and not link.gone and not made:
-            self.org.merge({name: self.new_value() for name in names}, self.now)
+        return link is not None and link.record_id == self.org.record_id and link.read and not link.gone and not made

@@ -90,6 +90,15 @@ class OrgClient:
         (result,) = await self.admin("POST", "/edits", edit)
         return dict(result)
 
+    async def convert(self, lead_id: str, **conversion: Any) -> str:
+        """A user's conversion of a Lead; the contact's id."""
+        edit = {"action": "convert", "object": "Lead", "id": lead_id, "conversion": conversion}
+        (result,) = await self.admin("POST", "/edits", edit)
+        assert result["success"], result
+        status, lead = await self.call("GET", f"/sobjects/Lead/{lead_id}")
+        assert status == 200, lead
+        return str(lead["ConvertedContactId"])
+
     def events(self, after: int | None = None) -> list[dict[str, Any]]:
         """Payloads on the bus after a replay id."""
         return [change.payload for change in self.org.org.bus.after(after, None, 10_000)]

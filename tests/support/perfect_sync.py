@@ -36,6 +36,8 @@ class Customer:
     copy: dict[str, Any] = field(default_factory=dict)
     """The platform's own copy, by path."""
     looked: int = 0
+    claimed: bool = True
+    """The record bears its external id."""
     posted: list[tuple[str, int, dict[str, Any], int]] = field(default_factory=list)
     """Edits on their way in: event, time, values, revision seen."""
     committed: list[tuple[int, dict[str, tuple[Any, Any]]]] = field(default_factory=list)
@@ -43,9 +45,12 @@ class Customer:
 
 
 class PerfectSync:
-    """Runs a seeded history of `steps` steps over `customers` customers, and brings it to rest."""
+    """Runs a seeded history of `steps` steps over `customers` customers, and brings it to rest.
 
-    def __init__(self, seed: int, customers: int, steps: int) -> None:
+    With `merges` users also merge records, now and then the one that is linked into another.
+    """
+
+    def __init__(self, seed: int, customers: int, steps: int, *, merges: bool = False) -> None:
         self.random = random.Random(seed)
         self.witnesses = Witnesses()
         self.now = 1_000
@@ -56,7 +61,8 @@ class PerfectSync:
         for _ in range(steps):
             self.now += self.random.randint(1, 9)
             customer = self.random.choice(self.customers)
-            act = self.random.choice((self._look, self._edit, self._edit, self._user, self._user, self._sync))
+            acts = [self._look, self._edit, self._edit, self._user, self._user, self._sync]
+            act = self.random.choice([*acts, self._merge] if merges else acts)
             act(customer)
         for customer in self.customers:
             self._sync(customer)
@@ -111,9 +117,33 @@ class PerfectSync:
             self.witnesses.user(self.now, customer.record, **{NAMES[path]: value})
             customer.committed.append((self.now, {path: (value, held)}))
 
+    def _merge(self, customer: Customer) -> None:
+        """A user enters the same person again and merges the two, either way; a copy keeps what it was given."""
+        self.fresh += 1
+        other = f"003{self.fresh + 10**9:012d}AAA"
+        before = dict(self.witnesses.records[customer.record])
+        path = self.random.choice(sorted(NAMES))
+        given = {NAMES[path]: self._value()}
+        self.witnesses.user(self.now, other, **given)
+        self.now += 1
+        if self.random.random() < 0.5:
+            left = given
+            self.witnesses.merged(self.now, other, customer.record, **left)
+        else:
+            left = {name: given.get(name) for name in NAMES.values()}
+            self.witnesses.merged(self.now, customer.record, other)
+            customer.record, customer.claimed = other, False
+        changes = {
+            each: (left[NAMES[each]], before.get(NAMES[each]))
+            for each in NAMES
+            if NAMES[each] in left and left[NAMES[each]] != before.get(NAMES[each])
+        }
+        if changes:
+            customer.committed.append((self.now, changes))
+
     def _sync(self, customer: Customer) -> None:
         """Take in all that is under way, then write what is due; again while triggers answer."""
-        while customer.posted or customer.committed or self._due(customer):
+        while customer.posted or customer.committed or self._due(customer) or not customer.claimed:
             self.now += 1
             customer.revision += 1
             for at, changes in customer.committed:
@@ -171,8 +201,9 @@ class PerfectSync:
     def _write(self, customer: Customer) -> None:
         """Write what is due. A trigger now and then rewrites a city, or sets the department beside a title."""
         due = self._due(customer)
-        if not due:
+        if not due and customer.claimed:
             return
+        customer.claimed = True
         held = dict(self.witnesses.records.get(customer.record, {}))
         triggers: dict[str, Any] = {}
         if due.get("MailingCity") in POOL and self.random.random() < 0.5:

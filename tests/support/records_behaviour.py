@@ -30,13 +30,16 @@ async def made(records: Records, external_id: str, **values: object) -> str:
 
 
 class People(Protocol):
-    """Those who work in Salesforce itself, with Contacts."""
+    """Those who work in Salesforce itself, with Contacts, and with Leads that become some."""
 
     async def merge(self, master: str, *losers: str) -> None:
         """Merge records into one, which takes none of the others' values."""
 
     async def undelete(self, record_id: str) -> None:
         """Take a record out of the recycle bin."""
+
+    async def convert(self, lead_id: str) -> str:
+        """Convert a lead to a new contact; its id."""
 
 
 class RecordsBehaviour:
@@ -84,6 +87,21 @@ class RecordsBehaviour:
         assert [read.rows[result.record_id]["LastName"] for result in results] == [
             row.values["LastName"] for row in rows
         ]
+
+    async def test_records_are_matched_by_a_text_in_whatever_case(self, records: Records) -> None:
+        """With all that was asked of them; several may match, and what holds another text or none does not."""
+        one = await made(records, "match-1", Email="Ida.Rhodes@example.com")
+        two = await made(records, "match-2", Email="ida.rhodes@example.com", Phone="+40 7")
+        await made(records, "match-3", Email="other.o'hara@example.com")
+        await made(records, "match-4")
+        rows = await records.match("Contact", "Email", ["IDA.RHODES@example.com", "nobody@example.com"], FIELDS)
+        assert {row["Id"]: (row["LastName"], row["Phone"]) for row in rows} == {
+            one: ("Popescu", None),
+            two: ("Popescu", "+40 7"),
+        }
+        assert [
+            row["Email"] for row in await records.match("Contact", "Email", ["OTHER.O'Hara@example.com"], FIELDS)
+        ] == ["other.o'hara@example.com"]
 
     async def test_a_record_that_never_was_is_gone(self, records: Records) -> None:
         """An update by an unknown id fails alone, and a read leaves it out."""
@@ -207,3 +225,25 @@ class RecordsBehaviour:
         assert await records.successors("Contact", [first, second]) == {first: second}
         assert set((await records.read("Contact", [second, third], [])).rows) == {second, third}
         assert await records.find("Contact", EXTERNAL_ID, ["cust-31"]) == {"cust-31": [second]}
+
+    async def test_only_leads_are_converted(self, records: Records) -> None:
+        """Of any other object nothing is asked, and nothing is told."""
+        assert await records.conversions("Contact", [await made(records, "cust-50")]) == {}
+        assert await records.conversions("Lead", []) == {}
+
+    async def test_a_conversion_is_told_both_ways_and_ends_the_writing(self, records: Records, people: People) -> None:
+        """The lead says so itself, and is still found by its external id; no contact but that one is of a lead."""
+        values = {"LastName": "Popescu", "Company": "Analytical"}
+        update = RecordUpdate(values, external_id="cust-51")
+        [lead] = [row.record_id for row in await records.upsert("Lead", EXTERNAL_ID, [update])]
+        other = await made(records, "cust-52")
+        assert await records.conversions("Lead", [lead]) == {}
+        contact_id = await people.convert(lead)
+        became = await records.conversions("Lead", [lead])
+        assert {each: what.contact_id for each, what in became.items()} == {lead: contact_id}
+        assert await records.converted("Lead", [contact_id, other]) == {contact_id: [lead]}
+        assert await records.converted("Contact", [contact_id]) == {}
+        assert await records.find("Lead", EXTERNAL_ID, ["cust-51"]) == {"cust-51": [lead]}
+        assert (await records.read("Lead", [lead], ["IsConverted"])).rows[lead]["IsConverted"] is True
+        [refused] = await records.update("Lead", [RecordUpdate({"LastName": "X"}, record_id=lead)])
+        assert refused.failure is Failure.CONVERTED

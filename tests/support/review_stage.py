@@ -14,7 +14,7 @@ PATHS = {"Phone": "phone", "Title": "title"}
 
 def reviewing_mapping(direction: str = "both") -> Mapping:
     """The preset, where a person chooses phone and title."""
-    raw = preset("ticketing").model_dump(mode="json")
+    raw = preset("customers").model_dump(mode="json")
     for field in raw["kinds"]["customer"]["fields"]:
         if field["salesforce"] in PATHS:
             field.update(policy="review", direction=direction)

@@ -1,21 +1,28 @@
-"""The four stages as tasks of the test's own loop: started, stopped, killed; and waiting for conditions."""
+"""The stages as tasks of the test's own loop: started, stopped, killed; and waiting for conditions."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.telemetry.metrics import Metrics
-from ops.processes import reconcile, subscribe, webhook, write
-from ops.processes.frame import Frame, Stage
+from ops.processes import admin, api, reconcile, repair, schedule, subscribe, webhook, write
+from ops.processes.frame import Frame, Stage, StoppedEarly
 
 STAGES: Mapping[str, Stage] = {
     "webhook": webhook.stage,
+    "api": api.stage,
     "subscribe": subscribe.stage,
     "reconcile": reconcile.stage,
     "write": write.stage,
+    "schedule": schedule.stage,
+    "repair": repair.stage,
+    "admin": admin.stage,
 }
+MAIN = ("webhook", "subscribe", "reconcile", "write", "repair")
+"""Those of the main job, and what closes its gaps."""
 
 
 class Notes:
@@ -108,6 +115,7 @@ async def until(
 
 
 async def _run_stage(stage: Stage, frame: Frame) -> None:
-    await stage(frame)
+    with contextlib.suppress(StoppedEarly):  # as a process does that is told to stop at once
+        await stage(frame)
     if not frame.stop.is_set():
         raise RuntimeError("a stage ended by itself")

@@ -23,8 +23,11 @@ async def kafka_for_tests() -> AsyncIterator[str]:
 
 @contextlib.asynccontextmanager
 async def mongodb_for_tests() -> AsyncIterator[str]:
-    """A MongoDB URI."""
+    """A MongoDB URI. One that is started here removes nothing by age: the clock of many tests stands years ago."""
     async with servers_or_start(os.environ, needs=(MONGODB,)) as servers:
+        if servers.started:
+            async with AsyncMongoClient[dict[str, Any]](servers.mongodb_uri) as client:
+                await client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
         yield servers.mongodb_uri
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from consumers.catalog import Catalog
-from consumers.ports import Documents, ParkedRecords, SyncLog
+from consumers.ports import Documents, Erasures, ObjectGaps, ParkedRecords, SyncLog
 from consumers.reconciler.reconciler import Reconciler
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.timing import Timing
@@ -17,11 +17,13 @@ from consumers.writer.writer import Writer
 from schemas import cloudevents, topics
 from schemas.change import Change
 from schemas.codec import encode
+from schemas.debugging import NOTHING_DEBUGGED, Debugged
 from schemas.log_record import Record
 from schemas.mapping import Mapping
 from schemas.outcome import Result
 from schemas.presets import preset
-from support.fake_documents import FakeDoorbells, FakeLog, FakeParked
+from support.fake_documents import FakeDoorbells, FakeLog, FakeParked, FakeTellings
+from support.fake_gaps import FakeObjectGaps
 from support.fake_salesforce import FakeRecords
 
 START = 1_700_000_000_000
@@ -36,12 +38,20 @@ class Stage:
     log: SyncLog = field(default_factory=FakeLog)
     parked: ParkedRecords = field(default_factory=FakeParked)
     doorbells: FakeDoorbells = field(default_factory=FakeDoorbells)
+    gaps: ObjectGaps = field(default_factory=FakeObjectGaps)
+    tellings: FakeTellings | None = None
+    """Where the platform is told, of which most tests ask nothing."""
     now: int = START
     changes: list[Change] = field(default_factory=list)
+    erasures: Erasures | None = None
+    unheard: frozenset[str] = frozenset()
+    """Objects of whose changes no event tells."""
+    debugged: Debugged = NOTHING_DEBUGGED
+    on_decision: Callable[[dict[str, Any]], None] = lambda _row: None
 
     def __post_init__(self) -> None:
         self.offsets = itertools.count()
-        self.catalog = Catalog(preset("ticketing"))
+        self.catalog = Catalog(preset("customers"))
         self.salesforce = FakeRecords(now=lambda: self.now, on_change=self.changes.append)
         self.reconciler = self.new_reconciler()
         self.writer = self.new_writer()
@@ -51,12 +61,17 @@ class Stage:
             doorbells=self.doorbells,
             log=self.log,
             now=lambda: self.now,
+            tellings=self.tellings,
         )
 
     def map(self, **settings: Any) -> None:
         """The customer of the preset, with other settings of its kind."""
-        raw = preset("ticketing").model_dump(mode="json")
+        raw = preset("customers").model_dump(mode="json")
         raw["kinds"]["customer"] |= settings
+        self.map_kinds(raw)
+
+    def map_kinds(self, raw: dict[str, Any]) -> None:
+        """Another mapping altogether."""
         self.catalog = Catalog(Mapping.model_validate(raw))
 
     def new_reconciler(self, on_conflict: Callable[[dict[str, Any]], None] = lambda _row: None) -> Reconciler:
@@ -66,9 +81,14 @@ class Stage:
             log=self.log,
             parked=self.parked,
             doorbells=self.doorbells,
+            gaps=self.gaps,
             now=lambda: self.now,
             timing=TIMING,
+            tellings=self.tellings,
+            erasures=self.erasures,
             on_conflict=on_conflict,
+            debugged=lambda: self.debugged,
+            on_decision=self._told,
         )
 
     def new_writer(self, on_conflict: Callable[[dict[str, Any]], None] = lambda _row: None) -> Writer:
@@ -82,7 +102,14 @@ class Stage:
             timing=TIMING,
             retry=RetryPolicy(tries=5, org_wait=1_000),
             on_conflict=on_conflict,
+            debugged=lambda: self.debugged,
+            on_decision=self._told,
+            unheard=lambda: self.unheard,
+            tellings=self.tellings,
         )
+
+    def _told(self, row: dict[str, Any]) -> None:
+        self.on_decision(row)
 
     def record(self, topic: str, key: bytes, value: bytes, headers: dict[str, str] | None = None) -> Record:
         return Record(
@@ -128,12 +155,16 @@ class Stage:
             heard = await self.hear()
             await self.sweep.ring_due()
             answered = await self.answer_doorbells()
-            if not heard and not answered and not await self.documents.due("customers", self.now + 40_000, 1):
+            if not heard and not answered and not await self._is_due_within(40_000):
                 return
         raise AssertionError("does not come to rest")
 
-    async def document(self, id_: str = "cust-1") -> dict[str, Any]:
-        return (await self.documents.read("customers", [id_]))[id_]
+    async def _is_due_within(self, milliseconds: int) -> bool:
+        collections = {kind.collection for kind in self.catalog.kinds.values()}
+        return any([await self.documents.due(name, self.now + milliseconds, 1) for name in sorted(collections)])
+
+    async def document(self, id_: str = "cust-1", collection: str = "customers") -> dict[str, Any]:
+        return (await self.documents.read(collection, [id_]))[id_]
 
     def contact(self) -> dict[str, Any]:
         (row,) = self.salesforce.rows["Contact"].values()

@@ -1,4 +1,4 @@
-"""The whole of Tandem in one test process: four stages on real Kafka and MongoDB, the org, and a platform that posts.
+"""The whole of Tandem in one test process: five stages on real Kafka and MongoDB, the org, and a platform that posts.
 
 One at a time: topics and consumer groups have one name each, so a world begins at the end of the topics and has a
 database of its own. Every post is journaled, and at the end the demo's observer judges what became of it all.
@@ -9,7 +9,7 @@ import io
 import itertools
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,12 +37,19 @@ from simulator.org.app import RunningOrg, running_org
 from simulator.org.edits import Edit, Edits, make_edits
 from simulator.org.faults import Fault, FaultKind
 from simulator.org.settings import OrgSettings
-from support.running import STAGES, Stages, until
+from support.running import MAIN, Stages, until
 from support.servers import unique_database
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SOURCE = "tickets"
+READ_BY = {
+    "reconcile": (topics.PLATFORM_EVENTS, topics.SALESFORCE_CHANGES),
+    "write": (topics.SALESFORCE_WRITES,),
+}
+"""What each of the two consumer groups works off."""
 QUICK = {
+    "BUDGET_PROBE_SECONDS": "1",
+    "BUDGET_SHARE_SECONDS": "0.5",
     "CHANGES_BACKOFF_SECONDS": "0.05",
     "CHANGES_BACKOFF_CAP_SECONDS": "0.3",
     "CHANGES_BUSY_SECONDS": "0.1",
@@ -55,8 +62,14 @@ QUICK = {
     "KAFKA_PARTITIONS": "3",
     "KAFKA_SESSION_TIMEOUT": "6",
     "MERGE_EVENT_DELAY_SECONDS": "3",
+    "MAPPING_PRESET": "customers",
     "MERGE_ANSWER_SECONDS": "4",
     "MERGE_VISIBLE_AFTER_SECONDS": "0.2",
+    "SCHEDULE_LOOK_SECONDS": "0.1",
+    "SCHEDULE_LEASE_SECONDS": "2",
+    "REPAIR_LEASE_SECONDS": "2",
+    "REPAIR_LOOK_SECONDS": "0.2",
+    "REPAIR_RETRY_CAP_SECONDS": "0.5",
     "RUNNER_COMMIT_SECONDS": "0.05",
     "RUNNER_STOP_SECONDS": "5",
     "RUNNER_REVOKE_SECONDS": "5",
@@ -94,7 +107,7 @@ class Whole(Stages):
     """Customers at rest that no test has taken yet."""
 
     def __post_init__(self) -> None:
-        self.mapping = preset("ticketing")
+        self.mapping = preset("customers")
         self.kind = compile_kind("customer", self.mapping)
         self.org_witness = OrgWitness(self.http, self.org.base_url)
         self.mongo_witness = MongoWitness(self.database)
@@ -193,6 +206,15 @@ class Whole(Stages):
         """A Salesforce user's edit of the record."""
         self.edits([Edit(key={self.kind.external_id: document}, fields=fields)])
 
+    @contextlib.contextmanager
+    def untold(self) -> Iterator[None]:
+        """The events of what is done meanwhile are lost; while nobody is subscribed, who would be told before that."""
+        assert "subscribe" not in self.stages
+        bus = self.org.org.bus
+        before = bus.latest() or 0
+        yield
+        bus._database.execute("DELETE FROM bus WHERE replay_id > ?", (before,))
+
     def edits(self, edits: Sequence[Edit], *, together: bool = False, origin: str | None = None) -> None:
         """Several, all of which must succeed."""
         options = {} if origin is None else {"origin": origin}
@@ -237,9 +259,19 @@ class Whole(Stages):
         """Gaps that were recorded."""
         return await self.database["tandem_gaps"].find({}).to_list()
 
+    async def closed_gaps(self, **which: Any) -> list[Document]:
+        """Those that are of this sort, once they are closed; at least one."""
+
+        async def closed() -> bool:
+            rows = await self.database["tandem_gaps"].find(which).to_list()
+            return bool(rows) and all(row["state"] == "closed" for row in rows)
+
+        await until(closed, f"the gaps are closed: {which}", seconds=30)
+        return await self.database["tandem_gaps"].find(which).to_list()
+
     async def position(self) -> int:
         """Where the stream stands; -1 where nothing was stored."""
-        found = await self.database["tandem_positions"].find_one({})
+        found = await self.database["tandem_positions"].find_one({"channel": {"$not": {"$regex": "^/poll/"}}})
         return -1 if found is None else int(found["replay_id"])
 
     async def both(self, document: str, path: str) -> Any:
@@ -273,7 +305,8 @@ class Whole(Stages):
         except AssertionError:
             due = await self.database["customers"].find({"_sync.due_at": {"$exists": True}}).to_list()
             notes = [one.notes.rows[-4:] for one in self.stages.values()]
-            raise AssertionError(f"no rest: {before}, {due[:1]}, {notes}") from None
+            left = {topic: each.unfinished for topic, each in (await self.backlog.read()).items() if each.unfinished}
+            raise AssertionError(f"no rest: {before}, {left}, {due[:1]}, {notes}") from None
         await self.look()
 
     async def look(self, document: str = "") -> None:
@@ -286,14 +319,11 @@ class Whole(Stages):
     async def _signs(self) -> tuple[Any, ...]:
         bus = self.org.org.bus
         here = {running.partition("-")[0] for running in self.stages}
-        unread = len(bus.after(await self.position(), None, 10)) if "subscribe" in here else 0
+        brought = frozenset(self.org.org.settings.cometd.entities)
+        unread = len(bus.after(await self.position(), brought, 10)) if "subscribe" in here else 0
         pulse = await self.mongo_witness.pulse("customers")
-        commits = self.calls()
-        groups = {
-            "reconcile": (topics.PLATFORM_EVENTS, topics.SALESFORCE_CHANGES),
-            "write": (topics.SALESFORCE_WRITES,),
-        }
-        watched = [topic for name, its in groups.items() if name in here for topic in its]
+        commits = self.calls() - self.calls("queryAll") - self.calls("limits")
+        watched = [topic for name, its in READ_BY.items() if name in here for topic in its]
         left = await self.backlog.read()
         unfinished = sum(left[topic].unfinished for topic in watched)
         due = await self.database["customers"].count_documents({"_sync.due_at": {"$exists": True}})
@@ -333,7 +363,7 @@ async def whole(
     folder: Path,
     *,
     mongodb_uri: str,
-    start: Sequence[str] = tuple(STAGES),
+    start: Sequence[str] = MAIN,
     settings: Mapping[str, str] | None = None,
     **org: Any,
 ) -> AsyncIterator[Whole]:
@@ -356,7 +386,9 @@ async def whole(
         for name, value in (QUICK | named | dict(settings or {})).items():
             environment.setenv(name, value)
         await begin_at_the_end(kafka_bootstrap)
-        backlog = await stack.enter_async_context(open_backlog({"bootstrap_servers": kafka_bootstrap}, topics.ALL))
+        # Other worlds on this Kafka have left groups that nobody goes on with.
+        looked_at = open_backlog({"bootstrap_servers": kafka_bootstrap}, topics.ALL, (reconcile.GROUP, write.GROUP))
+        backlog = await stack.enter_async_context(looked_at)
         world = Whole(running, http, database, backlog)
         stack.push_async_callback(world.close)
         for name in start:
@@ -365,13 +397,13 @@ async def whole(
 
 
 async def begin_at_the_end(bootstrap: str) -> None:
-    """Make the topics, and let both consumer groups go on behind whatever earlier worlds left in them."""
+    """Make the topics, and let both consumer groups go on behind whatever earlier worlds left in theirs."""
     await make_topics(KafkaSettings(bootstrap_servers=bootstrap, partitions=3))
-    for group in (reconcile.GROUP, write.GROUP):
+    for group, its in ((reconcile.GROUP, READ_BY["reconcile"]), (write.GROUP, READ_BY["write"])):
         consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False)
         await consumer.start()
         try:
-            places = [TopicPartition(topic, one) for topic in topics.ALL for one in await _partitions(consumer, topic)]
+            places = [TopicPartition(topic, one) for topic in its for one in await _partitions(consumer, topic)]
             consumer.assign(places)
             await consumer.commit(await consumer.end_offsets(places))
         finally:

@@ -15,21 +15,30 @@ CUSTOMER = "cust-1"
 RECORD = "003000000000001AAA"
 
 
-def ticketing() -> FieldsMapping:
+def customers() -> FieldsMapping:
     """The preset that the demo runs with."""
-    preset = Path(schemas.__file__).parent / "presets" / "ticketing.yaml"
+    preset = Path(schemas.__file__).parent / "presets" / "customers.yaml"
     return FieldsMapping.model_validate(yaml.safe_load(preset.read_text()))
 
 
 class Witnesses:
-    """Takes down what happens, keeps the record as the org would, and calls the judge."""
+    """Takes down what happens, keeps the records as the org would, and calls the judge. Without a word of the kind or
+    the object it is about customers, who are Contacts."""
 
-    def __init__(self) -> None:
+    def __init__(self, mapping: FieldsMapping | None = None) -> None:
+        self.mapping = mapping or customers()
         self.journal: list[dict[str, Any]] = []
         self.commits: list[dict[str, Any]] = []
         self.audit: list[dict[str, Any]] = []
         self.records: dict[str, dict[str, Any]] = {}
+        """The live ones, of all objects."""
+        self.entities: dict[str, str] = {}
+        """The object of every record but Contacts."""
         self.documents: dict[str, dict[str, Any]] = {}
+        self.collections: dict[str, str] = {}
+        """The collection of every document but customers."""
+        self.gaps: list[dict[str, Any]] = []
+        """As they were recorded."""
         self.writes = 0
 
     def sent(
@@ -80,8 +89,12 @@ class Witnesses:
         written: Mapping[str, Any] | None = None,
         authors: Mapping[str, str] | None = None,
         client: str = "",
+        entity: str = "",
+        transaction: str = "",
     ) -> int:
         """A commit of the org: only what changes a value is in `after`; `authors` tells fields set by somebody else."""
+        if entity:
+            self.entities[record] = entity
         held = self.records.get(record)
         kind = "UPDATE" if held is not None else "CREATE"
         held = self.records.setdefault(record, {"Id": record})
@@ -89,11 +102,11 @@ class Witnesses:
         row = {
             "number": len(self.commits) + 1,
             "timestamp": at,
-            "transaction_key": f"t{len(self.commits)}",
+            "transaction_key": transaction or f"t{len(self.commits)}",
             "origin": "com/salesforce/api/rest/64.0" if by == "api" else "",
             "client": client,
             "user": "005000000000001AAA" if by == "api" else "005000000000002AAA",
-            "entity": "Contact",
+            "entity": self.entities.get(record, "Contact"),
             "record_id": record,
             "type": kind,
             "before": {name: held.get(name) for name in after} if kind == "UPDATE" else {},
@@ -105,9 +118,27 @@ class Witnesses:
         self.commits.append(row)
         return len(self.commits)
 
-    def user(self, at: int, record: str = RECORD, **values: Any) -> int:
+    def user(self, at: int, record: str = RECORD, entity: str = "", **values: Any) -> int:
         """A Salesforce user edits the record."""
-        return self.commit(at, values, "user", record=record)
+        return self.commit(at, values, "user", record=record, entity=entity)
+
+    def ended(self, at: int, record: str, change: str, **values: Any) -> None:
+        """A user deletes a record (`DELETE`), or what is done with it closes it (`UPDATE`)."""
+        self.commit(at, values, "user", record=record, transaction=f"end of {record}")
+        self.commits[-1]["type"] = change
+        if change == "DELETE":
+            del self.records[record]
+
+    def merged(self, at: int, loser: str, master: str, **values: Any) -> None:
+        """A user merges a record into another, which takes these values."""
+        self.ended(at, loser, "DELETE", IsDeleted=True, MasterRecordId=master)
+        if values:
+            self.commit(at, values, "user", record=master, transaction=f"end of {loser}")
+
+    def converted(self, at: int, lead: str, contact: str, **values: Any) -> None:
+        """A user converts a lead: a contact with these values is made, or takes them."""
+        self.commit(at, values, "user", record=contact, transaction=f"end of {lead}")
+        self.ended(at, lead, "UPDATE", IsConverted=True, ConvertedContactId=contact)
 
     def ours(
         self,
@@ -116,11 +147,16 @@ class Witnesses:
         document: str = CUSTOMER,
         record: str = RECORD,
         triggers: Mapping[str, Any] | None = None,
+        kind: str = "customer",
+        entity: str = "",
         **values: Any,
     ) -> int:
         """Our client writes; `triggers` are the values that triggers set in the same commit."""
         self.writes += 1
-        written = {**values, "Tandem_Customer_Id__c": document, "Tandem_Customer_Write__c": f"{document}:{self.writes}"}
+        of = self.mapping.kinds[kind]
+        written = {**values, of.external_id: document, of.token: f"{document}:{self.writes}"}
+        if not entity and of.sobject != "Contact":
+            entity = of.sobject
         authors = dict.fromkeys(triggers or {}, "trigger")
         return self.commit(
             at,
@@ -130,10 +166,14 @@ class Witnesses:
             written=written,
             authors=authors,
             client="tandem/1",
+            entity=entity,
         )
 
-    def shows(self, revision: int, document: str = CUSTOMER, record: str = RECORD, **fields: Any) -> None:
+    def shows(
+        self, revision: int, document: str = CUSTOMER, record: str = RECORD, kind: str = "customer", **fields: Any
+    ) -> None:
         """The document as MongoDB holds it at the end."""
+        self.collections[document] = self.mapping.kinds[kind].collection
         self.documents[document] = {
             "_id": document,
             "revision": revision,
@@ -153,8 +193,9 @@ class Witnesses:
         rule: str = "13.salesforce_wins",
         note: str = "",
         event: str = "",
+        result: Any = None,
     ) -> None:
-        """An audit row."""
+        """An audit row; one without a winner of the two tells what was made of both."""
         loser = "platform" if winner == "salesforce" else "salesforce"
         value, made_at = platform if loser == "platform" else salesforce
         self.audit.append(
@@ -169,8 +210,11 @@ class Witnesses:
                 "platform": {"value": platform[0], "at": platform[1]},
                 "salesforce": {"value": salesforce[0], "at": salesforce[1]},
                 "winner": winner,
-                "loser": loser,
-                "lost": {"side": loser, "value": value, "at": made_at},
+                "loser": loser if winner in ("platform", "salesforce") else "nobody",
+                "lost": {"side": loser, "value": value, "at": made_at}
+                if winner in ("platform", "salesforce")
+                else None,
+                **({"result": result} if winner == "both" else {}),
                 "rule": rule,
                 "note": note,
                 "event": event,
@@ -183,12 +227,22 @@ class Witnesses:
         return judge(
             self.journal,
             self.commits,
-            {"Contact": list(self.records.values())},
-            {"customers": list(self.documents.values())},
+            self._grouped(self.records, self.entities, "Contact"),
+            self._grouped(self.documents, self.collections, "customers"),
             self.audit,
-            ticketing(),
+            self.mapping,
             resting_since=resting_since,
+            gaps=self.gaps,
         )
+
+    @staticmethod
+    def _grouped(
+        rows: Mapping[str, dict[str, Any]], names: Mapping[str, str], otherwise: str
+    ) -> dict[str, list[dict[str, Any]]]:
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for key, row in rows.items():
+            groups.setdefault(names.get(key, otherwise), []).append(row)
+        return groups
 
 
 def synced(**fields: Any) -> Witnesses:

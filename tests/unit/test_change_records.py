@@ -45,6 +45,7 @@ def test_a_record() -> None:
         "ce_type": "salesforce.Contact.update",
         "ce_subject": "003000000000007AAA",
         "ce_time": "2023-11-14T22:13:20.007Z",
+        "ce_dataschema": "urn:tandem:change:1",
         "ce_receivedat": "1800000000123",
         "content-type": "application/json",
         "traceparent": "00-aa-bb-01",
@@ -117,3 +118,12 @@ def test_positions_of_odd_events() -> None:
     assert batch_of([without], ORG, 10, stored).positions == {}
     assert batch_of([event(4), odd], ORG, 10, stored).positions == {CHANNEL: Position(5, 1_700_000_000_004)}
     assert batch_of([odd, without], ORG, 10, stored).undecodable == 2
+
+
+def test_a_batch_tells_the_last_schema_of_each_object() -> None:
+    """Another one in a later event means that the object's definition has changed; one that tells none changes none."""
+    events = [event(1), event(2), event(3, {"entityName": "Lead"}), event(4)]
+    for one, schema in zip(events, ("s-1", "s-2", "s-9"), strict=False):
+        assert isinstance(one.data, dict)
+        one.data["schema"] = schema
+    assert batch_of(events, ORG, 10, {}).schemas == {"Contact": "s-2", "Lead": "s-9"}

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from ops import check
-from ops.check import Finding, State, exit_code, of_settings
+from ops.check import exit_code, of_settings
+from ops.finding import Finding, State
 
 GOOD = Finding("x", State.GOOD, "")
 
@@ -54,24 +55,3 @@ def test_a_topic_that_is_not_there_yet_is_a_warning_and_a_wrong_one_a_failure() 
     """Topics are made by the first process that starts; what they are set to is a promise."""
     found = check._topics(["topic a does not exist", "topic b has min.insync.replicas=1"])
     assert [finding.state for finding in found] == [State.WARNING, State.FAILED]
-
-
-def test_the_api_version_must_be_one_the_org_speaks() -> None:
-    """The line names the variable and what is spoken."""
-    spoken = [{"version": "61.0"}, {"version": "62.0"}]
-    assert check._version("62.0", spoken).state is State.GOOD
-    failed = check._version("67.0", spoken)
-    assert (failed.state, failed.text) == (State.FAILED, "SALESFORCE_API_VERSION=67.0 is not among 61.0, 62.0")
-
-
-@pytest.mark.parametrize(
-    ("limits", "state"),
-    [
-        ({"DailyApiRequests": {"Max": 15000, "Remaining": 14000}}, State.GOOD),
-        ({"DailyApiRequests": {"Max": 15000, "Remaining": 100}}, State.WARNING),
-        ({}, State.WARNING),
-    ],
-)
-def test_few_calls_left_are_a_warning(limits: dict[str, object], state: State) -> None:
-    """An org near its limit still runs, for now."""
-    assert check._calls(limits).state is state

@@ -1,11 +1,14 @@
 """The command line: its commands, its help, and that wrong settings stop a process before it starts."""
 
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from ops import cli
 from ops.commands_page import commands
@@ -24,9 +27,43 @@ def test_the_pages_made_from_the_code_are_not_stale(name: str) -> None:
 
 def test_the_commands_are_those_of_the_design() -> None:
     """These, in this order."""
-    single = ["webhook", "subscribe", "reconcile", "write", "all", "demo", "check", "show"]
-    mapping = [f"mapping {name}" for name in ("export", "plan", "publish", "apply", "rollback", "versions")]
-    assert list(commands()) == [*single, "review list", "review choose", *mapping]
+    single = [
+        "webhook",
+        "api",
+        "subscribe",
+        "reconcile",
+        "write",
+        "enrich",
+        "schedule",
+        "repair",
+        "admin",
+        "deliver",
+        "all",
+        "up",
+        "demo",
+        "chaos",
+        "check",
+        "show",
+    ]
+    single += ["verify", "migrate", "connect"]
+    gaps = [f"gaps {name}" for name in ("list", "show", "repair", "close")]
+    mapping = [
+        f"mapping {name}"
+        for name in ("export", "schema", "plan", "publish", "apply", "rollback", "versions", "metadata")
+    ]
+    reports = ["report events", "report weekly"]
+    keys = [f"alerts {name}" for name in ("list", "silence", "test")]
+    keys += [f"api-keys {name}" for name in ("add", "list", "revoke")]
+    sync = [f"sync {name}" for name in ("run", "list", "show", "cancel", "resume")]
+    users = [f"users {name}" for name in ("add", "list", "password", "role", "disable", "enable")]
+    reviews, parked = (
+        ["review list", "review choose"],
+        [f"parked {name}" for name in ("list", "show", "redrive", "discard")],
+    )
+    deliveries = [f"deliveries {name}" for name in ("list", "show", "redeliver", "url", "disable", "enable")]
+    debugging = ["debug on", "debug off", "debug list"]
+    later = [*sync, *users, *debugging, *gaps, *parked, *deliveries, *mapping]
+    assert list(commands()) == [*single, "replay", "erase", "export", "keys rotate", *reviews, *reports, *keys, *later]
 
 
 @pytest.mark.parametrize("process", [*OF_PROCESS, "all"])
@@ -100,3 +137,20 @@ def test_a_process_runs_its_own_module(monkeypatch: pytest.MonkeyPatch) -> None:
             commands()[name].callback()
         assert ended.value.exit_code == 7
     assert ran == [*OF_PROCESS, "all"]
+
+
+@pytest.mark.parametrize("first", [["contacts"], ["run", "contacts"]])
+def test_what_a_run_is_of_may_stand_in_its_place(monkeypatch: pytest.MonkeyPatch, first: list[str]) -> None:
+    """`tandem sync contacts` is `tandem sync run contacts`; commands of the group are themselves."""
+    asked: list[Any] = []
+    command: Any = importlib.import_module("ops.sync_command")
+    monkeypatch.setattr(command, "run_sync", lambda what, **options: asked.append((what, options)) or 3)
+    monkeypatch.setattr(command, "run_list", lambda limit: asked.append(limit) or 0)
+    runner = CliRunner()
+    times = ["--since", "7d", "--created-since", "9d"]
+    ended = runner.invoke(cli.app, ["sync", *first, "--direction", "push", *times, "--dry-run"])
+    assert ended.exit_code == 3, ended.output
+    assert runner.invoke(cli.app, ["sync", "list", "--limit", "5"]).exit_code == 0
+    assert runner.invoke(cli.app, ["sync", "contacts", "--direction", "sideways"]).exit_code == 2
+    options = {"purpose": "sync", "direction": "push", "since": "7d", "created_since": "9d", "filter_text": ""}
+    assert asked == [("contacts", {**options, "dry_run": True, "sure": False}), 5]

@@ -232,7 +232,13 @@ async def test_org_nothing_is_lost_whatever_happens(seed: int) -> None:
         def start() -> None:
             health = Health()
             settings = quick_settings(
-                lease_seconds=1, high_mark=40, low_mark=10, batch_records=7, request_seconds=0.2, poll_slack_seconds=0.2
+                lease_seconds=1,
+                high_mark=40,
+                low_mark=10,
+                batch_records=7,
+                request_seconds=0.2,
+                poll_slack_seconds=0.2,
+                retention_hours=1_000_000,  # this org's events are dated years ago
             )
             source = CometdClient(sessions=logins, settings=settings, health=health)
             subscriber = Subscriber(

@@ -82,7 +82,7 @@ async def test_a_400_that_speaks_of_the_channel_is_no_lost_position() -> None:
         (HANDSHAKE, {"error": "403::Handshake denied", "failure": "503::Server is too busy."}, "over_limits"),
         (HANDSHAKE, {"error": "403::Handshake denied", "failure": "401::Authentication invalid"}, "login_refused"),
         (HANDSHAKE, {"error": "403::Handshake denied", "failure": "403::Something"}, "refused"),
-        (CONNECT, {"error": "403::Organization total events daily limit exceeded"}, "over_limits"),
+        (CONNECT, {"error": "403::Organization total events daily limit exceeded"}, "deliveries_used_up"),
         (CONNECT, {"error": "401::Authentication invalid"}, "login_refused"),
         (CONNECT, {"error": "402::Unknown client"}, "unknown_client"),
         (CONNECT, {"error": "500::Something", "advice": {"reconnect": "handshake"}}, "unknown_client"),

@@ -1,14 +1,10 @@
-"""Which partition a key goes to, and how records that nobody acknowledges end."""
+"""Which partition a key goes to, and headers read one by one."""
 
-import asyncio
-
-import pytest
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.partitioner import murmur2 as reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.kafka.deadlines import Deadlines
 from adapters.kafka.partitions import murmur2, partition_of
 from schemas import cloudevents
 
@@ -25,38 +21,6 @@ def test_a_record_without_a_key_goes_to_a_partition_that_has_a_leader() -> None:
     """And to any where none has one."""
     assert {partition_of(None, [0, 1, 2], [2]) for _ in range(20)} == {2}
     assert partition_of(None, [0, 1, 2], []) in {0, 1, 2}
-
-
-async def test_a_future_that_is_not_done_in_time_ends_with_a_timeout_and_the_others_live_on() -> None:
-    """One timer serves all of them, each by its own time."""
-    deadlines = Deadlines(0.05)
-    loop = asyncio.get_running_loop()
-    done, late, later = (loop.create_future() for _ in range(3))
-    deadlines.watch(done)
-    deadlines.watch(late)
-    done.set_result("in time")
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(late), 5)
-    began = loop.time()
-    deadlines.watch(later)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(later), 5)
-    assert loop.time() - began >= 0.04
-    assert await done == "in time"
-
-
-async def test_nothing_is_watched_once_closed() -> None:
-    """What is left is ended by the producer itself."""
-    deadlines = Deadlines(0.01)
-    left, after = asyncio.get_running_loop().create_future(), asyncio.get_running_loop().create_future()
-    deadlines.watch(left)
-    deadlines.close()
-    other = Deadlines(0.03)
-    other.watch(after)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(after), 5)
-    other.close()
-    assert not left.done()
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ce_id", "ce_type", "x"]), st.binary(max_size=8))))

@@ -42,6 +42,9 @@ def good() -> dict[str, Any]:
     }
 
 
+COUNT = {"take": "count", "of": "participant", "by": "email"}
+
+
 def customer(**changes: Any) -> Change:
     """Set settings of the first kind."""
     return lambda raw: raw["kinds"]["customer"].update(changes)
@@ -62,6 +65,11 @@ def without(name: str) -> Change:
     return lambda raw: raw["kinds"]["customer"].pop(name)
 
 
+def both(*changes: Change) -> Change:
+    """One after the other."""
+    return lambda raw: [change(raw) for change in changes]
+
+
 def test_a_good_mapping_is_read() -> None:
     """What the other tests break is whole to begin with."""
     assert list(parse_mapping(good()).kinds) == ["customer", "participant"]
@@ -74,7 +82,7 @@ def test_a_good_mapping_is_read() -> None:
             field(2, policy="newest"),
             (
                 'kinds.customer.fields[2].policy: "newest" is not allowed; '
-                "allowed: salesforce_wins, platform_wins, latest_wins, review, fill_only"
+                "allowed: salesforce_wins, platform_wins, latest_wins, review, fill_only, union, max, min"
             ),
         ),
         (
@@ -85,7 +93,7 @@ def test_a_good_mapping_is_read() -> None:
             field(2, transform=["trim", "title"]),
             (
                 'kinds.customer.fields[2].transform[1]: "title" is not allowed; '
-                "allowed: trim, lower, upper, phone_e164, date, number"
+                "allowed: trim, lower, upper, phone_e164, domain, date, datetime, number, multi_select"
             ),
         ),
         (
@@ -96,17 +104,62 @@ def test_a_good_mapping_is_read() -> None:
             field(2, polcy="latest_wins"),
             (
                 "kinds.customer.fields[2].polcy: is not known here; did you mean policy? "
-                "allowed: platform, salesforce, direction, policy, first, transform, region"
+                "allowed: platform, salesforce, direction, policy, first, transform, region, zone, scale, picklist, "
+                "lookup, lead, required"
             ),
         ),
         (
             customer(table="customers"),
             (
                 "kinds.customer.table: is not known here; allowed: collection, sobject, external_id, token, events, "
-                "on_delete, on_unlinked, fields"
+                "on_delete, on_unlinked, match, lead, create, consent, defaults, on_merge, "
+                "filters, whole_records, enrichment, fields"
             ),
         ),
         (without("token"), "kinds.customer.token: is missing"),
+        (
+            field(2, lookup="company", transform=[]),
+            'kinds.customer.fields[2].lookup: "company" is no kind; allowed: customer, participant',
+        ),
+        (
+            field(2, lookup="participant", transform=["trim"]),
+            "kinds.customer.fields[2].transform: [trim] is not allowed with a lookup, whose values are ids",
+        ),
+        (
+            field(2, required=True),
+            "kinds.customer.fields[2].required: true is not allowed here; it goes with a lookup",
+        ),
+        (
+            field(2, lookup="participant", required=True, direction="pull", transform=[]),
+            "kinds.customer.fields[2].required: true is not allowed with direction pull, which writes nothing",
+        ),
+        (
+            customer(match={"by": ["Email", "Fax"]}),
+            'kinds.customer.match.by[1]: "Fax" is no mapped field; allowed: Email, Phone, MailingCity, Spent__c',
+        ),
+        (
+            customer(match={"by": ["Email"], "prefer": [{"take": "newest", "field": "CreatedDate"}]}),
+            'kinds.customer.match.prefer[0].take: "newest" is not allowed; allowed: present, latest, earliest',
+        ),
+        (
+            field(3, derive=COUNT, direction="both"),
+            (
+                "kinds.customer.fields[3].direction: both is not allowed with derive; a derived field is pushed only, "
+                "allowed: push"
+            ),
+        ),
+        (
+            field(3, derive=COUNT | {"of": "order"}),
+            'kinds.customer.fields[3].derive.of: "order" is no other kind; allowed: participant',
+        ),
+        (
+            field(3, derive=COUNT | {"by": "owner"}),
+            'kinds.customer.fields[3].derive.by: "owner" is not mapped by kinds.participant; allowed: email, shirt',
+        ),
+        (
+            field(3, derive={"cases": [{"value": "vip", "when": {"visits": 3}}]}),
+            'kinds.customer.fields[3].derive.cases[0].when: "visits" is no total of this kind; allowed: none',
+        ),
         (
             customer(sobject="Contact.Name"),
             'kinds.customer.sobject: "Contact.Name" is not allowed; must be an API name such as Contact or Ticket__c',
@@ -228,6 +281,166 @@ def test_a_good_mapping_is_read() -> None:
         (
             field(1, kind="participant", salesforce="spent__C", direction="push"),
             "since kinds.customer.fields[3] writes",
+        ),
+        (
+            field(0, policy="union"),
+            'kinds.customer.fields[0].policy: "union" is for sets of values; it goes with transform multi_select only',
+        ),
+        (
+            field(0, policy="max", transform=["trim"]),
+            (
+                'kinds.customer.fields[0].policy: "max" is for numbers, dates and booleans; it goes with transform '
+                "number or date or datetime or boolean only"
+            ),
+        ),
+        (
+            field(0, first="min"),
+            (
+                'kinds.customer.fields[0].first: "min" is for numbers, dates and booleans; it goes with transform '
+                "number or date or datetime or boolean only"
+            ),
+        ),
+        (
+            field(3, policy="max", transform=["number"]),
+            (
+                'kinds.customer.fields[3].policy: "max" is not allowed with direction push; only two-way fields have '
+                "conflicts"
+            ),
+        ),
+        (
+            field(0, zone="Europe/Bucharest"),
+            (
+                'kinds.customer.fields[0].zone: "Europe/Bucharest" is not allowed; a zone goes with transform date or '
+                "datetime only"
+            ),
+        ),
+        (
+            field(0, zone="Europe/Nowhere", transform=["date"]),
+            (
+                'kinds.customer.fields[0].zone: "Europe/Nowhere" is not allowed; it must be a time zone by '
+                "its IANA name such as Europe/Bucharest"
+            ),
+        ),
+        (
+            field(0, scale=2),
+            "kinds.customer.fields[0].scale: 2 is not allowed; a scale goes with transform number only",
+        ),
+        (
+            field(0, picklist={"a": "A"}, transform=["upper"]),
+            "kinds.customer.fields[0].picklist: is not allowed with transform upper; allowed: trim, multi_select",
+        ),
+        (
+            field(0, picklist={"a": "X", "b": "X"}),
+            (
+                'kinds.customer.fields[0].picklist.b: "X" is what "a" is called already; only a pushed field may have '
+                "that"
+            ),
+        ),
+        (
+            field(3, picklist={"a": "b", "b": "c"}),
+            (
+                'kinds.customer.fields[3].picklist.a: "b" is a value too that is called otherwise; nobody could tell '
+                "them apart"
+            ),
+        ),
+        (
+            field(0, picklist={"a;b": "X"}),
+            (
+                'kinds.customer.fields[0].picklist.a;b: "a;b" is not allowed; must be values without semicolons, '
+                "blanks at their ends or more than 255 characters"
+            ),
+        ),
+        (
+            field(0, transform=["multi_select", "date"]),
+            (
+                "kinds.customer.fields[0].transform: date and multi_select contradict each other; allowed: trim, and "
+                "one of lower, upper, phone_e164, domain, date, datetime, number, multi_select"
+            ),
+        ),
+        (
+            customer(filters={"push": {"all": [{"path": "consent", "equals": 1}]}}),
+            (
+                'kinds.customer.filters.push: "consent" is not mapped by this kind; allowed: email, phone, '
+                "address.city, spent"
+            ),
+        ),
+        (
+            customer(filters={"pull": {"path": "email", "at_least": "a"}}),
+            ('kinds.customer.filters.pull: "email" is neither a number nor a date; allowed: equals, one_of, present'),
+        ),
+        (
+            customer(filters={"push": {"path": "email"}}),
+            (
+                'kinds.customer.filters.push: {"path": "email"} is not allowed; exactly one test is needed beside '
+                "path: equals, one_of, at_least, at_most, present"
+            ),
+        ),
+        (
+            customer(filters={"push": {"any": [{"path": "email", "equals": "x", "equal": "x"}]}}),
+            (
+                "kinds.customer.filters.push.any[0].equal: is not known here; did you mean equals? "
+                "allowed: path, equals, one_of, at_least, at_most, present"
+            ),
+        ),
+        (
+            field(1, consent={"path": "calls", "equals": True}),
+            (
+                'kinds.customer.fields[1].consent: "calls" is not mapped by this kind; '
+                "allowed: email, phone, address.city, spent"
+            ),
+        ),
+        (
+            field(1, consent={"path": "spent", "at_least": 1}),
+            (
+                'kinds.customer.fields[1].consent: "spent" is neither a number nor a date; '
+                "allowed: equals, one_of, present"
+            ),
+        ),
+        (
+            field(1, consent={"path": "spent"}),
+            (
+                'kinds.customer.fields[1].consent: {"path": "spent"} is not allowed; '
+                "exactly one test is needed beside path: equals, one_of, at_least, at_most, present"
+            ),
+        ),
+        (
+            field(0, "participant", consent={"path": "shirt", "equals": "L"}),
+            "kinds.participant.fields[0].consent: is not allowed with direction pull, which writes nothing",
+        ),
+        (
+            field(2, create_only=True, consent={"path": "spent", "equals": 1}),
+            (
+                "kinds.customer.fields[2].consent: is not allowed with create_only, since the consent may come "
+                "after the record is made"
+            ),
+        ),
+        (
+            field(2, lookup="participant", required=True, consent={"path": "spent", "equals": 1}),
+            (
+                "kinds.customer.fields[2].consent: is not allowed with required: true; use consent of the kind, "
+                "without which no record is made"
+            ),
+        ),
+        (
+            both(customer(match={"by": ["Email"]}), field(0, consent={"path": "spent", "equals": 1})),
+            (
+                "kinds.customer.fields[0].consent: is not allowed for a field of match.by, by which Salesforce is "
+                "asked whatever is allowed"
+            ),
+        ),
+        (
+            both(
+                customer(enrichment={"by": "email", "registered": "customer.updated", "fields": []}),
+                field(0, consent={"path": "spent", "equals": 1}),
+            ),
+            (
+                "kinds.customer.fields[0].consent: is not allowed for the path by which people are looked up; use "
+                "enrichment.consent"
+            ),
+        ),
+        (
+            customer(filters={"push": {"none": []}}),
+            "kinds.customer.filters.push.none: is empty; at least one is needed",
         ),
     ],
 )

@@ -8,11 +8,15 @@ import pytest
 
 from schemas.mapping import (
     Asserts,
+    Creation,
     Direction,
     FieldMapping,
     KindMapping,
+    LeadMapping,
+    OnMerge,
     PlatformDeletion,
     Policy,
+    Privacy,
     SalesforceDeletion,
     Transform,
     Unlinked,
@@ -22,7 +26,7 @@ from schemas.mapping_yaml import load_mapping
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "mapping.md").read_text(encoding="utf-8")
-(EXAMPLE,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLE, *_parts = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_example_can_be_used() -> None:
@@ -47,7 +51,8 @@ def _told(caught: pytest.ExceptionInfo[InvalidMapping]) -> str:
 
 
 @pytest.mark.parametrize(
-    "words", [Direction, Policy, Transform, Asserts, SalesforceDeletion, PlatformDeletion, Unlinked]
+    "words",
+    [Direction, Policy, Transform, Asserts, SalesforceDeletion, PlatformDeletion, Unlinked, Creation, OnMerge, Privacy],
 )
 def test_every_word_is_explained(words: type[StrEnum]) -> None:
     """No direction, policy, transform or assertion is a secret."""
@@ -56,5 +61,5 @@ def test_every_word_is_explained(words: type[StrEnum]) -> None:
 
 def test_every_setting_of_a_field_and_a_kind_is_shown() -> None:
     """The page names all there is."""
-    names = [*FieldMapping.model_fields, *KindMapping.model_fields]
+    names = [*FieldMapping.model_fields, *KindMapping.model_fields, *LeadMapping.model_fields]
     assert [name for name in names if not re.search(rf"\b{name}\b", PAGE)] == []

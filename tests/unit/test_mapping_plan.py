@@ -254,7 +254,7 @@ def test_the_plan_names_no_document_unless_asked() -> None:
 
 def test_the_plan_shown_in_the_documentation_is_how_it_looks() -> None:
     """The page's mapping, changed as the page says, in the page's words; and each line is explained there."""
-    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    example, *_parts = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     after = load_mapping(example + "      - {platform: nickname, salesforce: Nickname__c}\n")
     before = load_mapping(example.replace("policy: latest_wins, first", "policy: review, first"))
     plan = Plan(["customer"])

@@ -82,6 +82,14 @@ def test_a_person_reads_what_changes() -> None:
         "customer: Title is no longer mapped to title",
         "customer: MailingCity is mapped to city",
     ]
+    asked = edited(
+        ("transform: [trim]", "transform: [trim], consent: {none: [{path: title, one_of: [Mr, Dr]}]}"),
+        ("    events:", "    filters: {push: {path: title, present: false}}\n    events:"),
+    )
+    assert differences(edited(), asked) == [
+        "customer: filters {} → {push: {path: title, present: False}}",
+        "customer: Phone: consent none → {none: [{path: title, one_of: [Mr, Dr]}]}",
+    ]
     assert differences(edited(), edited()) == []
     other = edited(("  customer:", "  company:"))
     assert differences(edited(), other) == [

@@ -25,7 +25,7 @@ def test_an_example_shows_its_own_rule(rule: str) -> None:
 
 def notices(example: Callable[[], Story], mutation: Mutation) -> bool:
     """Whether the example ends otherwise under the mutation."""
-    with bent(f"consumers.rules.{mutation.module}", mutation.old, mutation.new):
+    with bent(f"consumers.rules.{mutation.module}", (mutation.old, mutation.new)):
         try:
             story = example()
         except AssertionError:

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from support.merge_world import RECORD, TIMING, World
 
-from consumers.rules.existence import MERGED_INTO_ANOTHERS, counts_as_deleted, stays_gone
+from consumers.rules.existence import MERGED_INTO_ANOTHERS, counts_as_deleted, moved, stays_gone
 from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.rows import Row, apply_row
-from consumers.rules.state import DocumentState, Link, Refusal
-from consumers.rules.writes import Delete, Find, Follow, Nothing, answered, next_step
+from consumers.rules.state import DocumentState, Link, Refusal, SalesforceRegister
+from consumers.rules.writes import Delete, Find, Follow, Nothing, answered, next_step, take
 from schemas.change import Change, ChangeType
 from schemas.outcome import Outcome
 from schemas.position import CommitPosition
-from schemas.records import RowResult
+from schemas.records import Converted, RowResult
 
 
 def linked(**on_delete: str) -> World:
@@ -301,6 +301,122 @@ def test_rule_23_what_was_due_is_still_due_under_the_new_id() -> None:
     assert not world.audit
 
 
+def test_rule_22_what_landed_in_the_record_that_is_gone_is_over() -> None:
+    """Once a new one is made nobody waits for its event, and nothing of it is expected there."""
+    world = linked(salesforce="recreate")
+    post(world, "p1")
+    assert world.write() == "ok"
+    state = world.load()
+    assert [write.number for write in state.acknowledged()] == [state.last_number]
+    assert state.link is not None
+    state.link.gone = state.link.searched = True
+    take(state, {"Phone": "p1"}, now=world.now)
+    assert not list(state.acknowledged())
+
+
+@pytest.mark.parametrize("moved_on", [False, True])
+def test_rule_23_what_was_set_in_a_record_that_is_gone_unread_still_counts(moved_on: bool) -> None:
+    """No whole read will show it. It wins outright over what we made the record with, and is a conflict with what the
+    platform has said since."""
+    world = World(random.Random(1), on_delete={"salesforce": "recreate"})
+    post(world, "p1")
+    assert world.write() == "ok"
+    world.deliver_change()
+    world.now += 100
+    world.salesforce_edits("Phone", "s1")
+    world.deliver_change()
+    assert not link(world).read
+    if moved_on:
+        world.now += 100
+        post(world, "p2")
+    world.delete()
+    world.settle()
+    assert world.record is not None
+    assert world.record["Phone"] == world.load().fields["Phone"].value == "s1"
+    assert [row["lost"]["value"] for row in world.audit.values()] == (["p2"] if moved_on else [])
+    assert link(world).edits == {}
+
+
+def test_rule_23_what_a_lead_has_still_to_tell_counts_where_its_contact_did_not_show_it() -> None:
+    """The contact was read since, so that it would be covered by the row; a conversion need not carry a field along."""
+    world = linked()
+    world.salesforce_edits("Phone", "s1")
+    world.now += 1_000
+    world.merge({})
+    state = world.load()
+    moved(state, world.record_id, now=world.now, claimed=False, conversion=Converted(world.record_id))
+    assert state.link is not None
+    state.link.read, state.link.left = True, frozenset({"Phone"})
+    state.row_mark = world.now + 999
+    state.field("Phone").salesforce = SalesforceRegister(None, CommitPosition(state.row_mark, 1, 1))
+    world.save(state)
+    assert link(world).left == {"Phone"}
+    world.deliver_change()
+    state = world.load()
+    assert state.fields["Phone"].value == "s1"
+    assert state.fields["Phone"].salesforce is not None
+    assert state.fields["Phone"].salesforce.value is None, "the contact does not hold it"
+    assert [row["lost"]["value"] for row in world.audit.values()] == ["v1"]
+
+
+def went_on_unheard(path: str, name: str, left: Any, policy: str = "salesforce_wins") -> World:
+    """A write landed in a record that was merged before its event came; the new one, which holds `left`, is read."""
+    world = World(random.Random(1), policy=policy)
+    world.platform_edits("phone", named=False)
+    world.deliver_post()
+    world.settle()
+    world.now += 60_000
+    said(world, Assertion("event-p1", world.now, {path: "p1"}, frozenset({path})))
+    assert world.write() == "ok"
+    world.merge({name: left})
+    state = world.load()
+    assert [write.number for write in state.acknowledged()] == [state.last_number]
+    moved(state, world.record_id, now=world.now, claimed=False)
+    world.save(state)
+    world.now += 5_000
+    assert world.write() == "read"
+    assert not list(world.load().acknowledged())
+    return world
+
+
+@pytest.mark.parametrize("policy", ["salesforce_wins", "platform_wins", "latest_wins", "review"])
+def test_rule_23_who_replaces_a_write_to_the_former_id_had_it_in_view(policy: str) -> None:
+    """Its event has not come yet: which is heard first must not decide who wins. A row names what is lost."""
+    world = went_on_unheard("phone", "Phone", "m1", policy)
+    assert world.load().field("Phone").value == "m1"
+    (row,) = world.audit.values()
+    assert (row["rule"], row["winner"], row["lost"]["value"]) == ("26", "salesforce", "p1")
+    world.settle()
+    assert world.record is not None
+    assert world.record["Phone"] == "m1"
+
+
+def test_rule_23_a_pushed_write_to_the_former_id_tells_nothing_of_the_new_one() -> None:
+    """What the new record holds instead is no trigger's doing: it is written again, where it would be held back."""
+    world = went_on_unheard("total", "Total__c", None)
+    assert not world.load().field("Total__c").overruled
+    world.settle()
+    assert world.record is not None
+    assert world.record["Total__c"] == "p1"
+
+
+def test_rule_23_what_the_new_record_has_of_our_write_is_no_edit() -> None:
+    """It was carried over: the platform's next word, heard before the new record was read, stands over it."""
+    world = linked()
+    post(world, "p1")
+    assert world.write() == "ok"
+    world.merge({"Phone": "p1"})
+    state = world.load()
+    moved(state, world.record_id, now=world.now, claimed=False)
+    world.save(state)
+    world.now += 5_000
+    post(world, "p2")
+    world.now += 5_000
+    assert world.write() == "read"
+    assert world.load().field("Phone").value == "p2"
+    assert not world.audit
+
+
 def test_rule_23_changes_of_the_former_id_still_count_by_their_commit() -> None:
     """One committed later than what was heard is taken in; one committed before is not; its deletion says nothing."""
     world = linked()
@@ -308,7 +424,8 @@ def test_rule_23_changes_of_the_former_id_still_count_by_their_commit() -> None:
     world.settle()
     position = world.load().position
     later = former(ChangeType.UPDATE, position._replace(timestamp=position.timestamp + 100_000), {"Phone": "s2"})
-    before = former(ChangeType.UPDATE, position._replace(timestamp=position.timestamp - 1), {"Phone": "s3"})
+    last = link(world).positions[RECORD]
+    before = former(ChangeType.UPDATE, last._replace(timestamp=last.timestamp - 1), {"Phone": "s3"})
     gone = former(ChangeType.DELETE, position._replace(timestamp=position.timestamp + 200_000), {})
     assert [taken(world, change) for change in (before, later, gone)] == [
         Outcome.DUPLICATE,

@@ -1,16 +1,25 @@
-"""A new version of the mapping: documents are decided again from their registers."""
+"""What the mapping decides: a new version of it, derived fields, what whole records are copies of."""
 
+import copy
 import random
+from functools import partial
 from typing import Any
 
 import pytest
 from support.merge_world import RECORD, TIMING, World, changed, mapping
+from support.orders import MAPPING as ORDERS
 
+from consumers.rules.audit import Occasion
+from consumers.rules.derived import derive, is_underived, owners
+from consumers.rules.kinds import compile_kind
 from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.state import DocumentState, Side
+from consumers.rules.stored import value_at
 from consumers.rules.versions import DecidedByNewerMapping, bring_up
-from consumers.rules.writes import Read, next_step
+from consumers.rules.writes import Read, due_values, next_step
+from schemas.derivation import Total
 from schemas.mapping import Mapping
+from schemas.outcome import Outcome
 
 
 def linked(policy: str = "salesforce_wins") -> World:
@@ -180,3 +189,71 @@ def test_rule_18_a_field_of_which_nothing_is_known_is_read_before_it_is_written(
     assert isinstance(step(world), Read)
     assert state.link is not None
     assert state.link.record_id == RECORD
+
+
+def test_rule_28_a_derived_field_shows_its_totals_and_what_follows_from_them() -> None:
+    """Set when it moved or was never set, by nobody's register; and what events say of it does not count."""
+    kind = compile_kind("customer", Mapping.model_validate(ORDERS))
+    state = DocumentState("customer", "cust-1")
+    totals = {rule.name: 3 for rule in kind.derived if isinstance(rule.derive, Total)} | {"Total_Spent__c": 1_000}
+    assert is_underived(state, kind)
+    assert derive(state, kind, totals, now=5)
+    assert not is_underived(state, kind)
+    shown = {rule.dotted: state.field(rule.name).value for rule in kind.derived}
+    assert (shown["total_spent"], shown["vip"], shown["stage"]) == (1_000, True, "advocate")
+    assert not derive(state, kind, totals, now=6), "nothing moved"
+    assert derive(state, kind, totals | {"Total_Spent__c": 999.99}, now=7)
+    assert state.field("VIP__c").value is False
+    assert_platform(
+        state, Assertion("e-1", 9, {"total_spent": 5}, frozenset({"total_spent"})), kind, Occasion("e", 9, 9)
+    )
+    assert state.field("Total_Spent__c").value == 999.99
+    assert state.field("Total_Spent__c").platform is None
+    assert due_values(state, kind)["Total_Spent__c"] == 999.99
+
+
+def test_rule_28_a_document_counts_for_those_before_too() -> None:
+    """A crash may have come between its own update and that of the customer whom it no longer names."""
+    kind = compile_kind("order", Mapping.model_validate(ORDERS))
+    state = DocumentState("order", "o-1")
+    for at, owner in enumerate(("cust-1", "cust-2", None), start=1):
+        state.field("Contact__c").show(owner, Side.PLATFORM, made_at=at, at=at, revision=at)
+    assert owners(state, kind.by_name["Contact__c"]) == {"cust-1", "cust-2"}
+
+
+def test_rule_4_of_a_snapshot_the_latest_counts_in_fields_that_are_only_pushed() -> None:
+    """An order that is refunded and paid again is paid, and a late snapshot is stale; a two-way field has pages."""
+    raw = copy.deepcopy(ORDERS)
+    raw["kinds"]["order"]["fields"][4]["direction"] = "both"
+    kind = compile_kind("order", Mapping.model_validate(raw))
+    state = DocumentState("order", "o-1")
+
+    def posts(at: int, **fields: str) -> Outcome:
+        return assert_platform(state, Assertion(f"e-{at}", at, fields), kind, Occasion(f"e-{at}", at, at)).outcome
+
+    for at, status in ((10, "paid"), (20, "refunded"), (30, "paid")):
+        assert posts(at, status=status, event=status) is Outcome.APPLIED
+    assert (state.field("Status__c").value, state.field("Event__c").value) == ("paid", "refunded")
+    assert posts(25, status="pending") is Outcome.STALE
+    assert state.field("Status__c").value == "paid"
+    assert not state.audit
+
+
+def test_rule_18_what_was_there_before_us_is_the_platforms_own() -> None:
+    """A document that no event has spoken of, met by whoever comes first: its values are known, and due."""
+    world = World(random.Random(1))
+    world.stored = {"_id": "c-1", "phone": "p-own", "tier": "t-own", "unmapped": 1}
+    world.record = {"Phone": "s-own", "Title": "s-title"}
+    state = world.load()
+    shown = partial(value_at, world.stored)
+    assert bring_up(state, world.kind, world.occasion("mapping:0"), shown)
+    assert (state.field("Phone").value, state.field("Phone").source) == ("p-own", Side.PLATFORM)
+    assert state.field("Tier__c").source is Side.SALESFORCE  # only pulled: never the platform's to say
+    assert state.field("Title").source is None
+    world.save(state)
+    world.settle()
+    conflicts = [row for row in world.audit.values() if row["path"] == "phone"]
+    assert [(row["platform"]["value"], row["salesforce"]["value"]) for row in conflicts] == [("p-own", "s-own")]
+    assert world.load().field("Title").value == "s-title"
+    assert world.stored is not None
+    assert world.stored["unmapped"] == 1

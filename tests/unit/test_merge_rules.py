@@ -1,5 +1,6 @@
 """The merge, rule by rule: each test is named after its rule in the design and shows it by one small example."""
 
+import copy
 import random
 from typing import Any
 
@@ -8,13 +9,30 @@ from support.merge_world import RECORD, TIMING, World
 from support.oracle_schedule import run
 from support.oracle_world import Setting
 
+from consumers.rules.jobs import FIRST_ASKED, LONGEST_UNASKED, ask_again, lost_with_job
 from consumers.rules.kinds import number_of, token_of
 from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.retry import GiveUp, RetryPolicy, Wait
 from consumers.rules.rows import Row, apply_row
-from consumers.rules.state import DocumentState, Side, WriteState
-from consumers.rules.writes import Nothing, Read, Send, Until, answered, due_values, forget_old_writes, next_step, take
+from consumers.rules.state import LARGEST_NUMBER, DocumentState, Side, WriteState
+from consumers.rules.writes import (
+    Answer,
+    Ask,
+    Nothing,
+    Read,
+    Send,
+    Until,
+    answered,
+    due_at,
+    due_values,
+    existing_found,
+    forget_old_writes,
+    give_up_unanswered,
+    next_step,
+    take,
+)
 from schemas.change import Change, ChangeType
+from schemas.event_reading import modelled
 from schemas.outcome import Outcome, Result
 from schemas.platform_event import PlatformEvent
 from schemas.position import CommitPosition
@@ -90,13 +108,12 @@ def test_rule_2_only_the_same_event_id_is_a_duplicate(world: World) -> None:
 
 def test_rule_2_occurred_at_is_never_later_than_received_at() -> None:
     """A clock that runs ahead cannot make an event from the future; one that lags is corrected by its offset."""
-    event = PlatformEvent.model_validate(
-        {"type": "customer.updated", "timestamp": "2026-11-22T10:00:00Z", "data": {"id": "c"}}
-    )
+    posted = {"type": "customer.updated", "timestamp": "2026-11-22T10:00:00Z", "data": {"id": "c"}}
+    event = modelled(PlatformEvent.model_validate(posted))
     ten = 1_795_341_600_000
     assert event.occurred_at(received_at=ten - 5_000) == ten - 5_000
     assert event.occurred_at(received_at=ten + 9_000, clock_offset=4_000) == ten + 4_000
-    missing = PlatformEvent.model_validate({"type": "customer.updated", "data": {"id": "c"}})
+    missing = modelled(PlatformEvent.model_validate({"type": "customer.updated", "data": {"id": "c"}}))
     assert missing.occurred_at(received_at=7) == 7
 
 
@@ -367,6 +384,32 @@ def test_rule_15_one_open_request_and_a_number_of_its_own_after_an_unknown_answe
     assert world.load().writes[-2].state is WriteState.UNKNOWN
 
 
+def test_rule_15_a_bulk_job_keeps_its_answer_however_late(world: World) -> None:
+    """It is asked after, ever more seldom, and not given up by the clock; only one that is gone leaves it unknown."""
+    post(world, "v2", at=world.now)
+    state = world.load()
+    begun = world.now
+    write = take(state, {"Phone": "v2"}, now=begun, job="750000000000001AAA")
+    assert next_step(state, world.kind, TIMING, now=begun) == Until(begun + FIRST_ASKED)
+    asked = []
+    now = begun + FIRST_ASKED
+    for _ in range(20):
+        assert next_step(state, world.kind, TIMING, now=now) == Ask("750000000000001AAA", first=False)
+        give_up_unanswered(state, world.kind, TIMING, now=now)
+        ask_again(state, write.job, now=now)
+        asked.append(write.ask_at - now)
+        now = write.ask_at
+    assert write.state is WriteState.OPEN
+    assert asked == sorted(asked)
+    assert (asked[0], asked[-1]) == (FIRST_ASKED, LONGEST_UNASKED)
+    assert due_at(state, world.kind, TIMING, now=now) == now
+    lost_with_job(state, world.kind, "another")
+    assert write.state is WriteState.OPEN
+    lost_with_job(state, world.kind, write.job)
+    assert write.state is WriteState.UNKNOWN
+    assert isinstance(next_step(state, world.kind, TIMING, now=now), Send)
+
+
 def test_rule_15_an_unknown_write_that_lands_late_is_known_by_its_token(world: World) -> None:
     """It puts an old value back; that is ours, no conflict, and the current one is written again."""
     post(world, "p1", at=world.now)
@@ -385,6 +428,51 @@ def test_rule_15_an_unknown_write_that_lands_late_is_known_by_its_token(world: W
     assert world.record["Phone"] == "p2"
 
 
+def restored_after_another_write(world: World) -> str:
+    """A write lands and is heard; then the document is as in a backup from before. The token that Salesforce holds."""
+    backup = copy.deepcopy(world.stored)
+    post(world, "p1", at=world.now)
+    world.write()
+    world.stored = backup
+    assert world.record is not None
+    return str(world.record["Token__c"])
+
+
+def test_rule_15_a_number_that_an_event_has_told_of_is_not_taken_again_after_a_restore(world: World) -> None:
+    """Else the event of the older write would be taken for that of the next, and its value for a trigger's."""
+    token = restored_after_another_write(world)
+    assert token == token_of("c-1", world.load().last_number + 1)
+    world.deliver_change()
+    assert world.load().last_number == number_of(token, "c-1")
+    assert field(world).value == "p1"
+    world.now += 1_000
+    post(world, "p2", at=world.now)
+    world.settle()
+    assert world.record is not None
+    assert (world.record["Phone"], field(world).value) == ("p2", "p2")
+    assert number_of(world.record["Token__c"], "c-1") == world.load().last_number == 3
+    assert not world.audit
+
+
+def test_rule_15_nor_is_one_that_a_row_shows(world: World) -> None:
+    """Where events are no more kept, the record is read whole."""
+    token = restored_after_another_write(world)
+    assert world.record is not None
+    state, later = world.load(), world.now + 10_000
+    row = Row(began_at=later, server_time=later, values=world.record, modified=world.now)
+    assert apply_row(state, row, world.kind, world.occasion("row")).outcome is Outcome.APPLIED
+    assert token == token_of("c-1", state.last_number)
+    assert take(state, {"Phone": "p2"}, now=later).number == state.last_number == 3
+
+
+@pytest.mark.parametrize("number", ["9" * 200, str(LARGEST_NUMBER + 1)])
+def test_rule_15_a_number_that_could_not_be_stored_is_not_counted_on(world: World, number: str) -> None:
+    """Somebody has put it into the token field."""
+    state = world.load()
+    assert state.named(number_of(f"c-1:{number}", "c-1")) is None
+    assert state.last_number == 1
+
+
 def test_rule_16_writes_are_kept_until_none_can_land_any_more() -> None:
     """Never fewer than eight, and none that is younger than the longest call by our clock and by the position."""
     state = DocumentState("customer", "c-1", position=CommitPosition(2_000_000, 1, 1))
@@ -394,6 +482,25 @@ def test_rule_16_writes_are_kept_until_none_can_land_any_more() -> None:
     forget_old_writes(state, now=599_999)
     assert len(state.writes) == 12
     forget_old_writes(state, now=2_000_000)
+    assert [write.number for write in state.writes] == [5, 6, 7, 8, 9, 10, 11, 12]
+
+
+def test_rule_16_without_events_the_rows_and_a_month_say_that_none_can_land_any_more() -> None:
+    """An object that is polled has no event position: its documents must not grow with every write for ever."""
+    month = 30 * 24 * 60 * 60 * 1000
+    state = DocumentState("customer", "c-1")
+    for number in range(12):
+        take(state, {"Phone": str(number)}, now=number)
+        state.writes[-1].state = WriteState.LANDED
+    forget_old_writes(state, now=2 * month)
+    assert len(state.writes) == 12
+    state.row_mark = 600_001
+    forget_old_writes(state, now=month)
+    assert len(state.writes) == 12
+    forget_old_writes(state, now=month + 1)
+    assert [write.number for write in state.writes] == list(range(2, 13))
+    state.row_mark = month
+    forget_old_writes(state, now=2 * month)
     assert [write.number for write in state.writes] == [5, 6, 7, 8, 9, 10, 11, 12]
 
 
@@ -460,6 +567,23 @@ def test_rule_20_a_first_write_without_an_answer_is_looked_up_for_ten_minutes() 
         world.now += 10_000
     assert world.now >= sent_at + 600_000
     assert world.record is not None
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+def test_rule_20_a_first_write_refused_for_a_record_that_is_there_links_it(claimed: bool) -> None:
+    """It is read whole before anything is written to it; an answer that comes too late links nothing."""
+    world = World(random.Random(1))
+    world.platform_edits("phone", named=False)
+    world.deliver_post()
+    state = world.load()
+    refused, late = [take(state, {"Phone": "p"}, now=world.now) for _each in range(2)]
+    late.state = WriteState.UNKNOWN
+    assert existing_found(state, late.number, RECORD, claimed=claimed, now=world.now) is Answer.LATE
+    assert (state.link, late.state) == (None, WriteState.UNKNOWN)
+    assert existing_found(state, refused.number, RECORD, claimed=claimed, now=world.now) is Answer.LINKED
+    assert state.link is not None
+    assert (state.link.record_id, state.link.claimed, refused.state) == (RECORD, claimed, WriteState.REJECTED)
+    assert isinstance(next_step(state, world.kind, TIMING, now=world.now + 600_000), Read)
 
 
 def test_rule_21_nothing_is_written_through_a_gone_link(world: World) -> None:
@@ -598,6 +722,19 @@ def test_rule_25_a_write_that_was_heard_of_buries_nothing_after_it(world: World)
     assert len(world.audit) == rows
 
 
+def test_rule_27_a_long_text_that_comes_as_a_difference_is_read_from_the_record(world: World) -> None:
+    """The event says that it changed and not to what; the document shows the old text until the row has come."""
+    before = field(world).value
+    world.salesforce_edits("Phone", "a long text")
+    told = world.stream[-1]
+    fields = {name: value for name, value in told.fields.items() if name != "Phone"}
+    world.stream[-1] = told.model_copy(update={"fields": fields, "differences": ("Phone",)})
+    world.deliver_change()
+    assert field(world).value == before
+    world.settle()
+    assert field(world).value == "a long text"
+
+
 def test_rule_26_a_row_that_differs_from_a_newly_landed_write() -> None:
     """Current value as when taken: Salesforce's. Moved on since: a conflict."""
     for moved_on, rule in ((False, "26"), (True, "13.salesforce_wins")):
@@ -614,6 +751,31 @@ def test_rule_26_a_row_that_differs_from_a_newly_landed_write() -> None:
         assert world.write() == "read"
         assert last_audit(world)["rule"] == rule
         assert field(world).value == "reset"
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_rule_26_a_first_row_that_shows_our_write_again_may_be_somebodys_edit(touched: bool) -> None:
+    """Set to another value and back before the record was read: a conflict where the document has moved on meanwhile. A
+    row alone could not tell, but the events have told that somebody was there."""
+    world = World(random.Random(1))
+    post(world, "p1", at=world.now)
+    assert world.write() == "ok"
+    world.deliver_change()
+    if touched:
+        for value in ("s1", "p1"):
+            world.now += 100
+            world.salesforce_edits("Phone", value)
+            world.deliver_change()
+    post(world, "p2", at=world.now + 1)
+    world.now += 5_000
+    assert world.write() == "read"
+    assert field(world).value == ("p1" if touched else "p2")
+    if touched:
+        assert last_audit(world)["rule"] == "13.salesforce_wins"
+    world.settle()
+    assert world.record is not None
+    assert world.record["Phone"] == field(world).value
+    assert "touched" not in (world.stored or {})["_sync"]["link"]
 
 
 def test_rule_26_a_write_that_nobody_answered_is_known_by_its_value_under_anothers_token(world: World) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from support.scripted_bayeux import change_payload
 
-from listener.changes.normalise import client_of, commit_timestamp, normalise
-from schemas.change import OVERFLOW_RECORD_ID, ChangeType
+from listener.changes.normalise import client_of, commit_timestamp, normalise, schema_of
+from schemas.change import OVERFLOW_RECORD_ID, ChangeType, Told
 from schemas.codec import Undecodable
 from schemas.position import CommitPosition
 
@@ -38,6 +38,7 @@ def test_the_header() -> None:
         "client": "SfdcInternalAPI",
         "commit_user": "005000000000001AAA",
         "replay_id": 7,
+        "told": Told.EVENT,
     }
 
 
@@ -173,3 +174,18 @@ def test_the_commit_time_of_what_cannot_be_normalised() -> None:
     assert commit_timestamp(data({"commitTimestamp": None})) is None
     assert commit_timestamp("text") is None
     assert commit_timestamp({"payload": {"ChangeEventHeader": 7}}) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (data(), ("Contact", "s")),
+        (data() | {"schema": None}, None),
+        ({"schema": "s", "payload": {}}, None),
+        (data({"entityName": 7}), None),
+        ([], None),
+    ],
+)
+def test_the_schema_of_an_event(raw: object, told: tuple[str, str] | None) -> None:
+    """With the object; an event that does not tell both says nothing of it."""
+    assert schema_of(raw) == told

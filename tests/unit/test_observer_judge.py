@@ -121,6 +121,18 @@ def test_the_audit_accounts_for_the_loser_it_names() -> None:
     assert verdict.conflicts == 1
 
 
+def test_a_value_that_is_said_again_in_view_of_itself_is_one_edit() -> None:
+    """Named as changed, while the document shows it already: the row dates it by the first time."""
+    witnesses = synced()
+    witnesses.sent(290, {"title": "Guest"}, changed=["title"])
+    witnesses.user(300, Title="Chair")
+    witnesses.looked(310, 4, {"title": "Guest"})
+    witnesses.sent(320, {"title": "Guest"}, changed=["title"])
+    witnesses.settled("title", "Title", ("Guest", 290), ("Chair", 300), winner="salesforce")
+    witnesses.shows(5, last_name="Ionescu", title="Chair")
+    assert faults(witnesses) == []
+
+
 def test_an_audit_row_of_another_edit_with_the_same_value_does_not_account_for_it() -> None:
     """The same value lost twice needs two rows."""
     witnesses = synced()

@@ -34,6 +34,7 @@ async def test_records_are_paged_by_id() -> None:
     [
         ("GET", "/records/Nothing", None, 404),
         ("GET", "/commits?after=x", None, 400),
+        ("GET", "/behind?after=x", None, 400),
         ("GET", "/nothing", None, 404),
         ("PUT", "/commits", None, 405),
         ("POST", "/edits", {"edits": []}, 400),
@@ -53,6 +54,17 @@ async def test_what_admin_cannot_do_it_says(verb: str, path: str, body: object, 
     ):
         assert reply.status == status
         assert (await reply.json())[0]["message"]
+
+
+async def test_how_far_behind_a_position_is() -> None:
+    """Events of the selected objects after it, and the last commit's number in the log."""
+    async with org_client() as client:
+        assert await client.admin("GET", "/behind") == {"waiting": 0, "last_commit": 0}
+        for number in range(3):
+            await client.create(FirstName=str(number))
+        second = client.org.org.bus.after(None, None, 3)[1]
+        assert await client.admin("GET", "/behind") == {"waiting": 3, "last_commit": 3}
+        assert await client.admin("GET", f"/behind?after={second.replay_id}") == {"waiting": 1, "last_commit": 3}
 
 
 async def test_tokens_and_replay_ids_can_be_ended() -> None:
@@ -93,7 +105,19 @@ async def test_objects_describe_themselves() -> None:
     """What a client needs before it maps: required, writable, unique, lengths, picklists, references."""
     async with org_client() as client:
         _, told = await client.call("GET", "/sobjects")
-        assert {one["name"] for one in told["sobjects"]} == {"Account", "Contact", "Lead", "User"}
+        assert {one["name"] for one in told["sobjects"]} == {
+            "Account",
+            "Campaign",
+            "CampaignMember",
+            "CampaignMemberStatus",
+            "Contact",
+            "Lead",
+            "Opportunity",
+            "Organization",
+            "RecordType",
+            "Task",
+            "User",
+        }
         assert told["maxBatchSize"] == 200
         _, told = await client.call("GET", "/sobjects/contact")
         assert told["objectDescribe"]["keyPrefix"] == "003"

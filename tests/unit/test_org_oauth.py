@@ -54,7 +54,7 @@ async def test_client_credentials_may_come_as_basic_authentication() -> None:
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"grant_type": "device"}, "unsupported_grant_type"),
         ({"client_id": "another"}, "invalid_client_id"),
         ({"client_secret": "another"}, "invalid_client"),
     ],

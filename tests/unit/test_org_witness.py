@@ -16,6 +16,8 @@ from simple_salesforce.exceptions import (
     SalesforceMoreThanOneRecord,
     SalesforceResourceNotFound,
 )
+from support.browser import PASSWORD, USERNAME
+from support.keys import certificate, new_key, pem
 from support.tls import server_context, session_for
 
 from simulator.org.app import RunningOrg, running_org
@@ -34,14 +36,22 @@ class Witness:
         assert port is not None
         self._session = session_for(authority, HOST, port, folder)
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._session.close()
+
     def log_in(self, secret: str | None = None) -> Salesforce:
         """By client credentials, on the org's own domain as Salesforce demands."""
+        return self.sign_in(consumer_secret=secret or self.org.client_secret)
+
+    def sign_in(self, **credentials: str) -> Salesforce:
+        """However these credentials make it."""
         return Salesforce(
             consumer_key=self.org.client_id,
-            consumer_secret=secret or self.org.client_secret,
             domain="tandem.my",
             session=self._session,
             version="60.0",
+            **credentials,
         )
 
 
@@ -50,7 +60,9 @@ async def witness(tmp_path: Path) -> AsyncIterator[Witness]:
     """An org behind a certificate for its own domain."""
     authority = trustme.CA()
     async with running_org(OrgSettings(), ssl=server_context(authority, HOST)) as org:
-        yield Witness(org, authority, tmp_path)
+        witness = Witness(org, authority, tmp_path)
+        yield witness
+        witness.close()
 
 
 def test_it_is_the_released_one() -> None:
@@ -79,6 +91,26 @@ async def test_it_is_refused_with_a_wrong_secret(witness: Witness) -> None:
     """As its own exception, with Salesforce's words."""
     with pytest.raises(SalesforceAuthenticationFailed, match="invalid client credentials"):
         await asyncio.to_thread(witness.log_in, "wrong")
+
+
+async def test_it_signs_in_by_jwt_and_by_password(witness: Witness, tmp_path: Path) -> None:
+    """The assertion and the form that it makes are what the org takes; a stranger's key is refused."""
+    app = witness.org.org.app
+    app.policy = app.policy.model_copy(update={"certificate": certificate(new_key())})
+
+    def act() -> None:
+        for name in ("ours", "theirs"):
+            (tmp_path / name).write_bytes(pem(new_key(name=name)))
+        assert witness.sign_in(username=USERNAME, privatekey_file=str(tmp_path / "ours")).limits()
+        with pytest.raises(SalesforceAuthenticationFailed, match="invalid assertion"):
+            witness.sign_in(username=USERNAME, privatekey_file=str(tmp_path / "theirs"))
+        secret = {"consumer_secret": witness.org.client_secret}
+        password = PASSWORD + witness.org.org.settings.security_token.get_secret_value()
+        assert witness.sign_in(username=USERNAME, password=password, **secret).limits()
+        with pytest.raises(SalesforceAuthenticationFailed, match="authentication failure"):
+            witness.sign_in(username=USERNAME, password=PASSWORD, **secret)
+
+    await asyncio.to_thread(act)
 
 
 async def test_it_creates_upserts_updates_and_deletes(witness: Witness) -> None:
@@ -135,6 +167,36 @@ async def test_it_queries_with_paging_and_uses_collections(witness: Witness) -> 
         assert len(list(salesforce.query_all_iter(soql, include_deleted=True))) == 401
         with pytest.raises(SalesforceMalformedRequest, match="MALFORMED_QUERY"):
             salesforce.query("SELECT")
+
+    await asyncio.to_thread(act)
+
+
+async def test_it_loads_and_extracts_in_bulk(witness: Witness) -> None:
+    """Its bulk2 calls: insert, upsert, update, delete and hard delete, results of each kind, queries page by page."""
+
+    def act() -> None:
+        salesforce = witness.log_in()
+        contacts = salesforce.bulk2.Contact
+        rows = [{"LastName": f"L{n}", KEY: f"c{n}"} for n in range(5)] + [{"LastName": "", KEY: "bad"}]
+        (made,) = contacts.insert(records=rows, wait=0)
+        assert (made["numberRecordsProcessed"], made["numberRecordsFailed"]) == (6, 1)
+        results = contacts.get_all_ingest_records(made["job_id"])
+        assert [one[KEY] for one in results["failedRecords"]] == ["bad"]
+        assert results["unprocessedRecords"] == []
+        ids = [one["sf__Id"] for one in results["successfulRecords"]]
+        contacts.upsert(records=[{KEY: "C0", "FirstName": "Ana"}], external_id_field=KEY, wait=0)
+        contacts.update(records=[{"Id": ids[1], "FirstName": "Bo"}], wait=0)
+        contacts.delete(records=[{"Id": ids[2]}], wait=0)
+        contacts.hard_delete(records=[{"Id": ids[3]}], wait=0)
+        soql = "SELECT FirstName, LastName FROM Contact ORDER BY LastName"
+        pages = list(contacts.query(soql, max_records=2, wait=0))
+        assert pages == [
+            '"FirstName","LastName"\n"Ana","L0"\n"Bo","L1"\n',
+            '"FirstName","LastName"\n"","L4"\n',
+        ]
+        assert sum(page.count("\n") - 1 for page in contacts.query_all(soql, wait=0)) == 4
+        with pytest.raises(SalesforceMalformedRequest, match="INVALID_FIELD"):
+            list(contacts.query("SELECT Nope FROM Contact", wait=0))
 
     await asyncio.to_thread(act)
 

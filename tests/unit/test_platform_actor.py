@@ -14,9 +14,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from schemas.event_reading import modelled
 from schemas.platform_event import PlatformEvent
-from simulator.platform.actor import PlatformActor
-from simulator.platform.author import Habits
+from simulator.platform.actor import CannotLook, PlatformActor
+from simulator.platform.author import Author, Habits
 from simulator.platform.journal import Journal, Posted, Seen, Sent, read_journal
 from simulator.platform.posting import Verdict, body_of, iso, judge, wait_before
 from simulator.platform.signing import signed_headers, signing_key
@@ -72,9 +73,14 @@ async def platform(receiver: Receiver, path: Path, **options: Any) -> AsyncItera
     app.router.add_post("/webhooks/platform", receiver.post)
     async with TestServer(app) as server:
         with Journal(path) as journal:
-            settings = {"read_documents": nothing, "seed": 1, "customers": 10, "events": 60, "habits": QUICK} | options
+            settings = {"read_documents": nothing, "seed": 1, "births": 10, "edits": 60} | options
+            script = Author(1, settings.pop("habits", QUICK))
             yield PlatformActor(
-                post_url=str(server.make_url("/webhooks/platform")), secret=SECRET, journal=journal, **settings
+                post_url=str(server.make_url("/webhooks/platform")),
+                secret=SECRET,
+                journal=journal,
+                script=script,
+                **settings,
             )
 
 
@@ -97,7 +103,7 @@ async def test_every_event_is_signed_taken_and_logged(tmp_path: Path) -> None:
         for event_id, taken in zip(receiver.ids, receiver.taken, strict=True):
             event = by_id[event_id]
             assert (taken.type, taken.data.id, taken.data.changed) == (event.type, event.document_id, event.changed)
-            assert taken.occurred_at(received_at=2**60) == event.occurred_at
+            assert modelled(taken).occurred_at(received_at=2**60) == event.occurred_at
         assert all(len(bodies) == 1 for bodies in receiver.bodies.values())
         assert {document_id for document_id, _ in actor.recent()} <= set(actor.document_ids())
 
@@ -106,7 +112,7 @@ async def test_posts_are_repeated_until_they_are_taken(tmp_path: Path) -> None:
     """Cut connections, 429 and 5xx are tried again with the same id and body; the log has each try."""
     failures = random.Random(4)
     receiver = Receiver(lambda _: failures.choice(["cut", 429, 500, 503, *[None] * 6]))
-    async with platform(receiver, tmp_path / "log", events=30) as actor:
+    async with platform(receiver, tmp_path / "log", edits=30) as actor:
         await actor.run()
     sent, _ = read_journal(tmp_path / "log")
     assert set(receiver.ids) == {event.event_id for event in sent}
@@ -120,7 +126,7 @@ async def test_posts_are_repeated_until_they_are_taken(tmp_path: Path) -> None:
 async def test_a_refused_event_is_not_repeated(tmp_path: Path) -> None:
     """400 ends it, and counts."""
     receiver = Receiver(lambda post: 400 if post == 3 else None)
-    async with platform(receiver, tmp_path / "log", events=0, habits=Habits(duplicate=0)) as actor:
+    async with platform(receiver, tmp_path / "log", edits=0, habits=Habits(duplicate=0)) as actor:
         await actor.run()
     assert (actor.counters.refused, actor.counters.accepted, receiver.posts) == (1, 9, 10)
 
@@ -133,10 +139,9 @@ async def test_the_deadline_ends_the_tries(tmp_path: Path) -> None:
             secret=SECRET,
             journal=journal,
             read_documents=nothing,
-            seed=1,
-            customers=3,
-            events=0,
-            habits=Habits(duplicate=0),
+            script=Author(1, Habits(duplicate=0)),
+            births=3,
+            edits=0,
             deadline_seconds=0.3,
         )
         await asyncio.wait_for(actor.run(), 10)
@@ -160,7 +165,7 @@ async def test_no_more_posts_at_once_than_allowed(tmp_path: Path) -> None:
 async def test_events_keep_to_their_rate(tmp_path: Path) -> None:
     """Sixty events at 200 a second take 0.3 seconds."""
     receiver = Receiver()
-    async with platform(receiver, tmp_path / "log", customers=1, rate=200.0) as actor:
+    async with platform(receiver, tmp_path / "log", births=1, rate=200.0) as actor:
         began = asyncio.get_running_loop().time()
         await actor.run()
         assert asyncio.get_running_loop().time() - began >= 0.29
@@ -180,7 +185,7 @@ async def test_what_the_reader_sees_is_logged_once_a_revision(tmp_path: Path) ->
     async with platform(
         receiver,
         tmp_path / "log",
-        customers=1,
+        births=1,
         rate=300.0,
         read_documents=documents,
         read_every_seconds=0.01,
@@ -196,6 +201,29 @@ async def test_what_the_reader_sees_is_logged_once_a_revision(tmp_path: Path) ->
     repeated = [each.data for each in receiver.taken if each.data.seen is not None]
     assert repeated
     assert all(each.fields["title"] == f"as read {each.seen}" for each in repeated)
+
+
+async def test_nobody_edits_what_could_not_be_looked_at(tmp_path: Path) -> None:
+    """While the documents cannot be read nothing is decided, and how far behind that is is told; then all goes on."""
+    away = True
+
+    async def reader() -> AsyncIterator[tuple[str, int, Mapping[str, Any], int]]:
+        if away:
+            raise CannotLook
+        for none in ():
+            yield none
+
+    receiver = Receiver()
+    options = {"read_documents": reader, "read_every_seconds": 0.01, "sight_seconds": 60.0, "births": 5, "edits": 0}
+    async with platform(receiver, tmp_path / "log", rate=1000.0, **options) as actor:
+        running = asyncio.create_task(actor.run())
+        while not (actor.counters.unread and actor.behind == 5):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        assert receiver.posts == actor.counters.created == 0
+        away = False
+        await running
+        assert actor.counters.created == 5
+        assert actor.behind == 0
 
 
 async def test_a_reader_that_fails_ends_the_run(tmp_path: Path) -> None:
@@ -264,7 +292,7 @@ def test_the_body_of_a_named_change() -> None:
     event = PlatformEvent.model_validate_json(body_of(named))
     assert event.data.fields == city
     assert (event.data.changed, event.data.seen) == (("address.city",), 4)
-    assert event.occurred_at(received_at=2**60) == 1_795_345_200_007
+    assert modelled(event).occurred_at(received_at=2**60) == 1_795_345_200_007
     whole = Sent("e", "customer.updated", "c-1", 0, {"address.city": "A", "address.country": "B", "title": "C"}, ())
     data = PlatformEvent.model_validate_json(body_of(whole)).data
     assert data.fields == {"address": {"city": "A", "country": "B"}, "title": "C"}

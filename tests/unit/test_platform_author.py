@@ -24,7 +24,7 @@ from simulator.platform.people import (
     respell,
 )
 
-PRESET = Mapping.model_validate(yaml.safe_load(files("schemas").joinpath("presets/ticketing.yaml").read_text("utf-8")))
+PRESET = Mapping.model_validate(yaml.safe_load(files("schemas").joinpath("presets/customers.yaml").read_text("utf-8")))
 KEYS = {field.platform: compile_field(field).key for field in PRESET.kinds["customer"].fields}
 LENGTHS = {"phone": 40, "address.city": 40, "first_name": 40, "last_name": 80, "email": 80, "title": 128}
 

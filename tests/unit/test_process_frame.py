@@ -8,13 +8,19 @@ from typing import Any
 
 import aiohttp
 import pytest
+from support.running import until
 
+from adapters.mongo.retention import Retention
 from adapters.telemetry.metrics import Metrics
 from adapters.telemetry.settings import TelemetrySettings
+from listener.changes.health import Health, State
+from listener.changes.settings import ChangesSettings
+from ops.connection_notes import LastSync
 from ops.processes import frame as frames
+from ops.processes import subscribe
+from ops.processes.counted import CountedRecords
 from ops.processes.frame import Frame, Stage, stopped_in_time
 from ops.processes.parts import MappingInForce, Timed, beside, conflict_told
-from ops.processes.write import CountedRecords
 from schemas.mapping import Mapping
 from schemas.mapping_reading import InvalidMapping
 from schemas.outcome import Outcome, Result
@@ -67,6 +73,46 @@ async def test_a_process_is_not_ready_before_each_of_its_stages_works() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().remove_signal_handler(number)
     assert answers == [503, 200]
+
+
+async def shown(frame: Frame, line: str) -> None:
+    """Wait until the metrics have this line."""
+    await until(lambda: line in frame.metrics.render().decode().splitlines(), line, seconds=30)
+
+
+async def test_what_is_away_is_a_metric_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An alarm needs nobody who probes `/ready`."""
+    monkeypatch.setattr(frames, "AWAY_SECONDS", 0.01)
+    back = asyncio.Event()
+
+    async def ping() -> None:
+        if not back.is_set():
+            raise ConnectionError
+
+    async def stage(frame: Frame) -> None:
+        frame.pings["mongodb"] = ping
+        frame.up.add("test")
+        for away in ("1.0", "0.0"):
+            await shown(frame, f'tandem_part_away{{part="mongodb"}} {away}')
+            back.set()
+        frame.stop.set()
+
+    await process_of(stage)
+
+
+async def test_the_owner_of_the_stream_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standing by is not owning, and neither is starting; being sent away for a while is."""
+    monkeypatch.setattr(subscribe, "TELL_SECONDS", 0.01)
+    frame = new_frame()
+    health = Health()
+    telling = asyncio.create_task(subscribe._tell(health, ChangesSettings(), LastSync(), frame))
+    try:
+        for state, owns in ((State.STARTING, 0), (State.CONNECTED, 1), (State.STANDBY, 0), (State.BACKING_OFF, 1)):
+            health.state = state
+            await shown(frame, f"tandem_subscriber_owner {owns:.1f}")
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
 
 
 async def test_a_stage_that_fails_stops_the_others_in_order() -> None:
@@ -172,17 +218,18 @@ async def test_a_mapping_that_cannot_be_used_leaves_the_one_in_force(monkeypatch
             looks += 1
             if looks == 1:
                 raise InvalidMapping(["kinds: missing"])
-            yield preset("ticketing").model_copy(update={"version": after + 1})
+            yield preset("customers").model_copy(update={"version": after + 1})
             frame.stop.set()
             await asyncio.Event().wait()
 
-    async def prepared(*_: object) -> None:
+    async def prepared(*_: object, **__: object) -> None:
         """Indexes are another test's."""
 
     monkeypatch.setattr("ops.processes.parts.prepare", prepared)
     monkeypatch.setattr("ops.processes.parts.MAPPING_LOOK_SECONDS", 0.0)
-    in_force = MappingInForce(preset("ticketing").model_copy(update={"version": 1}))
-    async with asyncio.timeout(10), beside(in_force.follow(Mappings(), None, frame), frame):  # type: ignore[arg-type]
+    in_force = MappingInForce(preset("customers").model_copy(update={"version": 1}))
+    following = in_force.follow(Mappings(), None, frame, Retention())  # type: ignore[arg-type]
+    async with asyncio.timeout(10), beside(following, frame):
         await frame.stop.wait()
     assert in_force.current().version == 2
     assert [event for event, _ in frame.log.lines] == ["mapping_not_taken_up", "mapping_taken_up"]
@@ -208,7 +255,7 @@ async def test_rows_are_counted_by_their_own_outcome() -> None:
     class Records:
         """Writes the first row and refuses the second."""
 
-        read = find = None
+        read = find = match = conversions = converted = None
 
         async def update(self, *_: object) -> list[RowResult]:
             return [RowResult(record_id="003A"), RowResult(failure=Failure.REJECTED, code="STRING_TOO_LONG")]

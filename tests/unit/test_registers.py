@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.rules.registers import SET, dump_field, load_field, surely_agree
-from consumers.rules.state import FieldState, PlatformRegister, Review, SalesforceRegister, Side
+from consumers.rules.state import FieldState, PlatformRegister, Review, SalesforceRegister, Side, Theirs
 from schemas.position import CommitPosition
 
 MOMENTS = st.integers(0, 2**63 - 1)
@@ -38,6 +38,8 @@ def fields(draw: st.DrawFn) -> FieldState:
         field.made_at, field.shown_at, field.shown_revision = draw(MOMENTS), draw(MOMENTS), draw(MOMENTS)
         field.shown = tuple(draw(st.lists(VALUES, max_size=2)))
         field.agreed = draw(st.none() | POSITIONS)
+        field.merged = draw(st.booleans())
+        field.theirs = draw(st.none() | st.builds(Theirs, MOMENTS, MOMENTS, MOMENTS, VALUES))
         field.review = draw(st.none() | st.builds(Review, st.sampled_from(Side), VALUES, MOMENTS, MOMENTS))
     return field
 

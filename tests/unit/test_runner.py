@@ -61,6 +61,20 @@ async def test_a_batch_has_at_most_batch_size_records() -> None:
     assert handler.offsets_ended() == list(range(10))
 
 
+async def test_a_backlog_is_one_batch() -> None:
+    """Where so many wait, so many come at once; below that the batch size holds."""
+    stream, handler = FakeStream(), GatedHandler()
+    async with running(Runner(handler, settings(lanes=1, batch_size=4, max_in_flight=100), backlog=9), stream):
+        stream.feed(record(0))
+        await handler.until(lambda: len(handler.begun) == 1)
+        stream.feed(*(record(offset) for offset in range(1, 16)))
+        await stream.until(lambda: len(stream.asked) >= 3)
+        handler.open_gate = True
+        handler.let_go(0)
+        await handler.until(lambda: len(handler.ended) == 16)
+    assert [len(batch) for batch in handler.begun] == [1, 9, 4, 2]
+
+
 async def test_fetching_pauses_when_enough_is_in_flight() -> None:
     """No more is ever taken than allowed, whatever waits in the log; it goes on when there is room."""
     stream, handler = FakeStream(), GatedHandler()

@@ -65,6 +65,9 @@ class PeopleOfTheOrg:
         [result] = await self._org.admin("POST", "/edits", {"action": "undelete", "id": record_id})
         assert result["success"], result
 
+    async def convert(self, lead_id: str) -> str:
+        return await self._org.convert(lead_id)
+
 
 class TestSalesforceRecords(RecordsBehaviour):
     """The adapter does what the fake does."""
@@ -249,6 +252,11 @@ async def test_a_mapping_is_checked_against_the_orgs_describe(salesforce: Salesf
     wrong = kind.model_copy(update={"token": "Nothing__c"})
     assert [each.where for each in check_kind("customer", wrong, describe) if each.blocking] == ["customer.token"]
     assert await salesforce.rest.describe("Nothing__c") is None
+    first = await salesforce.rest.describe_since("Contact")
+    assert first.definition == describe
+    again = await salesforce.rest.describe_since("Contact", first.last_modified)
+    assert (again.definition, again.last_modified, again.unchanged) == (None, first.last_modified, True)
+    assert (await salesforce.rest.describe_since("Contact", "Thu, 01 Jan 2015 00:00:00 GMT")).definition == describe
     assert "62.0" in {version["version"] for version in await salesforce.rest.versions()}
     assert "Contact" in {each["name"] for each in await salesforce.rest.describe_global()}
     assert (await salesforce.rest.limits())["DailyApiRequests"]["Max"] > 0

@@ -21,6 +21,9 @@ class PeopleOfTheFake:
     async def undelete(self, record_id: str) -> None:
         self._fake.undelete("Contact", record_id)
 
+    async def convert(self, lead_id: str) -> str:
+        return self._fake.convert(lead_id)
+
 
 class TestFakeRecords(RecordsBehaviour):
     """The fake does what the adapter does."""

@@ -1,6 +1,7 @@
 """One call to Salesforce: headers, logins in the middle, lost and foreign replies, allocation, paging."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -17,9 +18,11 @@ from support.scripted_salesforce import (
 )
 
 from adapters.salesforce.errors import CallFailed
-from adapters.salesforce.limits import Allocation
-from adapters.salesforce.login import Login
+from adapters.salesforce.login import DirectLogins, Login
 from adapters.salesforce.opening import Salesforce, open_salesforce
+from adapters.salesforce.token_endpoint import TokenEndpoint
+from adapters.salesforce.token_forms import client_credentials_form
+from schemas.allocation import Allocation
 from schemas.records import Failure
 from schemas.session import LoginFailed
 
@@ -132,13 +135,28 @@ async def test_a_failed_login_is_shared_for_a_while(scripted: ScriptedSalesforce
     seconds = [0.0]
     scripted.login_answers.append(Answer(400, {"error": "invalid_grant", "error_description": "no user enabled"}))
     async with aiohttp.ClientSession() as http:
-        login = Login(http, scripted.settings(), clock=lambda: seconds[0])
+        settings = scripted.settings()
+        logins = DirectLogins(TokenEndpoint(http, settings), lambda: client_credentials_form(settings))
+        login = Login(logins, clock=lambda: seconds[0])
         results = await asyncio.gather(*(login.current() for _ in range(5)), return_exceptions=True)
         assert [type(result) for result in results] == [LoginFailed] * 5
         assert scripted.logins == 1
         seconds[0] = 30.0
         await login.current()
     assert scripted.logins == 2
+
+
+async def test_a_token_goes_to_no_instance_that_is_not_known(scripted: ScriptedSalesforce) -> None:
+    """Neither Salesforce's own, nor the login's, nor allowed by a setting: there is no session, nothing is sent."""
+    grant = {"access_token": "t", "instance_url": "https://partner.example"}
+    scripted.login_answers.extend([Answer(json=grant)] * 2)
+    async with open_salesforce(scripted.settings(), now=lambda: NOW) as org:
+        with pytest.raises(CallFailed) as failed:
+            await org.rest.call("GET", "limits")
+    assert failed.value.fault.code == "LOGIN:bad_answer"
+    async with open_salesforce(scripted.settings(allowed_hosts="Partner.example"), now=lambda: NOW) as org:
+        assert (await org.login.current()).instance_url == "https://partner.example"
+    assert scripted.seen == []
 
 
 async def test_a_login_that_does_not_answer_is_not_run(scripted: ScriptedSalesforce) -> None:
@@ -246,3 +264,43 @@ async def test_every_call_is_told_by_resource_status_and_time(scripted: Scripted
         await org.rest.call("GET", "/services/data/")
         await org.rest.call("GET", "/services/data/v62.0/ada@example.org")
     assert told == [("composite", "200"), ("query", "200"), ("versions", "200"), ("other", "200")]
+
+
+class Shut:
+    """A gate that lets nobody through once it has been told that the limit is exceeded."""
+
+    def __init__(self) -> None:
+        self.shut = False
+        self.under_way = 0
+
+    def refusal(self) -> str | None:
+        return "limit_exceeded" if self.shut else None
+
+    @contextlib.asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        self.under_way += 1
+        yield
+        self.under_way -= 1
+
+    def exceeded(self) -> None:
+        self.shut = True
+
+
+async def test_a_call_that_the_gate_refuses_is_not_made(scripted: ScriptedSalesforce) -> None:
+    """Salesforce's own refusal shuts it; the call after that certainly did not run, and no row is to blame."""
+    gate = Shut()
+    async with open_salesforce(scripted.settings(), now=lambda: NOW, gate=gate) as org:
+        scripted.answers += [
+            Answer(json={}),
+            errors(400, "MALFORMED_QUERY"),
+            errors(403, "REQUEST_LIMIT_EXCEEDED"),
+        ]
+        await org.rest.call("GET", "limits")
+        for code in ("MALFORMED_QUERY", "REQUEST_LIMIT_EXCEEDED", "BUDGET:limit_exceeded"):
+            with pytest.raises(CallFailed) as failed:
+                await org.rest.call("GET", "limits")
+            assert failed.value.fault.code == code
+        assert failed.value.fault.failure is Failure.NOT_RUN
+        assert failed.value.fault.org_wide
+    assert len(scripted.seen) == 3
+    assert gate.under_way == 0

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from adapters.salesforce.describe_check import check_kind
-from schemas.mapping import FieldMapping, KindMapping, Transform
+from adapters.salesforce.describe_check import check_kind, check_mapping
+from schemas.enrichment import EnrichedField, EnrichmentMapping
+from schemas.mapping import FieldMapping, KindMapping, Mapping, Matching, Preference, Transform
 
 KIND = KindMapping(
     collection="customers",
@@ -87,7 +88,10 @@ def test_an_object_the_org_does_not_have() -> None:
         ),
         (
             describe(changed={"name": "LastName", "updateable": False}),
-            "customer.fields.last_name: LastName is not updateable for this login",
+            (
+                "customer.fields.last_name: LastName is not updateable for this login; "
+                "if nobody may change it once the record is made, create_only: true"
+            ),
         ),
         (
             describe(changed={"name": "Spent__c", "createable": False}),
@@ -186,3 +190,130 @@ def test_a_form_that_may_not_fit_is_a_warning() -> None:
         "customer.fields.birthdate: Birthdate is of type date; without transform date other forms are refused"
     )
     assert not complaint.blocking
+
+
+def test_what_is_matched_by_must_be_searchable_and_preferences_must_be_there() -> None:
+    """Else each look-up before a first write would be refused."""
+    matching = Matching(by=("LastName",), prefer=(Preference(take="latest", field="LastActivityDat"),))
+    kind = KIND.model_copy(update={"match": matching})
+    named = field("LastActivityDate", "date")
+    assert complaints(describe(changed=named), kind) == [
+        "customer.match: LastName cannot be searched by in the org",
+        "customer.match: the object has no field LastActivityDat, or the login may not see it",
+    ]
+    good = KIND.model_copy(update={"match": Matching(by=("LastName",))})
+    assert complaints(describe(changed=field("LastName", nillable=False, filterable=True)), good) == []
+
+
+def test_what_a_record_is_made_with_must_be_there_and_fit() -> None:
+    """Else every first write would be refused for a value that no document says."""
+    defaults = {"LeadSourc": "Web", "Locked__c": "x", "Source__c": "Webb", "Code__c": "much too long"}
+    kind = KIND.model_copy(update={"defaults": defaults})
+    there = described_by(
+        field("Locked__c", createable=False),
+        field("Source__c", "picklist", restrictedPicklist=True, picklistValues=[{"value": "Web", "active": True}]),
+        field("Code__c", length=4),
+    )
+    assert complaints(there, kind) == [
+        "customer.defaults: the object has no field LeadSourc, or the login may not see it",
+        "customer.defaults: Locked__c is not createable for this login",
+        'customer.defaults: Source__c has no value "Webb"; it takes: Web',
+        "customer.defaults: Code__c takes 4 characters, and the default has 13",
+    ]
+    good = KIND.model_copy(update={"defaults": {"Source__c": "Web", "Code__c": "abcd"}})
+    assert complaints(there, good) == []
+
+
+def test_what_is_read_of_people_must_be_there() -> None:
+    """A field of the object, or of a parent that it names; whether the parent has it, only the parent's own says."""
+    asked = (
+        EnrichedField(name="title", contact="Title"),
+        EnrichedField(name="account", contact="Account.Name"),
+        EnrichedField(name="boss", contact="Boss.Name"),
+    )
+    kind = KIND.model_copy(update={"enrichment": EnrichmentMapping.model_construct(fields=asked)})
+    there = described_by(field("AccountId", "reference", relationshipName="Account"))
+    assert complaints(there, kind) == [
+        "customer.enrichment: the object has no field Title, or the login may not see it",
+        "customer.enrichment: Contact has no relationship Boss, which Boss.Name needs",
+    ]
+
+
+def described_by(*more: dict[str, Any]) -> dict[str, Any]:
+    """The object with these fields beside its own."""
+    found = describe()
+    return {**found, "fields": [*found["fields"], *more]}
+
+
+def mapped(**settings: Any) -> KindMapping:
+    """The kind with one field more."""
+    return KIND.model_copy(update={"fields": (*KIND.fields, FieldMapping(platform="x", salesforce="X__c", **settings))})
+
+
+def choices(*values: str, restricted: bool = True, **more: Any) -> dict[str, Any]:
+    """A picklist of these values, and one that is out of use."""
+    listed = [{"value": value, "active": True} for value in values]
+    gone = {"value": "Bygone", "active": False}
+    kind = more.pop("kind", "picklist")
+    return field("X__c", kind, length=255, restrictedPicklist=restricted, picklistValues=[*listed, gone], **more)
+
+
+@pytest.mark.parametrize(
+    ("kind", "there", "expected"),
+    [
+        (mapped(picklist={"gold": "Gold"}), choices("Gold"), []),
+        (
+            mapped(picklist={"gold": "Golden", "old": "Bygone", "silver": "Silver"}),
+            choices("Silver", "Gold"),
+            [
+                'customer.fields.x: picklist.gold: X__c has no value "Golden"; it takes: Gold, Silver',
+                'customer.fields.x: picklist.old: X__c has no value "Bygone"; it takes: Gold, Silver',
+            ],
+        ),
+        (mapped(picklist={"gold": "Golden"}), choices("Gold", restricted=False), []),
+        (mapped(transform=(Transform.MULTI_SELECT,)), choices("A", kind="multipicklist"), []),
+        (
+            mapped(transform=(Transform.DATETIME,)),
+            field("X__c", "date"),
+            ["customer.fields.x: datetime does not fit X__c, which is of type date"],
+        ),
+        (
+            mapped(),
+            field("X__c", "datetime"),
+            ["customer.fields.x: X__c is of type datetime; without transform datetime other forms are refused"],
+        ),
+        (mapped(lookup="company"), field("X__c", "reference", referenceTo=["Account"]), []),
+        (
+            mapped(lookup="company"),
+            field("X__c", "reference", referenceTo=["Campaign", "Lead"]),
+            ["customer.fields.x: X__c names records of Campaign, Lead, and company is kept in Account"],
+        ),
+        (mapped(lookup="company"), field("X__c"), ["customer.fields.x: X__c is of type string, and no lookup"]),
+        (
+            mapped(direction="both"),
+            field("X__c", "double", calculated=True, createable=False, updateable=False),
+            [
+                "customer.fields.x: X__c is a formula, so it can only be pulled",
+                "customer.fields.x: X__c is of type double; without transform number other forms are refused",
+            ],
+        ),
+        (mapped(direction="pull"), field("X__c", "double", calculated=True, createable=False, updateable=False), []),
+    ],
+)
+def test_a_field_fits_by_its_values_its_type_and_what_it_names(
+    kind: KindMapping, there: dict[str, Any], expected: list[str]
+) -> None:
+    """Each misfit names the place in the mapping and what the org takes there."""
+    objects = {"customer": "Contact", "company": "Account"}
+    assert [str(each) for each in check_kind("customer", kind, described_by(there), objects)] == expected
+
+
+def test_all_kinds_are_compared_in_one_answer() -> None:
+    """With an object that the org does not have, and a field that is hidden from the login."""
+    other = KIND.model_copy(update={"sobject": "Lead", "collection": "people"})
+    both = Mapping(kinds={"customer": KIND, "person": other})
+    found = [str(each) for each in check_mapping(both, {"Contact": describe(without="Birthdate"), "Lead": None})]
+    assert found == [
+        "customer.fields.birthdate: the object has no field Birthdate, or the login may not see it",
+        "person.sobject: the org has no object Lead, or the login may not see it",
+    ]

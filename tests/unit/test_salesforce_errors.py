@@ -7,6 +7,7 @@ from adapters.salesforce.errors import ApiError, CallFailed, Fault, call_fault, 
 from schemas.records import Failure
 
 NOT_RUN, UNKNOWN, REJECTED, GONE = Failure.NOT_RUN, Failure.UNKNOWN, Failure.REJECTED, Failure.GONE
+DUPLICATE, CONVERTED, LOCKED = Failure.DUPLICATE, Failure.CONVERTED, Failure.LOCKED
 
 
 def body(code: str) -> bytes:
@@ -71,13 +72,13 @@ def test_a_401_is_believed_whoever_says_it() -> None:
         ("ALL_OR_NONE_OPERATION_ROLLED_BACK", NOT_RUN, False),
         ("CANNOT_EXECUTE_FLOW_TRIGGER", REJECTED, False),
         ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", REJECTED, False),
-        ("CANNOT_UPDATE_CONVERTED_LEAD", REJECTED, False),
+        ("CANNOT_UPDATE_CONVERTED_LEAD", CONVERTED, False),
         ("DELETE_FAILED", REJECTED, False),
         ("DUPLICATES_DETECTED", REJECTED, False),
-        ("DUPLICATE_EXTERNAL_ID", REJECTED, False),
-        ("DUPLICATE_VALUE", REJECTED, False),
+        ("DUPLICATE_EXTERNAL_ID", DUPLICATE, False),
+        ("DUPLICATE_VALUE", DUPLICATE, False),
         ("ENTITY_IS_DELETED", GONE, False),
-        ("ENTITY_IS_LOCKED", REJECTED, False),
+        ("ENTITY_IS_LOCKED", LOCKED, False),
         ("FIELD_CUSTOM_VALIDATION_EXCEPTION", REJECTED, False),
         ("FIELD_FILTER_VALIDATION_EXCEPTION", REJECTED, False),
         ("FIELD_INTEGRITY_EXCEPTION", REJECTED, False),
@@ -155,3 +156,41 @@ def test_a_failed_calls_text_names_the_code_alone() -> None:
     assert str(CallFailed(Fault(REJECTED, "STRING_TOO_LONG", "Last Name: data value too large: Popescu"))) == (
         "Salesforce: STRING_TOO_LONG"
     )
+
+
+RECORD, OTHER = "0035g00000QrStUAAV", "0035g00000QrStVAAV"
+
+
+def test_a_duplicate_value_names_the_record_that_holds_it() -> None:
+    """In the text alone, by 15 characters, in any language; words and broken ids are none."""
+    texts = {
+        f"duplicate value found: Ext__c duplicates value on record with id: {RECORD[:15]}": (RECORD,),
+        f"doppelter Wert gefunden: administratives und {RECORD}, 0035g00000QrStUAAW": (RECORD,),
+        "duplicate value found: <unknown> duplicates value on record with id: <unknown>": (),
+    }
+    for text, existing in texts.items():
+        fault = row_fault([ApiError("DUPLICATE_VALUE", text, ("Ext__c",))], by_id=False)
+        assert (fault.existing, fault.fields) == (existing, ("Ext__c",))
+    assert row_fault([ApiError("STRING_TOO_LONG", f"Title: {RECORD}")], by_id=True).existing == ()
+
+
+@pytest.mark.parametrize("key", ["duplicateResut", "duplicateResult"])
+def test_a_duplicate_rule_names_what_it_has_found(key: str) -> None:
+    """The key is misspelt in the REST API's own documents; new orgs may have mended it."""
+    records = [{"matchConfidence": 100.0, "record": {"Id": each}} for each in (RECORD, OTHER[:15])]
+    error = {
+        "errorCode": "DUPLICATES_DETECTED",
+        "message": "Use one?",
+        key: {"matchResults": [{"matchRecords": records}]},
+    }
+    fault = call_fault(400, orjson.dumps([error]))
+    assert (fault.failure, fault.existing) == (REJECTED, (RECORD, OTHER))
+    assert errors_of(orjson.dumps([{**error, key: "in words"}]))[0].existing == ()
+
+
+def test_several_choices_are_a_refusal_that_names_them() -> None:
+    """300: an external id that matches several records. Nothing was written."""
+    addresses = [f"/services/data/v62.0/sobjects/Contact/{each}" for each in (RECORD, OTHER)]
+    expected = Fault(REJECTED, "DUPLICATE_EXTERNAL_ID", existing=(RECORD, OTHER))
+    assert call_fault(300, orjson.dumps(addresses)) == expected
+    assert call_fault(300, b"<html>") == Fault(REJECTED, "DUPLICATE_EXTERNAL_ID")

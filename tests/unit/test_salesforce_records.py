@@ -18,7 +18,7 @@ from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.records import MERGES_IN_A_ROW, SPLIT_LATER, SalesforceRecords
 from adapters.salesforce.rest import Rest
 from schemas.record_id import to_18
-from schemas.records import Failure, RecordUpdate, RowResult
+from schemas.records import Converted, Failure, RecordUpdate, RowResult
 from schemas.unavailable import Unavailable
 
 NOW = 1_700_000_000_000
@@ -99,15 +99,24 @@ async def test_only_locked_rows_are_tried_again_and_only_three_times(
     """A lock is over in a moment: the locked rows alone go again, with the echo mark, and then it is told (case 20)."""
     lock = row_error("UNABLE_TO_LOCK_ROW")
     scripted.answers.append(Answer(json=[done(IDS[0]), lock, row_error("DUPLICATE_VALUE"), lock]))
-    scripted.answers.append(Answer(json=[lock, done(IDS[3])]))
+    scripted.answers.append(Answer(json=[lock]))
+    scripted.answers.append(Answer(json=[done(IDS[3])]))
     scripted.answers.append(Answer(json=[lock]))
     results = await records.update("Contact", updates(4))
-    assert [result.failure for result in results] == [None, Failure.NOT_RUN, Failure.REJECTED, None]
+    assert [result.failure for result in results] == [None, Failure.NOT_RUN, Failure.DUPLICATE, None]
     assert (results[1].code, results[1].org_wide) == ("UNABLE_TO_LOCK_ROW", False)
     sent = [[row["id"] for row in seen.body["records"]] for seen in scripted.seen]
-    assert sent == [IDS[:4], [IDS[1], IDS[3]], [IDS[1]]]
+    assert sent == [IDS[:4], [IDS[1]], [IDS[3]], [IDS[1]]]
     assert waits == [0.25, 0.5]
     assert {seen.headers["Sforce-Call-Options"] for seen in scripted.seen} == {"client=Tandem"}
+
+
+async def test_locked_rows_go_again_in_smaller_calls(scripted: ScriptedSalesforce, records: SalesforceRecords) -> None:
+    """A smaller call holds its locks for a shorter time: two calls at the second try, four at the third."""
+    scripted.otherwise = lambda seen: Answer(json=[row_error("UNABLE_TO_LOCK_ROW") for _each in seen.body["records"]])
+    results = await records.update("Contact", updates(10))
+    assert {result.code for result in results} == {"UNABLE_TO_LOCK_ROW"}
+    assert [len(seen.body["records"]) for seen in scripted.seen] == [10, 5, 5, 3, 3, 3, 1]
 
 
 async def test_a_repeat_without_an_answer_leaves_the_row_unknown(
@@ -388,11 +397,11 @@ async def test_a_chain_of_merges_is_followed_to_its_end(
     wanted = [IDS[0][:15], IDS[4], IDS[6], "nonsense"]
     assert await records.successors("Contact", wanted) == {IDS[0]: IDS[2], IDS[4]: IDS[5]}
     assert {seen.path for seen in scripted.seen} == {"/services/data/v62.0/queryAll"}
-    head = "SELECT Id, MasterRecordId FROM Contact WHERE Id IN ("
+    head = "SELECT Id, MasterRecordId FROM Contact WHERE (Id IN ("
     assert [seen.query["q"] for seen in scripted.seen] == [
-        f"{head}'{IDS[0]}','{IDS[4]}','{IDS[6]}') AND IsDeleted = true",
-        f"{head}'{IDS[1]}','{IDS[5]}') AND IsDeleted = true",
-        f"{head}'{IDS[2]}') AND IsDeleted = true",
+        f"{head}'{IDS[0]}','{IDS[4]}','{IDS[6]}') AND IsDeleted = true)",
+        f"{head}'{IDS[1]}','{IDS[5]}') AND IsDeleted = true)",
+        f"{head}'{IDS[2]}') AND IsDeleted = true)",
     ]
 
 
@@ -435,3 +444,34 @@ async def test_successors_that_cannot_be_had_are_never_none(
     scripted.answers.append(answer)
     with pytest.raises(Unavailable):
         await records.successors("Contact", [IDS[0]])
+
+
+async def test_converted_leads_tell_what_they_became(scripted: ScriptedSalesforce, records: SalesforceRecords) -> None:
+    """One query; a lead without a contact has nothing, and no other object is asked."""
+    became = {"ConvertedContactId": IDS[1][:15], "ConvertedAccountId": IDS[2], "ConvertedOpportunityId": None}
+    rows = [{"Id": IDS[0], **became}, {"Id": IDS[2], **dict.fromkeys(became)}]
+    scripted.answers.append(Answer(json={"done": True, "records": rows}))
+    found = await records.conversions("Lead", [IDS[0][:15], IDS[2], "nonsense"])
+    assert found == {IDS[0]: Converted(IDS[1], IDS[2], "")}
+    assert await records.conversions("Contact", IDS[:1]) == {}
+    where = f"(Id IN ('{IDS[0]}','{IDS[2]}') AND IsConverted = true)"
+    asked = f"SELECT Id, ConvertedContactId, ConvertedAccountId, ConvertedOpportunityId FROM Lead WHERE {where}"
+    assert [seen.query["q"] for seen in scripted.seen] == [asked]
+    scripted.answers.append(errors(403, "REQUEST_LIMIT_EXCEEDED"))
+    with pytest.raises(Unavailable, match="REQUEST_LIMIT_EXCEEDED"):
+        await records.conversions("Lead", IDS[:1])
+
+
+async def test_contacts_tell_the_leads_that_became_them(
+    scripted: ScriptedSalesforce, records: SalesforceRecords
+) -> None:
+    """One query; several leads may have become one contact, and no other object is asked."""
+    rows = [{"Id": each[:15], "ConvertedContactId": IDS[1][:15]} for each in (IDS[0], IDS[2])]
+    scripted.answers.append(Answer(json={"done": True, "records": rows}))
+    assert await records.converted("Lead", [IDS[1][:15], "nonsense"]) == {IDS[1]: [IDS[0], IDS[2]]}
+    assert await records.converted("Contact", IDS[:1]) == {}
+    where = f"(ConvertedContactId IN ('{IDS[1]}') AND IsConverted = true)"
+    assert [seen.query["q"] for seen in scripted.seen] == [f"SELECT Id, ConvertedContactId FROM Lead WHERE {where}"]
+    scripted.answers.append(errors(403, "REQUEST_LIMIT_EXCEEDED"))
+    with pytest.raises(Unavailable, match="REQUEST_LIMIT_EXCEEDED"):
+        await records.converted("Lead", IDS[:1])

@@ -9,10 +9,11 @@ import orjson
 import pytest
 
 from adapters.salesforce import limits
-from adapters.salesforce.limits import Allocation
-from adapters.salesforce.login import is_terminal, read_grant
+from adapters.salesforce.grants import is_terminal, read_grant
+from adapters.salesforce.hosts import jwt_audience
 from adapters.salesforce.retry import QuickRetries
 from adapters.salesforce.values import Unrenderable, render, render_all
+from schemas.allocation import Allocation
 from schemas.record_id import is_id, to_18
 from schemas.session import LoginFailed
 
@@ -145,6 +146,9 @@ def test_some_refused_logins_need_a_person(status: int, code: str, terminal: boo
     assert is_terminal(status, code) is terminal
 
 
+MY_DOMAIN = "https://acme.my.salesforce.com"
+
+
 def granted(**changes: Any) -> bytes:
     grant = {"access_token": "t", "instance_url": "https://acme.my.salesforce.com/", "issued_at": "17"}
     return orjson.dumps({**grant, **changes})
@@ -167,11 +171,65 @@ def granted(**changes: Any) -> bytes:
 def test_a_login_reply_that_is_no_grant(status: int, body: bytes, code: str, terminal: bool) -> None:
     """A token is never sent to an address that is not https, nor taken from a page of something else."""
     with pytest.raises(LoginFailed) as failed:
-        read_grant(status, body)
+        read_grant(status, body, login_url=MY_DOMAIN)
     assert (failed.value.code, failed.value.terminal) == (code, terminal)
 
 
 def test_a_grant_may_leave_out_what_is_not_needed() -> None:
     """Time and org are told where they are there."""
-    grant = read_grant(200, granted(issued_at=None))
+    grant = read_grant(200, granted(issued_at=None), login_url=MY_DOMAIN)
     assert (grant.session.instance_url, grant.issued_at, grant.org_id) == ("https://acme.my.salesforce.com", 0, "")
+
+
+@pytest.mark.parametrize(
+    ("address", "followed"),
+    [
+        ("https://acme.my.salesforce.com", True),
+        ("https://acme--uat.sandbox.my.salesforce.com", True),
+        ("https://na139.salesforce.com", True),
+        ("https://acme.my.salesforce.mil", True),
+        ("https://login.acme.example", True),
+        ("https://partner.example:8443", True),
+        ("https://acme.my.salesforce.com.evil.example", False),
+        ("https://evilsalesforce.com", False),
+        ("https://salesforce.com@evil.example", False),
+        ("https://acme.my.salesforce.com/elsewhere", False),
+        ("https://acme.my.salesforce-sites.com", False),
+        ("https://acme.force.com", False),
+        ("http://acme.my.salesforce.com", False),
+        ("http://127.0.0.1:8090", False),
+        ("https://[::1", False),
+    ],
+)
+def test_an_instance_is_followed_to_known_hosts_only(address: str, followed: bool) -> None:
+    """Salesforce's own, the login's own, and those that a setting allows: the token goes nowhere else."""
+    body, options = (
+        granted(instance_url=address),
+        {"login_url": "https://login.acme.example", "allowed": ("partner.example",)},
+    )
+    if followed:
+        assert read_grant(200, body, **options).session.instance_url == address
+        return
+    with pytest.raises(LoginFailed) as failed:
+        read_grant(200, body, **options)
+    assert (failed.value.code, failed.value.terminal) == ("bad_answer", False)
+    assert "SALESFORCE_ALLOWED_HOSTS" in str(failed.value)
+    assert "evil" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("login_url", "audience"),
+    [
+        ("https://login.salesforce.com", "https://login.salesforce.com"),
+        ("https://test.salesforce.com", "https://test.salesforce.com"),
+        ("https://acme.my.salesforce.com", "https://login.salesforce.com"),
+        ("https://acme-dev-ed.develop.my.salesforce.com", "https://login.salesforce.com"),
+        ("https://acme--uat.sandbox.my.salesforce.com", "https://test.salesforce.com"),
+        ("https://acme--uat.my.salesforce.com", "https://test.salesforce.com"),
+        ("https://acme-1.scratch.my.salesforce.com", "https://test.salesforce.com"),
+        ("https://login.acme.example", "https://login.acme.example"),
+    ],
+)
+def test_the_audience_of_a_jwt_follows_from_the_login_address(login_url: str, audience: str) -> None:
+    """Salesforce takes its two login hosts, whatever My Domain is called, and the address of a site of its own."""
+    assert jwt_audience(login_url) == audience

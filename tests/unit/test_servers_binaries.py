@@ -13,8 +13,9 @@ import pytest
 
 from ops.demo import command as demo
 from simulator.servers.errors import NoBinaries, ServerError, WrongPlatform
+from simulator.servers.formatting import copied, keep, new_id
 from simulator.servers.jars import cache_folder, digest, fetch
-from simulator.servers.kafka import find_java, new_cluster_id, server_properties
+from simulator.servers.kafka import find_java, server_properties
 from simulator.servers.local import servers_or_start
 from simulator.servers.mongod import find_mongod
 
@@ -189,8 +190,60 @@ def test_the_broker_keeps_what_the_promises_need() -> None:
     assert properties["listeners"] == "PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2"
 
 
+def test_a_broker_behind_a_proxy_sends_its_clients_back_to_the_proxy() -> None:
+    """Who comes by the third port is told the proxy's; who comes by the first is told the first."""
+    properties = dict(line.split("=", 1) for line in server_properties(Path("/d"), 1, 2, (3, 4)).splitlines())
+    assert properties["listeners"].endswith("PROXIED://127.0.0.1:3")
+    assert properties["advertised.listeners"] == "PLAINTEXT://127.0.0.1:1,PROXIED://127.0.0.1:4"
+    assert "PROXIED:PLAINTEXT" in properties["listener.security.protocol.map"]
+
+
 def test_a_cluster_id_is_never_taken_for_an_option() -> None:
     """One in 64 began with a dash, and Kafka's tool refused it."""
-    ids = [new_cluster_id(bytes([first]) + b"\xff" * 15) for first in range(256)]
+    ids = [new_id(bytes([first]) + b"\xff" * 15) for first in range(256)]
     assert {len(one) for one in ids} == {22}
     assert not [one for one in ids if one.startswith("-")]
+
+
+def _formatted_by_the_tool(data: Path) -> Path:
+    data.mkdir()
+    (data / "meta.properties").write_text("#\n#Mon Nov 30\ncluster.id=a\ndirectory.id=b\nnode.id=1\nversion=1\n")
+    (data / "bootstrap.checkpoint").write_bytes(b"\x00levels")
+    return data
+
+
+def _meta(data: Path) -> dict[str, str]:
+    lines = (data / "meta.properties").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+
+def test_a_formatted_folder_is_copied_with_ids_of_its_own(tmp_path: Path) -> None:
+    """Two brokers of one id would take each other's data for their own."""
+    kept = tmp_path / "cache" / "formatted"
+    keep(_formatted_by_the_tool(tmp_path / "first"), kept)
+    assert copied(kept, tmp_path / "second" / "data")
+    assert copied(kept, tmp_path / "third" / "data")
+    metas = [_meta(tmp_path / "first"), *(_meta(tmp_path / name / "data") for name in ("second", "third"))]
+    for name in ("cluster.id", "directory.id"):
+        assert len({meta[name] for meta in metas}) == 3
+    assert [(meta["node.id"], meta["version"]) for meta in metas] == [("1", "1")] * 3
+    assert (tmp_path / "third" / "data" / "bootstrap.checkpoint").read_bytes() == b"\x00levels"
+    assert [each.name for each in (tmp_path / "cache").iterdir()] == ["formatted"]
+
+
+def test_what_the_tool_writes_beside_what_is_known_is_not_copied(tmp_path: Path) -> None:
+    """Another release of it may write more, and a copy without that would be half a folder."""
+    data, kept = _formatted_by_the_tool(tmp_path / "data"), tmp_path / "formatted"
+    (data / "more").touch()
+    keep(data, kept)
+    assert not kept.exists()
+    assert not copied(kept, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_kept_folder_without_an_id_is_not_copied(tmp_path: Path) -> None:
+    """It would have no id of its own."""
+    kept = _formatted_by_the_tool(tmp_path / "formatted")
+    (kept / "meta.properties").write_text("cluster.id=a\nnode.id=1\n")
+    assert not copied(kept, tmp_path / "data")
+    assert not (tmp_path / "data").exists()

@@ -7,6 +7,7 @@ import pytest
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.mongo.settings import MongoSettings
 from ops.settings import WrongSettings, read_each, read_settings, unknown_variables, variables
 from ops.settings_groups import ALL, OF_PROCESS, of_process, read_by
 
@@ -78,7 +79,7 @@ def test_nothing_set_names_every_variable_that_is_needed() -> None:
         ("SALESFORCE_LOGIN_URL", "http://acme.example", "SALESFORCE_LOGIN_URL: must begin with https://"),
         ("KAFKA_SASL_PASSWORD", "hunter2", "KAFKA_SASL_PASSWORD needs KAFKA_SECURITY_PROTOCOL"),
         ("CHANGES_LOW_MARK", "999999", "CHANGES_LOW_MARK must be below CHANGES_HIGH_MARK"),
-        ("MAPPING_PRESET", "opera", "MAPPING_PRESET: must be one of ticketing"),
+        ("MAPPING_PRESET", "opera", "MAPPING_PRESET: must be one of customers, hackathon, ticketing"),
         ("MAPPING_FILE", "missing.yaml", "MAPPING_FILE: names no file"),
         ("MAPPING_FILE", ".", "MAPPING_FILE: names no file"),
     ],
@@ -122,7 +123,9 @@ def test_the_environment_goes_before_the_file(good: pytest.MonkeyPatch, tmp_path
     read, wrong = read_each(*ALL)
     assert wrong == []
     values = {name: value for group in read.values() for name, value in group}
-    assert values["database"] == "from_environment"
+    database = read[MongoSettings]
+    assert isinstance(database, MongoSettings)
+    assert database.database == "from_environment"
     assert values["log_level"] == "debug"
 
 

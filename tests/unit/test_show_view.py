@@ -103,6 +103,15 @@ def test_what_is_not_there_is_said() -> None:
     assert field_rows(found(record=None))[0][2:4] == ("", "-")
 
 
+def test_a_value_made_of_both_sides_is_told_as_nobodys_loss() -> None:
+    """With what was made of them."""
+    both = {"winner": "both", "loser": "nobody", "rule": "13.union", "result": ["a", "b"]}
+    row = {**DOCUMENT["_sync"]["audit"][0], **both}
+    city = f'{{"now":["platform",1,{NOON},3]}}'
+    document = {**DOCUMENT, "_sync": {"fields": {"MailingCity": city}, "audit": [row]}}
+    assert field_rows(found(document=document))[1][4].endswith('both won by 13.union; made of both: ["a","b"]')
+
+
 def test_a_conflict_that_waits_shows_both_values_and_the_command() -> None:
     """Ready to be copied; the last conflict is told as a question, not as somebody's loss."""
     city = f'{{"now":["salesforce",1,2,3],"review":["platform","Arad",{NOON},{NOON}]}}'

@@ -9,9 +9,10 @@ from support.sync_stage import Stage
 
 from consumers.reconciler.batch import document_write
 from consumers.rules.state import DocumentState, Retry, Side
-from consumers.rules.stored import dump, load, narrow
+from consumers.rules.stored import dump, load, narrow, updated
 from consumers.rules.timing import Timing
 from consumers.rules.writes import due_at, due_values
+from schemas.storage import DocumentWrite
 
 FIELDS = {"email": "ada@example.org", "last_name": "Lovelace", "title": "Countess", "address": {"city": "Iasi"}}
 
@@ -26,8 +27,8 @@ async def synced() -> tuple[Stage, dict[str, Any]]:
 async def applied(document: dict[str, Any], changes: dict[str, Any], gone: list[str]) -> dict[str, Any]:
     documents = FakeDocuments({"customers": {"cust-1": copy.deepcopy(document)}})
     stage = Stage(documents)
-    write = type("Write", (), {"id": "cust-1", "revision": document["revision"], "set": changes, "unset": gone})
-    assert await documents.write("customers", [write]) == set()  # type: ignore[list-item]
+    write = DocumentWrite(id="cust-1", revision=document["revision"], decision="d", set=changes, unset=gone)
+    assert await documents.write("customers", [write]) == set()
     return await stage.document()
 
 
@@ -36,7 +37,10 @@ async def both_ways(document: dict[str, Any], state: DocumentState, stage: Stage
     kind = stage.catalog.kinds["customer"]
     changes, gone = narrow(copy.deepcopy(state), kind, now=stage.now, due_at=due, decision="d")
     whole = dump(state, kind, now=stage.now, due_at=due, decision="d")
-    assert await applied(document, changes, gone) == await applied(document, whole, [])
+    before, stored = copy.deepcopy(document), await applied(document, changes, gone)
+    assert stored == await applied(document, whole, [])
+    assert updated(document, changes, gone) == stored, "what the writer goes on from without reading it again"
+    assert document == before
 
 
 async def test_an_edit_of_one_field_writes_one_field() -> None:

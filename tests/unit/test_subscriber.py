@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,9 +18,10 @@ from support.fakes_changes import (
 )
 from support.scripted_bayeux import change_payload
 
+from listener.changes.aging import Age, age_at_start, age_at_work
 from listener.changes.buffer import Event, PositionRefused
 from listener.changes.health import Health, State
-from listener.changes.ports import Gap, Lease, Position
+from listener.changes.ports import ChangeRecord, Gap, Lease, Position, Unavailable
 from listener.changes.records import UNDECODABLE_KEY
 from listener.changes.settings import ChangesSettings
 from listener.changes.subscriber import Subscriber
@@ -32,7 +33,8 @@ CHANNEL = "/data/ChangeEvents"
 
 def event(number: int, channel: str = CHANNEL) -> Event:
     """A change of one contact, committed at a time that its number tells."""
-    return Event(channel, number, {"payload": change_payload(number), "event": {"replayId": number}}, 1)
+    data = {"schema": "s", "payload": change_payload(number), "event": {"replayId": number}}
+    return Event(channel, number, data, 1)
 
 
 def committed(number: int) -> Position:
@@ -57,14 +59,32 @@ class World:
         return [record.key.decode() for record in self.log.records]
 
 
+class Closely:
+    """Looks at everything closely; `outage` is true while it cannot keep what it is to keep."""
+
+    def __init__(self) -> None:
+        self.received_keys: list[str] = []
+        self.outage = False
+
+    async def received(self, records: Sequence[ChangeRecord]) -> None:
+        if self.outage:
+            raise Unavailable("the log of decisions is away")
+        self.received_keys += [record.key.decode() for record in records]
+
+
 class Process:
     """One subscriber at work."""
 
-    def __init__(self, world: World, owner: str, **settings: Any) -> None:
+    def __init__(self, world: World, owner: str, *, closely: Closely | None = None, **settings: Any) -> None:
         self.source = FakeSource()
         self.health = Health()
         self.stop = asyncio.Event()
-        options: dict[str, Any] = {"lease_seconds": 30, "backoff_seconds": 1, "backoff_cap_seconds": 8} | settings
+        options: dict[str, Any] = {
+            "lease_seconds": 30,
+            "backoff_seconds": 1,
+            "backoff_cap_seconds": 8,
+            "retention_hours": 1e6,
+        } | settings
         self.subscriber = Subscriber(
             source=self.source,
             log=world.log,
@@ -76,6 +96,7 @@ class Process:
             org_id=ORG,
             owner=owner,
             alarm=world.alarms.append,
+            closely=closely,
             clock=world.time.clock,
             wall=world.time.wall,
             pause=world.time.sleep,
@@ -96,9 +117,11 @@ class Process:
 
 
 @asynccontextmanager
-async def working(world: World, owner: str = "a", **settings: Any) -> AsyncIterator[Process]:
+async def working(
+    world: World, owner: str = "a", *, closely: Closely | None = None, **settings: Any
+) -> AsyncIterator[Process]:
     """A subscriber that has the lease, if it is to be had; killed at the end if it still runs."""
-    process = Process(world, owner, **settings)
+    process = Process(world, owner, closely=closely, **settings)
     await settle()
     try:
         yield process
@@ -119,6 +142,7 @@ async def test_from_the_stream_into_the_log_then_the_position() -> None:
         assert process.source.started == [{}]
         await process.put(event(1), event(2))
         assert world.appended == keys(1, 2)
+        assert process.health.schemas == {"Contact": "s"}
         assert world.positions.stored == {CHANNEL: committed(2)}
         assert len(process.source.buffer or ()) == 0
         assert process.health.counts["records"] == 2
@@ -391,3 +415,125 @@ async def test_no_value_of_a_record_is_in_a_log_line(caplog: pytest.LogCaptureFi
             await world.time.advance(5)
     assert len(world.log.records) == 2
     assert "someone" not in caplog.text
+
+
+HOUR = 3_600_000
+
+
+def frame_comes(process: Process, world: World, *, session: int = 1) -> None:
+    """A heartbeat of the live subscription."""
+    process.health.counts["sessions"] = session
+    process.health.state = State.CONNECTED
+    process.health.last_frame = world.time.now
+
+
+async def test_a_quiet_position_is_renewed_while_the_subscription_lives() -> None:
+    """Two thirds of the way to being forgotten it becomes -2, which is never refused; until then it stays."""
+    world = World()
+    began = world.time.wall()
+    quiet = Position(41, began - 47 * HOUR)
+    world.positions.stored = {CHANNEL: quiet}
+    async with working(world, retention_hours=72, lease_seconds=600) as process:
+        for _minute in range(59):
+            await world.time.advance(60)
+            frame_comes(process, world)
+        assert world.positions.stored == {CHANNEL: quiet}
+        for _minute in range(3):
+            await world.time.advance(60)
+            frame_comes(process, world)
+        renewed = world.positions.stored[CHANNEL]
+        assert renewed.replay_id == EARLIEST
+        assert world.time.wall() - 3 * 60_000 <= renewed.commit_timestamp <= world.time.wall()
+        assert process.health.counts["renewals"] == 1
+        assert process.health.commit_timestamps[CHANNEL] == renewed.commit_timestamp
+        assert not world.gaps.rows
+        await process.put(event(7))
+        assert world.positions.stored == {CHANNEL: committed(7)}
+
+
+@pytest.mark.parametrize("hours", [0, 48, 49, 60, 61, 72, 73, 1_000])
+def test_the_age_of_a_position_decides_alone(hours: int) -> None:
+    """By the retention; one that tells no time has no age."""
+    position, now, keeps = Position(1, 10**12), 10**12 + hours * HOUR, 72 * HOUR
+    assert age_at_start(position, now=now, retention=keeps) is (Age.EXPIRED if hours > 72 else Age.YOUNG)
+    heard = age_at_work(position, now=now, retention=keeps, all_heard=True)
+    unheard = age_at_work(position, now=now, retention=keeps, all_heard=False)
+    assert heard is (Age.RENEW if hours > 48 else Age.YOUNG)
+    assert unheard is (Age.COMPARE if hours > 60 else Age.YOUNG)
+    assert age_at_start(Position(1, 0), now=now, retention=keeps) is Age.YOUNG
+
+
+async def test_a_session_that_has_only_begun_renews_nothing() -> None:
+    """What it has to replay may be on its way: a frame must have come since a look that saw it."""
+    world = World()
+    world.positions.stored = {CHANNEL: Position(41, world.time.wall() - 50 * HOUR)}
+    async with working(world, retention_hours=72, lease_seconds=600) as process:
+        for session in range(1, 6):
+            frame_comes(process, world, session=session)
+            await world.time.advance(61)
+        assert world.positions.stored[CHANNEL].replay_id == 41
+
+
+async def test_an_event_that_waits_is_in_the_way_of_a_renewal() -> None:
+    """Of its own channel; the position moves with it when it is safe."""
+    world = World()
+    world.positions.stored = {CHANNEL: Position(41, world.time.wall() - 50 * HOUR)}
+    async with working(world, retention_hours=72, lease_seconds=600) as process:
+        frame_comes(process, world)
+        await world.time.advance(61)
+        world.log.gate.clear()
+        await process.put(event(7), event(8))
+        frame_comes(process, world)
+        await world.time.advance(61)
+        assert world.positions.stored[CHANNEL].replay_id == 41
+        world.log.gate.set()
+        await settle()
+        assert world.positions.stored[CHANNEL] == committed(8)
+
+
+async def test_an_old_position_without_a_subscription_is_a_gap_once() -> None:
+    """Five sixths of the way nobody waits any more: the window is compared, and the position stays to be tried."""
+    world = World()
+    old = Position(41, world.time.wall() - 61 * HOUR)
+    world.positions.stored = {CHANNEL: old}
+    async with working(world, retention_hours=72, lease_seconds=600) as process:
+        process.health.state = State.BACKING_OFF
+        for _minute in range(5):
+            await world.time.advance(61)
+        (gap,) = world.alarms
+        assert (gap.channel, gap.reason, gap.since) == (CHANNEL, "position_aging", old.commit_timestamp)
+        assert world.positions.stored == {CHANNEL: old}
+
+
+async def test_a_position_beyond_the_retention_at_the_start_is_a_gap_and_begins_at_the_oldest() -> None:
+    """A subscriber that was down too long: the server might not even refuse it, and what it forgot it does not tell."""
+    world = World()
+    old = Position(41, world.time.wall() - 73 * HOUR)
+    world.positions.stored = {CHANNEL: old}
+    world.positions.outage.left = 2
+    async with working(world, retention_hours=72) as process:
+        await world.time.advance(10)
+        assert process.source.started == [{CHANNEL: EARLIEST}]
+        (gap,) = world.alarms
+        expected = ("position_expired", old.commit_timestamp, 41)
+        assert (gap.reason, gap.since, gap.refused_replay_id) == expected
+        assert world.positions.stored == {CHANNEL: Position(EARLIEST, gap.until)}
+        assert len(world.gaps.rows) == 1
+    async with working(world, owner="b", retention_hours=72) as process:
+        await world.time.advance(31)
+        assert process.source.started == [{CHANNEL: EARLIEST}]
+        assert len(world.alarms) == 1
+
+
+async def test_whoever_looks_closely_is_told_behind_the_log_and_before_the_position() -> None:
+    """What cannot be told is tried again, and is not published again: the position waits for it."""
+    world = World()
+    closely = Closely()
+    closely.outage = True
+    async with working(world, closely=closely) as process:
+        await process.put(event(1))
+        assert (world.appended, world.positions.stored) == (keys(1), {})
+        closely.outage = False
+        await world.time.advance(10)
+        assert (world.appended, closely.received_keys) == (keys(1), keys(1))
+        assert world.positions.stored == {CHANNEL: committed(1)}

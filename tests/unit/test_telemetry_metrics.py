@@ -91,6 +91,57 @@ def test_ages_grow_while_nothing_moves_them() -> None:
     assert samples(metrics)["tandem_subscriber_last_frame_age_seconds", (("channel", "c"),)] == 0
 
 
+def test_a_credential_ages_from_when_it_came_into_use() -> None:
+    """Unknown is not young: nothing is told then."""
+    now = 1_000.0
+    metrics = Metrics(clock=lambda: now)
+    metrics.credential_seen(400.0)
+    now = 2_000.0
+    assert samples(metrics)["tandem_salesforce_credential_age_seconds", ()] == 1_600
+
+
+def test_failures_in_a_row_end_with_any_answer() -> None:
+    """No answer, a gateway's 5xx and a login that was not granted count; a refusal of a row is an answer."""
+    metrics = Metrics()
+
+    def told() -> float:
+        return samples(metrics)["tandem_salesforce_failures_in_a_row", ()]
+
+    metrics.salesforce_called("collections", "no_answer", 120)
+    metrics.salesforce_called("collections", "503", 1)
+    metrics.logged_in("failed", refused=False)
+    assert told() == 3
+    metrics.salesforce_called("collections", "400", 0.1)
+    assert told() == 0
+    metrics.logged_in("refused", refused=True)
+    assert told() == 1
+    metrics.logged_in("granted", refused=False)
+    assert told() == 0
+
+
+def test_what_may_come_counts_from_zero() -> None:
+    """Prometheus sees no increase in a series that begins at its first event."""
+    metrics = Metrics()
+    metrics.records_foreseen("platform.events")
+    metrics.rows_foreseen("Contact")
+    metrics.rows_written("Contact", "rejected")
+    metrics.rows_foreseen("Contact")
+    seen = samples(metrics)
+    assert seen["tandem_records_total", (("outcome", "parked"), ("topic", "platform.events"))] == 0
+    assert seen["tandem_salesforce_rows_total", (("outcome", "deleted"), ("sobject", "Contact"))] == 0
+    assert seen["tandem_salesforce_rows_total", (("outcome", "rejected"), ("sobject", "Contact"))] == 1
+
+
+def test_what_is_away_is_told_by_part() -> None:
+    """And a part that is asked no more is away no more."""
+    metrics = Metrics()
+    metrics.away_seen(["mongodb", "start"], ["start"])
+    seen = samples(metrics)
+    assert (seen["tandem_part_away", (("part", "mongodb"),)], seen["tandem_part_away", (("part", "start"),)]) == (0, 1)
+    metrics.away_seen(["mongodb"], [])
+    assert [labels for name, labels in samples(metrics) if name == "tandem_part_away"] == [(("part", "mongodb"),)]
+
+
 def test_a_partition_that_left_has_no_lag() -> None:
     """After a rebalance the other process tells it; a lag nobody updates would be a false alarm."""
     metrics = Metrics()
@@ -98,6 +149,22 @@ def test_a_partition_that_left_has_no_lag() -> None:
     metrics.partition_lost("t", 1)
     metrics.partition_lost("t", 2)
     assert not [name for name, _ in samples(metrics) if name == "tandem_lag_records"]
+
+
+def test_a_channel_that_is_left_is_no_longer_told() -> None:
+    """Polls in the place of events have ended: an age that grows for ever would be a false alarm."""
+    metrics = Metrics()
+    for channel in ("/poll/Contact", "/data/ChangeEvents"):
+        metrics.connected(channel, up=True)
+        metrics.frame_received(channel)
+        metrics.position_moved(channel, 1)
+    metrics.channel_left("/poll/Contact")
+    metrics.channel_left("/poll/Account")
+    assert {labels for name, labels in samples(metrics) if name.startswith("tandem_subscriber_") and labels} == {
+        (("channel", "/data/ChangeEvents"),)
+    }
+    metrics.position_moved("/poll/Contact", 1)
+    assert ("tandem_subscriber_position_age_seconds", (("channel", "/poll/Contact"),)) in samples(metrics)
 
 
 def test_each_process_has_its_own() -> None:

@@ -64,6 +64,7 @@ async def test_the_record_is_a_cloudevent() -> None:
         "ce_type": "customer.updated",
         "ce_subject": "customer/cust-42",
         "ce_time": "2026-11-22T10:00:00.000Z",
+        "ce_dataschema": "urn:tandem:platform-event:1",
         "content-type": "application/json",
         "ce_receivedat": "1795341607250",
         "ce_clockoffset": "0",

@@ -35,6 +35,15 @@ class DeliveryAllocation:
             self._used -= self._slices.popleft()[1]
         return max(0, self.limit - self._used)
 
+    def leave(self, number: int) -> None:
+        """Make it so that this many are left, as if the others had been made now."""
+        self._used = self.limit - number
+        self._slices = deque([(self._now(), self._used)])
+
+    def shown(self) -> dict[str, int]:
+        """`Max` and `Remaining`, as the limits resource tells them."""
+        return {"Max": self.limit, "Remaining": self.remaining()}
+
     def spend(self, deliveries: int) -> None:
         """Count deliveries made now."""
         at = self._now()

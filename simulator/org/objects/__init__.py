@@ -1,9 +1,10 @@
 """The org's objects and their fields, read from the YAML files beside this module."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
 from importlib import resources
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -16,6 +17,7 @@ class FieldType(StrEnum):
     STRING = "string"
     TEXTAREA = "textarea"
     PICKLIST = "picklist"
+    MULTIPICKLIST = "multipicklist"
     EMAIL = "email"
     PHONE = "phone"
     URL = "url"
@@ -31,7 +33,15 @@ class FieldType(StrEnum):
 
 
 TEXTS = frozenset(
-    {FieldType.STRING, FieldType.TEXTAREA, FieldType.PICKLIST, FieldType.EMAIL, FieldType.PHONE, FieldType.URL}
+    {
+        FieldType.STRING,
+        FieldType.TEXTAREA,
+        FieldType.PICKLIST,
+        FieldType.MULTIPICKLIST,
+        FieldType.EMAIL,
+        FieldType.PHONE,
+        FieldType.URL,
+    }
 )
 NUMBERS = frozenset({FieldType.INT, FieldType.DOUBLE, FieldType.CURRENCY, FieldType.PERCENT})
 IDS = frozenset({FieldType.ID, FieldType.REFERENCE})
@@ -51,13 +61,25 @@ class FieldDefinition(BaseModel):
     required: bool = False
     """Must hold a value, on create and after."""
     read_only: bool = False
+    create_only: bool = False
+    """May be given to a new record, and never changed."""
     unique: bool = False
     external_id: bool = False
     restricted: bool = False
     values: tuple[str, ...] = ()
     to: str = ""
     """The object that a reference points to."""
+    also: tuple[str, ...] = ()
+    """Other objects that a reference may point to."""
     relationship: str = ""
+    children: str = ""
+    """Of a reference: the relationship's name as seen from the parent, `Contacts`, `Orders__r`; empty: it has none."""
+    formula: str = ""
+    """What it is computed from, in Salesforce's formula language as far as `formula.py` speaks it. Never stored."""
+    mirrors: str = ""
+    """Of a person's Account: the field of its Contact that holds the same."""
+    implies: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """By value: what other fields become when this one becomes it, unless the same save sets them. JSON values."""
     compound: str = ""
     """The compound field this one is a part of."""
     prefix: str = ""
@@ -65,17 +87,33 @@ class FieldDefinition(BaseModel):
     full_name: bool = False
     """Made of FirstName and LastName, as Salesforce makes a person's Name."""
     default: str = ""
-    """`actor`: the acting user's id; else a literal `true` or `false`."""
+    """`actor`: the acting user's id; else a literal: a text, or `true` or `false`."""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "FieldDefinition":
+        if self.formula and not self.read_only:
+            raise ValueError(f"{self.name}: a formula field is read only")
+        return self
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The objects that a reference may point to."""
+        return (self.to, *self.also) if self.to else ()
 
     @property
     def custom(self) -> bool:
         """Whether an administrator made it."""
-        return self.name.endswith("__c")
+        return self.name.endswith(("__c", "__pc"))
 
     @property
     def stored(self) -> bool:
         """Whether it has a column: a compound address is put together from its parts."""
         return self.type is not FieldType.ADDRESS
+
+    @property
+    def written(self) -> bool:
+        """Whether a value is put into its column: a formula's is computed there."""
+        return self.stored and not self.formula
 
     @property
     def nillable(self) -> bool:
@@ -100,7 +138,7 @@ _NEVER_EMPTY = frozenset(
 MASTER = "MasterRecordId"
 """Of a record that a merge has deleted: the record that was kept. Only what can be merged has this field."""
 
-_INDEXED = frozenset({"SystemModstamp", "AccountId", "ParentId", "ReportsToId"})
+_INDEXED = frozenset({"SystemModstamp", "AccountId", "CampaignId", "ContactId", "LeadId", "ParentId", "ReportsToId"})
 
 AUDIT_FIELDS = ("CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp")
 
@@ -140,12 +178,26 @@ class ObjectDefinition(BaseModel):
     key_prefix: str = Field(pattern=r"^[0-9A-Za-z]{3}$")
     fields: tuple[FieldDefinition, ...]
 
+    unique_together: tuple[tuple[str, ...], ...] = ()
+    """Fields whose values, where all are there, no two records may share."""
+    one_of: tuple[str, ...] = ()
+    """Fields of which a new record must be given one."""
+    closed_by: str = ""
+    """A boolean field: a record where it is true is changed no more."""
+
     @model_validator(mode="after")
     def _is_consistent(self) -> "ObjectDefinition":
         compounds = {one.compound for one in self.fields if one.compound}
         missing = compounds - {one.name for one in self.fields}
         if missing:
             raise ValueError(f"{self.name}: no such compound field: {sorted(missing)}")
+        known = {one.name for one in self.fields}
+        if len(known) < len(self.fields):
+            raise ValueError(f"{self.name}: a field is described twice")
+        named = {self.closed_by, *self.one_of, *(name for names in self.unique_together for name in names)} - {""}
+        named |= {name for one in self.fields for made in one.implies.values() for name in made}
+        if named - known:
+            raise ValueError(f"{self.name}: no such field: {sorted(named - known)}")
         return self
 
     @property
@@ -169,6 +221,16 @@ class ObjectDefinition(BaseModel):
         return tuple(one for one in self.fields if one.stored)
 
     @cached_property
+    def written(self) -> tuple[FieldDefinition, ...]:
+        """The fields whose values are put into a column."""
+        return tuple(one for one in self.fields if one.written)
+
+    @cached_property
+    def implying(self) -> tuple[FieldDefinition, ...]:
+        """Fields whose value says what others become."""
+        return tuple(one for one in self.fields if one.implies)
+
+    @cached_property
     def relationships(self) -> dict[str, FieldDefinition]:
         """Reference fields by lower-case relationship name: `account` to `AccountId`."""
         return {one.relationship.lower(): one for one in self.fields if one.relationship}
@@ -190,8 +252,8 @@ class ObjectDefinition(BaseModel):
 
     @cached_property
     def defaults(self) -> dict[str, str | float | int | None]:
-        """Every column of a new record: false or the literal default of a boolean, else null."""
-        return {one.name: int(one.default == "true") if one.type is FieldType.BOOLEAN else None for one in self.columns}
+        """Every column of a new record: its literal default, false for a boolean without one, else null."""
+        return {one.name: _default(one) for one in self.columns}
 
     @cached_property
     def actor_fields(self) -> tuple[str, ...]:
@@ -210,6 +272,12 @@ class ObjectDefinition(BaseModel):
         """The parts of a compound field under their names within it: `City` of MailingCity, `LastName` of Name."""
         prefix = self.by_name[compound].prefix
         return [(one.name.removeprefix(prefix), one) for one in self.fields if one.compound == compound]
+
+
+def _default(field: FieldDefinition) -> str | int | None:
+    if field.type is FieldType.BOOLEAN:
+        return int(field.default == "true")
+    return field.default if field.default and field.default != "actor" else None
 
 
 class Objects:
@@ -231,23 +299,79 @@ class Objects:
         """The object whose records' ids begin as this one does."""
         return self._by_prefix.get(record_id[:3])
 
+    def children_of(self, definition: ObjectDefinition) -> dict[str, tuple[ObjectDefinition, FieldDefinition]]:
+        """Child relationships by lower-case name: `contacts` to Contact and its AccountId."""
+        return {
+            field.children.lower(): (child, field)
+            for child in self
+            for field in child.fields
+            if field.to == definition.name and field.children
+        }
+
     def references_to(self, name: str) -> Iterator[tuple[ObjectDefinition, FieldDefinition]]:
         """The lookups by which records of any object are children of this object's."""
         for definition in self:
             for field in definition.fields:
-                if field.to == name and field.name != MASTER:
+                if name in field.targets and field.name != MASTER:
                     yield definition, field
 
     def __getitem__(self, name: str) -> ObjectDefinition:
         return self._by_name[name]
 
 
-def load_objects() -> Objects:
-    """The objects described by the YAML files of this package."""
-    definitions = []
+def load_objects(added: Iterable[Mapping[str, Any]] = (), *, person_accounts: bool = False) -> Objects:
+    """The objects described by the YAML files of this package, and by what is added to them.
+
+    What is added is described as those files describe it: a new object, or fields for one that is there.
+
+    Raises:
+        ValueError: it is described wrongly (pydantic's `ValidationError`), twice, or points to what is not there.
+    """
+    described: dict[str, dict[str, Any]] = {}
     for file in sorted(resources.files(__package__).iterdir(), key=lambda entry: entry.name):
         if file.name.endswith(".yaml"):
-            described = yaml.safe_load(file.read_text(encoding="utf-8"))
-            system = [one.model_dump() for one in _SYSTEM_FIELDS]
-            definitions.append(ObjectDefinition.model_validate(described | {"fields": system + described["fields"]}))
+            one = yaml.safe_load(file.read_text(encoding="utf-8"))
+            described[one["name"]] = one
+    for one in added:
+        _add(described, one)
+    if person_accounts:
+        for one in _person_accounts(described["Contact"]["fields"]):
+            _add(described, one)
+    definitions = [
+        ObjectDefinition.model_validate(one | {"fields": [*_SYSTEM, *one.get("fields", ())]})
+        for one in described.values()
+    ]
+    _check_references(definitions)
     return Objects(definitions)
+
+
+def _add(described: dict[str, dict[str, Any]], one: Mapping[str, Any]) -> None:
+    name = str(one.get("name", ""))
+    there = described.get(name, {"fields": []})
+    described[name] = there | dict(one) | {"fields": [*there["fields"], *one.get("fields", ())]}
+
+
+def _person_accounts(contact_fields: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What Person Accounts add; each custom field of Contact is one of Account's too, `X__pc` for `X__c`."""
+    file = resources.files(__package__).joinpath("extensions/person_accounts.yaml")
+    added: list[dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for field in contact_fields:
+        name = str(field["name"])
+        if name.endswith("__c") and field["type"] != "reference" and not field.get("formula"):
+            mirror = {"name": name.removesuffix("c") + "pc", "mirrors": name, "unique": False, "external_id": False}
+            added[0]["fields"].append(dict(field) | mirror)
+    return added
+
+
+_SYSTEM = [one.model_dump() for one in _SYSTEM_FIELDS]
+
+
+def _check_references(definitions: Iterable[ObjectDefinition]) -> None:
+    names, prefixes = {one.name for one in definitions}, set[str]()
+    for definition in definitions:
+        if definition.key_prefix in prefixes:
+            raise ValueError(f"{definition.name}: its key prefix is another object's: {definition.key_prefix}")
+        prefixes.add(definition.key_prefix)
+        for field in definition.fields:
+            if (field.type is FieldType.REFERENCE) != bool(field.to) or not names.issuperset(field.targets):
+                raise ValueError(f"{definition.name}.{field.name}: a reference, and nothing else, names an object")

@@ -12,11 +12,13 @@ from simulator.org.oauth import bearer
 from simulator.org.objects import ObjectDefinition
 from simulator.org.org import Org
 from simulator.org.replies import error_reply
+from simulator.org.rest.subrequest import Request
 from simulator.org.tokens import User
 from simulator.org.transactions import Actor
 
 OLDEST, NEWEST = 58, 67
 _RETIRED = 30
+_ALLOW_SAVE = re.compile(r"allowSave\s*=\s*true", re.IGNORECASE)
 _CLIENT = re.compile(r"client=([^;,]*)")
 
 
@@ -25,7 +27,7 @@ class Call:
     """One authorised call. `version` is `60.0`."""
 
     org: Org
-    request: web.Request
+    request: Request
     user: User
     version: str
     client: str
@@ -49,7 +51,8 @@ class Call:
     def actor(self, *, collections: bool = False) -> Actor:
         """Who the call's changes are made by."""
         told = self.org.settings.collections_keep_client if collections else True
-        return self.org.api_actor(self.user, self.version, self.client, told_client=told)
+        insists = _ALLOW_SAVE.search(self.request.headers.get("Sforce-Duplicate-Rule-Header", "")) is not None
+        return self.org.api_actor(self.user, self.version, self.client, told_client=told, saves_duplicates=insists)
 
 
 Resource = Callable[[Call], Awaitable[web.Response]]
@@ -61,6 +64,7 @@ class Resources:
     def __init__(self, org: Org, router: web.UrlDispatcher) -> None:
         self._org = org
         self._router = router
+        self._known: list[tuple[str, re.Pattern[str], Resource]] = []
 
     def add(self, verb: str, path: str, resource: Resource) -> None:
         """Serve a resource, its path with and without a slash at the end."""
@@ -68,9 +72,19 @@ class Resources:
         async def handle(request: web.Request) -> web.Response:
             return await self._serve(request, path, resource)
 
+        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path))
+        self._known.append((verb, re.compile(f"{pattern}/?"), resource))
         full = "/services/data/{version:v[^/]+}" + path
         self._router.add_route(verb, full, handle)
         self._router.add_route(verb, full + "/", handle)
+
+    def find(self, verb: str, path: str) -> tuple[Resource, dict[str, str]] | None:
+        """The resource below the version that a subrequest means, and the parts of its path."""
+        for known, pattern, resource in self._known:
+            found = pattern.fullmatch(path) if known == verb else None
+            if found is not None:
+                return resource, found.groupdict()
+        return None
 
     async def _serve(self, request: web.Request, path: str, resource: Resource) -> web.Response:
         version = _version(request.match_info["version"])

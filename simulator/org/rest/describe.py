@@ -96,7 +96,7 @@ def _of_object(definition: ObjectDefinition, root: str) -> dict[str, Any]:
         "keyPrefix": definition.key_prefix,
         "label": definition.label,
         "labelPlural": definition.plural,
-        "mergeable": definition.name in {"Account", "Contact"},
+        "mergeable": definition.mergeable,
         "name": definition.name,
         "urls": {"sobject": base, "describe": f"{base}/describe", "rowTemplate": f"{base}/{{ID}}"},
     }
@@ -111,7 +111,7 @@ def _children(definition: ObjectDefinition, objects: Objects) -> list[dict[str, 
             "field": field.name,
             "junctionIdListNames": [],
             "junctionReferenceTo": [],
-            "relationshipName": child.plural if field.relationship == definition.name else None,
+            "relationshipName": field.children or None,
             "restrictedDelete": False,
         }
         for child in objects
@@ -124,14 +124,17 @@ def _of_field(field: FieldDefinition) -> dict[str, Any]:
     length = 18 if field.type in IDS else field.length
     writable = not field.read_only
     plain = field.stored and not field.long_text
+    sortable = plain and field.type is not FieldType.MULTIPICKLIST
     return _unused_members() | {
         "aggregatable": plain and field.type is not FieldType.BOOLEAN,
         "byteLength": length * _BYTES_PER_CHARACTER if field.type in TEXTS else length,
         "caseSensitive": False,
         "compoundFieldName": field.compound or None,
         "createable": writable,
+        "calculated": bool(field.formula),
+        "calculatedFormula": field.formula or None,
         "custom": field.custom,
-        "defaultValue": field.default == "true" if field.type is FieldType.BOOLEAN else None,
+        "defaultValue": _default(field),
         "defaultedOnCreate": bool(field.default) or field.type in {FieldType.ID, FieldType.BOOLEAN} or field.read_only,
         "digits": 9 if field.type is FieldType.INT else 0,
         "externalId": field.external_id,
@@ -146,28 +149,33 @@ def _of_field(field: FieldDefinition) -> dict[str, Any]:
         "nillable": field.nillable,
         "permissionable": writable and not field.required and field.name != "OwnerId",
         "picklistValues": [
-            {"active": True, "defaultValue": False, "label": one, "validFor": None, "value": one}
+            {"active": True, "defaultValue": one == field.default, "label": one, "validFor": None, "value": one}
             for one in field.values
         ],
         "precision": field.precision,
         "queryByDistance": field.type is FieldType.ADDRESS,
-        "referenceTo": [field.to] if field.to else [],
+        "referenceTo": list(field.targets),
         "relationshipName": field.relationship or None,
         "restrictedPicklist": field.restricted,
         "scale": field.scale,
         "soapType": _SOAP_TYPES.get(field.type, "xsd:string"),
-        "sortable": plain,
+        "sortable": sortable,
         "type": str(field.type),
         "unique": field.unique,
-        "updateable": writable,
+        "updateable": writable and not field.create_only,
     }
+
+
+def _default(field: FieldDefinition) -> bool | str | None:
+    if field.type is FieldType.BOOLEAN:
+        return field.default == "true"
+    return field.default if field.default not in {"", "actor"} else None
 
 
 def _unused_members() -> dict[str, Any]:
     no = (
         "aiPredictionField",
         "autoNumber",
-        "calculated",
         "cascadeDelete",
         "dependentPicklist",
         "deprecatedAndHidden",
@@ -183,7 +191,6 @@ def _unused_members() -> dict[str, Any]:
         "writeRequiresMasterRead",
     )
     nothing = (
-        "calculatedFormula",
         "controllerName",
         "defaultValueFormula",
         "filteredLookupInfo",

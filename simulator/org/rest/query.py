@@ -87,7 +87,7 @@ class Queries:
         window = size + 1 if query.limit < 0 else min(size + 1, query.limit)
         rows = database.execute(query.reading(), (*query.parameters, window, query.offset)).fetchall()
         if len(rows) <= size:
-            return {"totalSize": len(rows), "done": True, "records": [query.record(row) for row in rows]}
+            return {"totalSize": len(rows), "done": True, "records": query.records(rows, database.execute)}
         numbers = array(
             "q",
             (n for (n,) in database.execute(query.numbering(), (*query.parameters, query.limit, query.offset))),
@@ -101,7 +101,9 @@ class Queries:
         numbers = orjson.dumps(wanted).decode()
         alive = "" if cursor.deleted else ' AND "t"."IsDeleted" = 0'
         rows = call.org.store.connection.execute(cursor.query.rereading() + alive, (numbers,))
-        records = {row[0]: cursor.query.record(row[1:]) for row in rows}
+        found = rows.fetchall()
+        whole = cursor.query.records([row[1:] for row in found], call.org.store.connection.execute)
+        records = {row[0]: record for row, record in zip(found, whole, strict=True)}
         page: dict[str, Any] = {"totalSize": len(cursor.numbers), "done": offset + size >= len(cursor.numbers)}
         if not page["done"]:
             page["nextRecordsUrl"] = f"{call.root}/query/{name}-{offset + size}"

@@ -12,7 +12,7 @@ from simulator.org.objects import FieldDefinition, ObjectDefinition
 from simulator.org.replies import empty_reply, json_reply, listed, read_object
 from simulator.org.rest.call import Call, Resources
 from simulator.org.rest.records import RecordView, fields_named
-from simulator.org.rest.rowlock import check_row_lock
+from simulator.org.rest.rowfaults import check_row_faults
 from simulator.org.store import Row
 
 
@@ -35,8 +35,7 @@ async def create(call: Call) -> web.Response:
     definition = call.sobject()
     body = read_object(await call.request.read())
     transaction = call.org.ledger.begin(call.actor())
-    values = call.org.rules.readers[definition.name].read(body)
-    record_id = transaction.create(definition, values)
+    record_id = transaction.create(definition, transaction.read(definition, body))
     call.org.ledger.commit(transaction)
     return _created(call, definition, record_id)
 
@@ -104,7 +103,8 @@ async def upsert(call: Call) -> web.Response:
         raise not_found()
     reader = call.org.rules.readers[definition.name]
     transaction = call.org.ledger.begin(call.actor())
-    record_id = transaction.create(definition, reader.read(body) | {key.name: reader.parse(key.name, value)})
+    values = transaction.read(definition, body) | {key.name: reader.parse(key.name, value)}
+    record_id = transaction.create(definition, values)
     call.org.ledger.commit(transaction)
     return _created(call, definition, record_id, upserted=True)
 
@@ -130,15 +130,15 @@ async def tunnelled_by_key(call: Call) -> web.Response:
 
 
 def _change(call: Call, definition: ObjectDefinition, record_id: str, body: dict[str, object]) -> None:
-    values = call.org.rules.readers[definition.name].read(body)
-    check_row_lock(call, record_id)
     transaction = call.org.ledger.begin(call.actor())
+    values = transaction.read(definition, body)
+    check_row_faults(call.org.faults, call.request.path, call.request.method, record_id)
     transaction.update(definition, record_id, values)
     call.org.ledger.commit(transaction)
 
 
 def _delete(call: Call, definition: ObjectDefinition, row: Row) -> web.Response:
-    check_row_lock(call, str(row["Id"]))
+    check_row_faults(call.org.faults, call.request.path, call.request.method, str(row["Id"]))
     transaction = call.org.ledger.begin(call.actor())
     transaction.delete(definition, str(row["Id"]))
     call.org.ledger.commit(transaction)

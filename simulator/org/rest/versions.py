@@ -8,12 +8,9 @@ from simulator.org.rest.call import NEWEST, OLDEST, Call, Resources
 
 _FIRST_YEAR = 2023
 _SEASONS = ("Summer", "Winter", "Spring")
-_ROOT_RESOURCES = ("sobjects", "query", "queryAll", "composite", "limits")
+_ROOT_RESOURCES = ("sobjects", "query", "queryAll", "composite", "limits", "jobs", "tooling")
 _OTHER_LIMITS = {
-    "DailyBulkApiBatches": 15_000,
     "DailyBulkV2QueryFileStorageMB": 976_562,
-    "DailyBulkV2QueryJobs": 10_000,
-    "DailyDeliveredPlatformEvents": 10_000,
     "DataStorageMB": 1024,
     "FileStorageMB": 1024,
     "HourlyPublishedPlatformEvents": 50_000,
@@ -48,9 +45,8 @@ async def root(call: Call) -> web.Response:
 
 async def limits(call: Call) -> web.Response:
     """What there is of each allocation, and what is left."""
-    usage = call.org.usage
     told = {name: {"Max": most, "Remaining": most} for name, most in _OTHER_LIMITS.items()}
-    told["DailyApiRequests"] = {"Max": usage.daily, "Remaining": max(0, usage.daily - usage.used())}
+    told |= {name: allocation.shown() for name, allocation in call.org.allocations.items()}
     return json_reply(dict(sorted(told.items())))
 
 

@@ -1,21 +1,29 @@
 """Query to SQL: what is selected, from where, in which order; and rows back to records."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from simulator.org.errors import SalesforceError
-from simulator.org.objects import FieldDefinition, ObjectDefinition, Objects
+from simulator.org.objects import IDS, FieldDefinition, ObjectDefinition, Objects
 from simulator.org.rest.records import RecordView
 from simulator.org.soql.conditions import ConditionCompiler
 from simulator.org.soql.parse import at, malformed
-from simulator.org.soql.query import Path, Query
+from simulator.org.soql.query import Path, Query, Subselect
 from simulator.org.soql.sources import Source, Sources
 from simulator.org.values import Stored
 
 MOST_OFFSET = 2000
+MOST_LEVELS_DOWN = 5
+"""Levels of children within children (SOQL reference, API version 58.0 and later)."""
 _MOST_WITH_ALL_FIELDS = 200
 _NO_LIMIT = -1
+
+
+Execute = Callable[[str, Sequence[Stored]], Iterable[Sequence[Stored]]]
+"""Runs SQL with its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,7 @@ class _Shape:
 class CompiledQuery:
     """SQL in parts, so that the whole result can be numbered first and read page by page."""
 
+    sobject: str
     count: bool
     columns: str
     tables: str
@@ -49,6 +58,10 @@ class CompiledQuery:
     limit: int
     offset: int
     shape: _Shape
+    selected: tuple[tuple[tuple[str, ...], FieldDefinition], ...] = ()
+    """What is selected, in order: the names that lead to a value in a record, and its field."""
+
+    children: tuple["Children", ...] = ()
 
     def counting(self) -> str:
         """SQL for the number of rows, limit and offset left out."""
@@ -68,8 +81,46 @@ class CompiledQuery:
         return f'SELECT "t".number, {self.columns} FROM {self.tables} WHERE {chosen}'
 
     def record(self, row: Sequence[Stored]) -> dict[str, Any]:
-        """A row as a record."""
+        """A row as a record, without children."""
         return self.shape.render(row) or {}
+
+    def records(self, rows: Sequence[Sequence[Stored]], execute: Execute) -> list[dict[str, Any]]:
+        """Rows as records, each with its children."""
+        records = [self.record(row) for row in rows]
+        ids = [str(row[self.shape.id_index]) for row in rows]
+        for children in self.children:
+            found = children.of(ids, execute)
+            for record, record_id in zip(records, ids, strict=True):
+                record[children.relationship] = found.get(record_id)
+        return records
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """A query of children within a query: run once for a page of parents."""
+
+    relationship: str
+    reference: str
+    """The child's field that names its parent."""
+    query: CompiledQuery
+
+    def of(self, parent_ids: Sequence[str], execute: Execute) -> dict[str, dict[str, Any]]:
+        """The block of children of each parent that has any."""
+        query = self.query
+        chosen = f'"t"."{self.reference}" IN (SELECT value FROM json_each(?)) AND {query.where}'
+        sql = f'SELECT "t"."{self.reference}", {query.columns} FROM {query.tables} WHERE {chosen}{query.order}'
+        rows = execute(sql, (orjson.dumps(list(parent_ids)).decode(), *query.parameters))
+        by_parent: dict[str, list[Sequence[Stored]]] = {}
+        for row in rows:
+            mine = by_parent.setdefault(str(row[0]), [])
+            mine.append(row[1:])
+        told = {}
+        for parent_id, mine in by_parent.items():
+            end = None if query.limit == _NO_LIMIT else query.offset + query.limit
+            records = query.records(mine[query.offset : end], execute)
+            if records:
+                told[parent_id] = {"totalSize": len(records), "done": True, "records": records}
+        return told
 
 
 def compile_query(soql: str, query: Query, objects: Objects, *, now: int, root: str, deleted: bool) -> CompiledQuery:
@@ -87,28 +138,78 @@ def compile_query(soql: str, query: Query, objects: Objects, *, now: int, root: 
         )
         column = soql.lower().find(query.sobject.lower(), soql.lower().find("from")) + 1
         raise SalesforceError("INVALID_TYPE", at(soql, column, message))
-    _check_limits(query)
-    sources = Sources(soql, objects, definition, query.alias)
-    selection = _Selection(soql, sources, root)
-    for path in _paths(query, definition):
-        selection.add(path)
-    conditions = ConditionCompiler(soql, sources, now)
-    where = "1" if query.where is None else conditions.compile(query.where)
-    if not deleted:
-        where = f'"t"."IsDeleted" = 0 AND {where}'
-    order = _order(query, sources)
-    shape = selection.shape()
-    return CompiledQuery(
-        count=query.count,
-        columns=", ".join(selection.columns),
-        tables=" ".join([f'"{definition.name}" AS "t"', *sources.joins]),
-        where=where,
-        order=order,
-        parameters=tuple(conditions.parameters),
-        limit=_NO_LIMIT if query.limit is None else query.limit,
-        offset=query.offset,
-        shape=shape,
-    )
+    return _Compiler(soql, objects, now=now, root=root, deleted=deleted).compile(query, definition)
+
+
+class _Compiler:
+    """Compiles a query and those within it."""
+
+    def __init__(self, soql: str, objects: Objects, *, now: int, root: str, deleted: bool) -> None:
+        self._soql = soql
+        self._objects = objects
+        self._now = now
+        self._root = root
+        self._deleted = deleted
+
+    def compile(self, query: Query, definition: ObjectDefinition, level: int = 0) -> CompiledQuery:
+        """SQL for a query of this object, at this level of children.
+
+        Raises:
+            SalesforceError: as `compile_query`.
+        """
+        _check_limits(query)
+        sources = Sources(self._soql, self._objects, definition, query.alias)
+        selection = _Selection(self._soql, sources, self._root)
+        for path in _paths(query, definition):
+            selection.add(path)
+        conditions = ConditionCompiler(self._soql, sources, self._now, self._subselect)
+        where = "1" if query.where is None else conditions.compile(query.where)
+        if not self._deleted:
+            where = f'"t"."IsDeleted" = 0 AND {where}'
+        order = _order(query, sources)
+        shape = selection.shape()
+        return CompiledQuery(
+            sobject=definition.name,
+            count=query.count,
+            columns=", ".join(selection.columns),
+            tables=" ".join([f'"{definition.name}" AS "t"', *sources.joins]),
+            where=where,
+            order=order,
+            parameters=tuple(conditions.parameters),
+            limit=_NO_LIMIT if query.limit is None else query.limit,
+            offset=query.offset,
+            shape=shape,
+            selected=tuple(selection.selected),
+            children=tuple(self._children(one, definition, level + 1) for one in query.children),
+        )
+
+    def _children(self, query: Query, definition: ObjectDefinition, level: int) -> Children:
+        found = self._objects.children_of(definition).get(query.sobject.lower())
+        if found is None or level > MOST_LEVELS_DOWN or query.count:
+            message = (
+                f"Didn't understand relationship '{query.sobject}' in FROM part of query call. If you are attempting to"
+                " use a custom relationship, be sure to append the '__r' after the custom relationship name. Please"
+                " reference your WSDL or the describe call for the appropriate names."
+            )
+            column = self._soql.lower().find(query.sobject.lower()) + 1
+            raise SalesforceError("INVALID_TYPE", at(self._soql, column, message))
+        child, reference = found
+        return Children(reference.children, reference.name, self.compile(query, child, level))
+
+    def _subselect(self, condition: Subselect, field: FieldDefinition) -> tuple[str, Sequence[Stored]]:
+        """A semi-join's own query: one plain field, of the kind that it is compared with."""
+        inner = condition.query
+        definition = self._objects.get(inner.sobject)
+        plain = len(inner.fields) == 1 and not (inner.children or inner.macros or inner.order)
+        if definition is None or not plain or inner.limit is not None or inner.offset:
+            raise malformed("A semi-join query selects one field of one object, without ORDER BY or LIMIT")
+        query = self.compile(inner, definition)
+        sources = Sources(self._soql, self._objects, definition, inner.alias)
+        selected, expression = sources.filterable(inner.fields[0])
+        if sources.joins or (selected.type in IDS) != (field.type in IDS):
+            raise malformed("A semi-join compares an id with an id, or a field with one of its own kind")
+        where = f"{query.where} AND {expression} IS NOT NULL"
+        return f"SELECT {expression} FROM {query.tables} WHERE {where}", query.parameters
 
 
 def _order(query: Query, sources: Sources) -> str:
@@ -131,6 +232,7 @@ class _Selection:
         self._root = root
         self._chosen: dict[str, list[FieldDefinition]] = {}
         self.columns: list[str] = []
+        self.selected: list[tuple[tuple[str, ...], FieldDefinition]] = []
 
     def add(self, path: Path) -> None:
         source, field = self._sources.resolve(path)
@@ -140,6 +242,7 @@ class _Selection:
                 "INVALID_FIELD", at(self._soql, path.column, f"duplicate field selected: {field.name}")
             )
         chosen.append(field)
+        self.selected.append(((*source.path, field.name), field))
 
     def shape(self) -> _Shape:
         return self._shape_of(self._sources.root)

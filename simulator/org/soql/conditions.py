@@ -4,6 +4,7 @@ Two-valued, as SOQL is: a comparison with an empty field is false, its negation 
 empty field. An empty text and null are the same.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
 from simulator.org import ids
@@ -11,7 +12,17 @@ from simulator.org.errors import SalesforceError
 from simulator.org.objects import IDS, NUMBERS, TEXTS, FieldDefinition, FieldType
 from simulator.org.soql import dates, strings
 from simulator.org.soql.parse import at, malformed
-from simulator.org.soql.query import Chain, Comparison, Condition, Kind, Literal, Membership, Negation
+from simulator.org.soql.query import (
+    Chain,
+    Choice,
+    Comparison,
+    Condition,
+    Kind,
+    Literal,
+    Membership,
+    Negation,
+    Subselect,
+)
 from simulator.org.soql.sources import Sources
 from simulator.org.store import fold
 from simulator.org.values import Stored, read_date, read_datetime
@@ -20,12 +31,17 @@ _DAY_MS = 86_400_000
 _TYPE_NAMES = {FieldType.DATETIME: "dateTime", FieldType.REFERENCE: "string", FieldType.ID: "string"}
 
 
+Subselects = Callable[[Subselect, FieldDefinition], tuple[str, Sequence[Stored]]]
+"""The SQL of the query within a semi-join on this field, and its parameters."""
+
+
 class ConditionCompiler:
     """Compiles the conditions of one query. `now` is epoch milliseconds; days are UTC's."""
 
-    def __init__(self, soql: str, sources: Sources, now: int) -> None:
+    def __init__(self, soql: str, sources: Sources, now: int, subselect: Subselects) -> None:
         self._soql = soql
         self._sources = sources
+        self._subselect = subselect
         self._today = datetime.fromtimestamp(now / 1000, UTC).date()
         self.parameters: list[Stored] = []
 
@@ -42,7 +58,37 @@ class ConditionCompiler:
             return f"(NOT COALESCE({self.compile(condition.term)}, 0))"
         if isinstance(condition, Membership):
             return self._membership(condition)
+        if isinstance(condition, Subselect):
+            return self._joined(condition)
+        if isinstance(condition, Choice):
+            return self._choice(condition)
         return self._comparison(condition)
+
+    def _joined(self, condition: Subselect) -> str:
+        field, expression = self._sources.filterable(condition.path)
+        selected, parameters = self._subselect(condition, field)
+        self.parameters += parameters
+        if condition.excluded:
+            return f"({expression} IS NULL OR {expression} NOT IN ({selected}))"
+        return f"({expression} IN ({selected}))"
+
+    def _choice(self, condition: Choice) -> str:
+        field, expression = self._sources.filterable(condition.path)
+        if field.type is not FieldType.MULTIPICKLIST:
+            message = "includes or excludes operator only valid on multipicklist field"
+            raise SalesforceError("INVALID_QUERY_FILTER_OPERATOR", at(self._soql, condition.path.column, message))
+        choices = []
+        for literal in condition.values:
+            self._expect(field, literal, Kind.STRING)
+            text = strings.decode(literal.text)
+            if text is None:
+                raise self._bad_escape(literal)
+            every = [part.strip() for part in text.split(";") if part.strip()]
+            self.parameters += [fold(f";{part};") for part in every]
+            held = [f"instr(';' || COALESCE({expression}, '') || ';', ?) > 0" for _ in every]
+            choices.append(f"({' AND '.join(held) or '0'})")
+        found = f"({' OR '.join(choices)})"
+        return f"(NOT {found})" if condition.excluded else found
 
     def _membership(self, condition: Membership) -> str:
         parts = [self._comparison(Comparison(condition.path, "=", value)) for value in condition.values]

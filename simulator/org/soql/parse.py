@@ -9,6 +9,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput
 from simulator.org.errors import SalesforceError
 from simulator.org.soql.query import (
     Chain,
+    Choice,
     Comparison,
     Condition,
     Kind,
@@ -18,6 +19,7 @@ from simulator.org.soql.query import (
     Ordering,
     Path,
     Query,
+    Subselect,
 )
 
 LONGEST_STATEMENT = 100_000
@@ -93,6 +95,7 @@ class _Builder(Transformer[Token, Any]):
             count=select == "count",
             fields=tuple(one for one in chosen if isinstance(one, Path)),
             macros=tuple(one for one in chosen if isinstance(one, str)),
+            children=tuple(one for one in chosen if isinstance(one, Query)),
             sobject=str(sobject),
             alias=str(alias or ""),
             where=where,
@@ -104,8 +107,11 @@ class _Builder(Transformer[Token, Any]):
     def count(self, _parts: list[Token]) -> str:
         return "count"
 
-    def fields(self, parts: list[Path | str]) -> list[Path | str]:
+    def fields(self, parts: list[Path | str | Query]) -> list[Path | str | Query]:
         return parts
+
+    def children(self, parts: list[Query]) -> Query:
+        return parts[0]
 
     def macro(self, parts: list[Token]) -> str:
         return parts[1].upper()
@@ -132,6 +138,18 @@ class _Builder(Transformer[Token, Any]):
 
     def exclusion(self, parts: list[Any]) -> Membership:
         return Membership(parts[0], tuple(parts[1:]), excluded=True)
+
+    def semi_join(self, parts: list[Any]) -> Subselect:
+        return Subselect(parts[0], parts[1], excluded=False)
+
+    def anti_join(self, parts: list[Any]) -> Subselect:
+        return Subselect(parts[0], parts[1], excluded=True)
+
+    def includes(self, parts: list[Any]) -> Choice:
+        return Choice(parts[0], tuple(parts[1:]), excluded=False)
+
+    def excludes(self, parts: list[Any]) -> Choice:
+        return Choice(parts[0], tuple(parts[1:]), excluded=True)
 
     def order(self, parts: list[Ordering]) -> list[Ordering]:
         return parts

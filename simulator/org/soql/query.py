@@ -52,6 +52,24 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class Subselect:
+    """`path [NOT] IN (SELECT field FROM …)`."""
+
+    path: Path
+    query: "Query"
+    excluded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`path INCLUDES (values)` of a multi-select picklist, or EXCLUDES; `A;B` in a value is both at once."""
+
+    path: Path
+    values: tuple[Literal, ...]
+    excluded: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Negation:
     """`NOT term`."""
 
@@ -66,7 +84,7 @@ class Chain:
     all_of: bool
 
 
-Condition = Comparison | Membership | Negation | Chain
+Condition = Comparison | Membership | Subselect | Choice | Negation | Chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +103,8 @@ class Query:
     count: bool
     fields: tuple[Path, ...]
     macros: tuple[str, ...]
+    children: tuple["Query", ...]
+    """Queries of children, each FROM the name of a child relationship."""
     sobject: str
     alias: str
     where: Condition | None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from simulator.org.errors import SalesforceError
-from simulator.org.objects import FieldDefinition, ObjectDefinition, Objects
+from simulator.org.objects import FieldDefinition, FieldType, ObjectDefinition, Objects
 from simulator.org.soql.parse import at
 from simulator.org.soql.query import Path
 from simulator.org.store import folded_column
@@ -20,6 +20,8 @@ class Source:
     relationship: str = ""
     """Its name as seen from the child: `Account`."""
     parents: dict[str, "Source"] = field(default_factory=dict)
+    path: tuple[str, ...] = ()
+    """Relationship names that lead here from the query's own object."""
 
 
 class Sources:
@@ -77,7 +79,7 @@ class Sources:
             SalesforceError: INVALID_FIELD, also for a long text or a compound address.
         """
         source, found = self.resolve(path)
-        if found.long_text or not found.stored:
+        if found.long_text or not found.stored or found.type is FieldType.MULTIPICKLIST:
             message = at(self._soql, path.column, f"field '{found.name}' can not be sorted in a query call")
             raise SalesforceError("INVALID_FIELD", message)
         return folded_column(found, source.alias)
@@ -97,5 +99,7 @@ class Sources:
             self.joins.append(
                 f'LEFT JOIN "{definition.name}" AS "{alias}" ON "{alias}"."Id" = "{source.alias}"."{reference.name}"'
             )
-            source.parents[reference.relationship] = Source(definition, alias, reference.relationship)
+            source.parents[reference.relationship] = Source(
+                definition, alias, reference.relationship, path=(*source.path, reference.relationship)
+            )
         return source.parents[reference.relationship]

@@ -84,6 +84,7 @@ def _audit(row: Mapping[str, Any]) -> str:
     lost = row["lost"]
     by_another = f"; the edit lost is {SIDES[lost['side']]}'s own" if lost and lost["side"] != row["loser"] else ""
     note = f" ({row['note']})" if row["note"] else ""
-    return (
-        f"`{row['field']}`, rule `{row['rule']}`: {sides}; {SIDES.get(row['winner'], 'nobody')} wins{note}{by_another}."
-    )
+    ends = f"{SIDES.get(row['winner'], 'nobody')} wins"
+    if "result" in row:
+        ends = f"both win: {value_of(row['result'])}"
+    return f"`{row['field']}`, rule `{row['rule']}`: {sides}; {ends}{note}{by_another}."

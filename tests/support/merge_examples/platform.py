@@ -134,3 +134,46 @@ def rule_13_fill_only() -> Story:
         outcomes="applied, applied",
         audit=(("13.fill_only", "platform", None),),
     )
+
+
+def rule_13_union() -> Story:
+    """Under `union` both sides end with what either has; the next edit, made with that in view, may take one out."""
+    story = agreed(policy="union", about="skills", first=["python"])
+    story.at(5).posts(["python", "kafka"], name="skills")
+    story.at(6).salesforce_sets("python;sales", name="Skills__c")
+    story.at(7).writes()
+    story.at(8).event_comes()
+    story.at(60).salesforce_sets("kafka;sales", name="Skills__c")
+    return story.ends(
+        document=["kafka", "sales"],
+        salesforce="kafka;sales",
+        outcomes="applied, applied, echo, applied",
+        audit=(("13.union", "both", None),),
+    )
+
+
+def rule_13_max() -> Story:
+    """Under `max` the greater number stays, whoever has it and whenever it was set."""
+    story = agreed(policy="max", about="best_score", first=70)
+    story.at(5).posts(91, name="best_score")
+    story.at(6).salesforce_sets(84, name="Best_Score__c")
+    return story.ends(
+        document=91,
+        salesforce=84,
+        next_call="write Best_Score__c = `91`",
+        outcomes="applied, applied",
+        audit=(("13.max", "platform", 84),),
+    )
+
+
+def rule_13_min() -> Story:
+    """Under `min` the earlier date stays."""
+    story = agreed(policy="min", about="first_visit", first="2026-05-01")
+    story.at(5).posts("2025-09-12", name="first_visit")
+    story.at(6).salesforce_sets("2024-03-30", name="First_Visit__c")
+    return story.ends(
+        document="2024-03-30",
+        salesforce="2024-03-30",
+        outcomes="applied, applied",
+        audit=(("13.min", "salesforce", "2025-09-12"),),
+    )

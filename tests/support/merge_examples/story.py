@@ -2,13 +2,16 @@
 
 from typing import Any, Final
 
+from consumers.rules.derived import derive
 from consumers.rules.review import choose
 from consumers.rules.rows import Row
 from consumers.rules.state import Side
 from consumers.rules.writes import Delete, Find, Follow, Nothing, Read, forget_old_writes
+from schemas.mapping import Mapping
 from support.merge_examples.tale import FIELDS, Tale
 from support.merge_examples.words import SIDES, call_of, clock, value_of, values_of
 from support.merge_world import changed, mapping
+from support.orders import MAPPING as ORDERS
 
 FIRST: Final = "555 0100"
 """The phone that both sides agree on at the start."""
@@ -103,6 +106,25 @@ class Story(Tale):
         assert world.publish(changed(before, field, **settings)), "the document was not decided again"
         self.tell(f"A mapping is published: {told}")
 
+    # -- documents of another kind -----------------------------------------------------------------------------
+
+    def total_is_of_orders(self) -> None:
+        """From the start `total` is the sum of what the customer's orders cost."""
+        world = self.world
+        derive = {"take": "sum", "of": "order", "by": "customer_id", "path": "amount"}
+        after = changed(mapping(world.policy, world.on_delete), "Total__c", derive=derive)
+        order = Mapping.model_validate(ORDERS).kinds["order"]
+        world.publish(after.model_copy(update={"kinds": {**after.kinds, "order": order}}))
+        self.tell_more("`total` is the sum of the customer's orders")
+
+    def orders_come_to(self, total: int, told: str) -> None:
+        """The orders have changed: they come to this sum now, which is taken anew."""
+        world = self.world
+        state = world.load()
+        derive(state, world.kind, {"Total__c": total}, now=world.now)
+        world.save(state)
+        self.tell(told)
+
     # -- the change stream -------------------------------------------------------------------------------------
 
     def event_comes(self) -> None:
@@ -189,12 +211,23 @@ class Story(Tale):
         self.tell(f"{edits} posted, written and heard of", f"{len(state.writes)} writes kept")
 
 
-def agreed(*, policy: str | None = None, about: str = "phone", on_delete: dict[str, str] | None = None) -> Story:
-    """A customer that is linked and was read whole. `policy` and `on_delete` are told only where they are given."""
+def agreed(
+    *,
+    policy: str | None = None,
+    about: str = "phone",
+    first: Any = None,
+    on_delete: dict[str, str] | None = None,
+) -> Story:
+    """A customer that is linked and was read whole; both sides hold `first` in a field of another policy.
+
+    `policy` and `on_delete` are told only where they are given.
+    """
     story = Story(policy=policy or "salesforce_wins", about=about, on_delete=on_delete)
-    story.take_post("first", {"phone": FIRST})
+    story.take_post("first", {"phone": FIRST} if first is None else {about: first})
     story.world.settle()
-    story.at(0).tell_start("Both sides agree" if about == "phone" else f"Both sides know nothing of {about}")
+    story.at(0).tell_start(
+        "Both sides agree" if about == "phone" or first is not None else f"Both sides know nothing of {about}"
+    )
     if policy:
         story.tell_more(f"the policy is `{policy}`")
     for by, what in (on_delete or {}).items():

@@ -9,14 +9,21 @@ from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.rows import Row, apply_row
 from consumers.rules.timing import Timing
 from consumers.rules.writes import Step, Until, give_up_unanswered, next_step
+from schemas.event_reading import modelled
 from schemas.outcome import Result
 from schemas.platform_event import PlatformEvent
 from support.merge_examples.words import call_of, from_then_on
-from support.merge_world import World
+from support.merge_world import OF_POLICY, World
 
 TEN: Final = 1_795_341_600_000
 """10:00 of 22 November 2026, UTC, when every example begins."""
-FIELDS: Final = {"phone": "Phone", "title": "Title", "total": "Total__c", "tier": "Tier__c"}
+FIELDS: Final = {
+    "phone": "Phone",
+    "title": "Title",
+    "total": "Total__c",
+    "tier": "Tier__c",
+    **{field["platform"]: field["salesforce"] for field in OF_POLICY.values()},
+}
 NO_RECORD: Final = "no record"
 
 
@@ -124,7 +131,7 @@ class Tale:
             {"type": "customer.updated", "timestamp": timestamp, "data": {"id": "c-1", "fields": fields}}
         )
         state = world.load()
-        assertion = Assertion(event_id, event.occurred_at(received_at=world.now), fields, **more)
+        assertion = Assertion(event_id, modelled(event).occurred_at(received_at=world.now), fields, **more)
         self._result = assert_platform(state, assertion, world.kind, world.occasion(event_id))
         world.save(state)
 

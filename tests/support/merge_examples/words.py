@@ -18,6 +18,8 @@ def value_of(value: Any) -> str:
     """A value as the page quotes it; blanks at the ends of a text stay visible."""
     if value is None:
         return "empty"
+    if isinstance(value, list):
+        return f"`[{', '.join(value)}]`"
     if isinstance(value, str) and (not value or value != value.strip()):
         return f'`"{value}"`'
     return f"`{value}`"

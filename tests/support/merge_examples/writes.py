@@ -88,3 +88,22 @@ def rule_28() -> Story:
         outcomes="applied, echo, applied",
         audit=(("13.push_only", "platform", 9),),
     )
+
+
+def rule_28_a_total_follows_from_the_orders() -> Story:
+    """A total is taken of the orders whenever one changes; what the platform posts of the total does not count."""
+    story = agreed(about="total")
+    story.total_is_of_orders()
+    story.at(5).orders_come_to(30, "An order of 30 is heard")
+    story.at(6).writes()
+    story.at(7).event_comes()
+    story.at(10).orders_come_to(50, "An order of 20 is heard, late")
+    story.at(15).posts(99, name="total")
+    story.at(20).orders_come_to(20, "The order of 30 is refunded")
+    story.at(21).writes()
+    return story.ends(
+        document=20,
+        salesforce=20,
+        next_call="read, from 10:00:51",
+        outcomes="echo, applied",
+    )

@@ -1,0 +1,96 @@
+"""How much of a topic a consumer group has still to do, asked of the broker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from adapters.kafka.settings import KafkaSettings
+from schemas.unavailable import Unavailable
+
+PAUSE_SECONDS: Final = 0.2
+
+
+class Backlog:
+    """Records that are not committed yet, of topics by the group that works each off."""
+
+    def __init__(
+        self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, groups: Mapping[str, str], seconds: float
+    ) -> None:
+        """`groups` are by topic; `seconds` is how long an answer may take."""
+        self._admin = admin
+        self._consumer = consumer
+        self._groups = groups
+        self._seconds = seconds
+
+    async def read(self) -> int:
+        """How many records, of all topics together. Of a group that has never committed, all that are in its topic.
+
+        A broker that is busy with itself, as it is at its start, is asked again within the time.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+        return sum(left for _, left in (await self.by_topic()).values())
+
+    async def by_topic(self) -> dict[str, tuple[int, int]]:
+        """By topic: the offsets that were given out in all, and how many records are still to be worked off.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+        try:
+            async with asyncio.timeout(self._seconds):
+                while True:
+                    try:
+                        return await self._read()
+                    except KafkaError as error:
+                        if not error.retriable:
+                            raise
+                    await asyncio.sleep(PAUSE_SECONDS)
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise Unavailable(f"Kafka does not answer: {type(error).__name__}") from error
+
+    async def _read(self) -> dict[str, tuple[int, int]]:
+        found: dict[str, tuple[int, int]] = {}
+        for topic in await self._admin.describe_topics(list(self._groups)):
+            name = topic["topic"]
+            places = [TopicPartition(name, partition["partition"]) for partition in topic["partitions"]]
+            if not places:
+                continue
+            ends = await self._consumer.end_offsets(places)
+            begins = await self._consumer.beginning_offsets(places)
+            done = await self._admin.list_consumer_group_offsets(self._groups[name], partitions=places)
+            committed = {place: max(0, told.offset) for place, told in done.items()}
+            left = sum(ends[at] - max(begins[at], min(committed.get(at, 0), ends[at])) for at in places)
+            found[name] = (sum(ends.values()), left)
+        return found
+
+
+@asynccontextmanager
+async def open_backlog(settings: KafkaSettings, groups: Mapping[str, str]) -> AsyncIterator[Backlog]:
+    """The backlog of these topics, by the group that works each off.
+
+    Raises:
+        Unavailable: no broker answers.
+    """
+    options = settings.client_options()
+    admin = AIOKafkaAdminClient(**options, request_timeout_ms=int(settings.request_timeout * 1000))
+    consumer = AIOKafkaConsumer(**options, enable_auto_commit=False)
+    try:
+        try:
+            async with asyncio.timeout(settings.request_timeout):
+                await admin.start()
+                await consumer.start()
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise Unavailable(
+                f"Kafka does not answer at {settings.bootstrap_servers}: {type(error).__name__}"
+            ) from error
+        yield Backlog(admin, consumer, groups, settings.request_timeout)
+    finally:
+        await consumer.stop()
+        await admin.close()

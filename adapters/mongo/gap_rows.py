@@ -1,0 +1,145 @@
+"""The rows of `tandem_gaps` as their repair and a person see them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from adapters.mongo.answering import answering
+from adapters.mongo.client import Database
+from adapters.mongo.collections import GAPS
+from adapters.mongo.retention import DEFAULT, dated
+from schemas.gap import Found, GapReason, GapRow, GapState, ObjectProgress
+from schemas.polling import ModifiedRow
+
+_LONGEST_ERROR: Final = 500
+
+
+class MongoGapRows:
+    """Satisfies `consumers.repair.ports.GapRows`: those of one org, and those that name none. With no org, of all."""
+
+    def __init__(self, database: Database, org_id: str = "", kept: timedelta = DEFAULT.gaps) -> None:
+        """`kept` is how long a gap is there once it is closed."""
+        self._kept = kept
+        self._gaps = database[GAPS]
+        self._of_org: dict[str, Any] = {"org": {"$in": [org_id, None]}} if org_id else {}
+
+    async def unrepaired(self) -> list[GapRow]:
+        """The gaps that are not closed, the one that was noticed first first.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        return await self.rows(states=(GapState.OPEN, GapState.REPAIRING))
+
+    async def rows(self, *, states: Sequence[GapState] = tuple(GapState), limit: int = 0) -> list[GapRow]:
+        """Gaps in these states, the one that was noticed first first; with a limit so many, of the latest.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        with answering():
+            found = self._gaps.find({**self._of_org, "state": {"$in": [str(state) for state in states]}})
+            if limit:
+                return [_row(each) for each in await found.sort([("until", -1), ("_id", -1)]).limit(limit).to_list()][
+                    ::-1
+                ]
+            return [_row(each) for each in await found.sort([("until", 1), ("_id", 1)]).to_list()]
+
+    async def noticed(self, since: int, until: int) -> int:
+        """How many were noticed from `since` on and before `until`, epoch milliseconds, whatever became of them.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        asked = {"state": {"$in": [str(state) for state in GapState]}, "until": {"$gte": since, "$lt": until}}
+        with answering():
+            return await self._gaps.count_documents({**self._of_org, **asked}, hint="unrepaired")
+
+    async def read(self, row_id: str) -> GapRow | None:
+        """One gap by its id.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        with answering():
+            found = await self._gaps.find_one({"_id": row_id})
+        return None if found is None else _row(found)
+
+    async def keep_progress(self, gap: GapRow, sobject: str, progress: ObjectProgress) -> bool:
+        """Keep how far the repair of one object has come; false where the gap was met again, or closed, meanwhile.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        kept = {"state": str(GapState.REPAIRING), f"progress.{sobject}": _stored(progress)}
+        return await self._update(gap, {"$set": kept, "$unset": {"error": ""}})
+
+    async def close(self, gap: GapRow, *, by: str, note: str, at: int) -> bool:
+        """Close it; false where it was met again, or closed, meanwhile.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        closed: dict[str, Any] = {"state": str(GapState.CLOSED), "closed_at": at, "closed_by": by, "note": note}
+        closed["expires_at"] = dated(at) + self._kept
+        return await self._update(gap, {"$set": closed, "$unset": {"error": ""}})
+
+    async def failed(self, gap: GapRow, why: str, at: int) -> None:
+        """Keep why a try ended.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        await self._update(gap, {"$set": {"error": why[:_LONGEST_ERROR], "tried_at": at}})
+
+    async def _update(self, gap: GapRow, update: dict[str, Any]) -> bool:
+        met = {"opened": gap.opened} if gap.opened > 1 else {"opened": {"$in": [1, None]}}
+        with answering():
+            done = await self._gaps.update_one({"_id": gap.id, "state": {"$ne": str(GapState.CLOSED)}, **met}, update)
+        return bool(done.matched_count)
+
+
+def _row(found: Mapping[str, Any]) -> GapRow:
+    return GapRow(
+        id=found["_id"],
+        reason=GapReason(found["reason"]),
+        channel=found.get("channel", ""),
+        state=GapState(found["state"]),
+        since=found.get("since", 0),
+        until=found.get("until", 0),
+        opened=found.get("opened", 1),
+        entity=found.get("entity", ""),
+        record_ids=tuple(found.get("record_ids", ())),
+        refused_replay_id=found.get("refused_replay_id"),
+        group=found.get("group", ""),
+        partition=found.get("partition", -1),
+        wanted=found.get("wanted", -1),
+        first=found.get("first", -1),
+        end=found.get("end", -1),
+        progress={name: _progress(each) for name, each in found.get("progress", {}).items()},
+        error=found.get("error", ""),
+        tried_at=found.get("tried_at", 0),
+        closed_at=found.get("closed_at", 0),
+        closed_by=found.get("closed_by", ""),
+        note=found.get("note", ""),
+    )
+
+
+def _stored(progress: ObjectProgress) -> dict[str, Any]:
+    after = progress.after
+    return {
+        "looked": progress.found.looked,
+        "published": progress.found.published,
+        "deleted": progress.found.deleted,
+        "after": None if after is None else {"id": after.record_id, "modified": after.modified},
+        "done": progress.done,
+    }
+
+
+def _progress(stored: Mapping[str, Any]) -> ObjectProgress:
+    after = stored["after"]
+    return ObjectProgress(
+        Found(stored["looked"], stored["published"], stored["deleted"]),
+        None if after is None else ModifiedRow(after["id"], after["modified"], deleted=False),
+        stored["done"],
+    )

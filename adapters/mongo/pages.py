@@ -1,0 +1,50 @@
+"""The documents of a collection page by page: all of them, or a sample."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from pymongo import ASCENDING
+
+from adapters.mongo.answering import answering
+from adapters.mongo.client import Database
+from adapters.mongo.versions import windows
+
+Document = dict[str, Any]
+
+_OURS: Final = {"revision": {"$exists": True}}
+"""Documents that Tandem has decided; what else the platform keeps there is its own."""
+
+
+class MongoPages:
+    """Satisfies `ops.verify.Pages`. Every method raises `Unavailable` while MongoDB does not answer."""
+
+    def __init__(self, database: Database, page: int) -> None:
+        self._database = database
+        self._page = page
+
+    async def estimate(self, collection: str) -> int:
+        """About how many documents there are."""
+        with answering():
+            return await self._database[collection].estimated_document_count()
+
+    async def all(self, collection: str) -> AsyncIterator[list[Document]]:
+        """Every document, in the order of `_id`; pages may be empty."""
+        documents = self._database[collection]
+        async for window, _passed in windows(documents, self._page):
+            with answering():
+                found = await documents.find({"_id": window, **_OURS}).sort("_id", ASCENDING).to_list()
+            yield found
+
+    async def sample(self, collection: str, size: int) -> AsyncIterator[list[Document]]:
+        """So many documents at random, or all where there are fewer; each once."""
+        ids: list[str] = []
+        with answering():
+            cursor = await self._database[collection].aggregate(
+                [{"$match": _OURS}, {"$sample": {"size": size}}, {"$project": {"_id": 1}}]
+            )
+            ids = list(dict.fromkeys([found["_id"] async for found in cursor]))
+        for start in range(0, len(ids), self._page):
+            with answering():
+                wanted = {"_id": {"$in": ids[start : start + self._page]}}
+                found = await self._database[collection].find(wanted).to_list()
+            yield found

@@ -1,0 +1,94 @@
+"""`platform.changes` into deliveries: kept before the offset moves on, so that a slow platform holds back nothing."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from consumers.deliver.ports import Deliveries, Endpoints
+from consumers.ports import Parked, ParkedRecords, Record
+from schemas import cloudevents, marks
+from schemas.codec import Undecodable, parse, validated
+from schemas.delivery import Delivery
+from schemas.outcome import Outcome, Result
+from schemas.telling import Told
+
+NO_URL: Final = Result(Outcome.IGNORED, "no URL of the platform's is set")
+KEPT_BEFORE: Final = Result(Outcome.DUPLICATE, "the delivery was kept before")
+UNDECODABLE: Final = "undecodable"
+
+
+class Keeper:
+    """Satisfies `consumers.runner.ports.Handler`. `now` gives epoch milliseconds."""
+
+    def __init__(
+        self, deliveries: Deliveries, endpoints: Endpoints, parked: ParkedRecords, now: Callable[[], int]
+    ) -> None:
+        self._deliveries = deliveries
+        self._endpoints = endpoints
+        self._parked = parked
+        self._now = now
+
+    async def handle(self, records: Sequence[Record]) -> list[Result]:
+        """Keep a delivery for each record.
+
+        Raises:
+            Unavailable: MongoDB did not answer.
+        """
+        if await self._endpoints.current() is None:
+            return [NO_URL] * len(records)
+        now = self._now()
+        read: dict[int, Delivery] = {}
+        parked: list[Parked] = []
+        for place, record in enumerate(records):
+            try:
+                read[place] = delivery_of(record)
+            except Undecodable as error:
+                parked.append(_parked(record, str(error), now))
+        new = await self._deliveries.keep(list(read.values()), now)
+        await self._parked.park(parked)
+        ends = []
+        for place in range(len(records)):
+            if place not in read:
+                ends.append(Result(Outcome.PARKED, UNDECODABLE))
+            elif read[place].id in new:
+                new.discard(read[place].id)
+                ends.append(Result(Outcome.APPLIED))
+            else:
+                ends.append(KEPT_BEFORE)
+        return ends
+
+
+def delivery_of(record: Record) -> Delivery:
+    """The delivery that a record of `platform.changes` asks for.
+
+    Raises:
+        Undecodable: it is not one of ours.
+    """
+    event_id = record.headers.get(cloudevents.ID, "")
+    if not event_id:
+        raise Undecodable(f"no {cloudevents.ID} header")
+    told = validated(Told, parse(record.value))
+    return Delivery(
+        id=event_id,
+        kind=told.data.kind,
+        document_id=told.data.id,
+        type=told.type,
+        revision=told.data.revision,
+        body=record.value or b"",
+        made_at=record.timestamp,
+    )
+
+
+def _parked(record: Record, why: str, now: int) -> Parked:
+    return Parked(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        headers=record.raw_headers,
+        reason=UNDECODABLE,
+        detail=why,
+        at=now,
+        timestamp=record.timestamp,
+        redriven=marks.redriven(record.headers),
+    )

@@ -1,0 +1,115 @@
+"""What enrichment needs of the outside."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Protocol
+
+from schemas.cloudevents import Headers
+from schemas.people import LookFailed, PeopleQuery, PersonRows, Row
+
+
+class People(Protocol):
+    """Salesforce, asked about people."""
+
+    async def look(self, queries: Sequence[PeopleQuery], emails: Sequence[str]) -> Sequence[Sequence[Row]] | LookFailed:
+        """All rows that hold one of these addresses, whatever the case, by query; never raises for the org's sake."""
+
+
+class PeopleCache(Protocol):
+    """What was told lately, shared by all processes. Whoever asks does without it where it is away."""
+
+    async def get(self, kind: str, emails: Sequence[str], now: int) -> Mapping[str, PersonRows]:
+        """What is known of these addresses and has not run out at `now`, epoch milliseconds; of the others nothing.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+    async def put(self, kind: str, found: Mapping[str, PersonRows], until: Mapping[str, int]) -> None:
+        """Keep these, each until then, epoch milliseconds.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+    async def drop(self, *, records: Sequence[str] = (), emails: Sequence[str] = ()) -> int:
+        """Forget what speaks of these records, and of these addresses; how much that was.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+
+class Identities(Protocol):
+    """Ids given to people who were said by their e-mail address, until their document shows it: two registrations at
+    once make one participant."""
+
+    async def reserve(self, kind: str, email: str, document_id: str, instead_of: str | None = None) -> str:
+        """This id for this address, if it has none for now, or has `instead_of`; the id that it has.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+
+class EventLog(Protocol):
+    """`platform.events`."""
+
+    async def append(self, *, key: bytes, value: bytes, headers: Headers) -> None:
+        """Return once the event is in the log for good.
+
+        Raises:
+            Unavailable: not acknowledged.
+        """
+
+
+class Requests(Protocol):
+    """`enrichment.requests`."""
+
+    async def ask(self, requests: Sequence[tuple[str, str]]) -> None:
+        """Ask for these documents, by kind and id, to be looked up by whoever has time.
+
+        Raises:
+            Unavailable: the log does not answer.
+        """
+
+
+class DueDocuments(Protocol):
+    """Documents whose look is still to come."""
+
+    async def to_enrich(self, collection: str, now: int, limit: int) -> Mapping[str, int]:
+        """Ids and due times of those whose time has come, oldest first.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+    async def postpone_look(self, collection: str, due: Mapping[str, int], until: int) -> None:
+        """Move the due time to `until` where it is still the one given.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+    async def enriched_from(self, collection: str, record_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """By record: the documents that what is known was taken over from it.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+    def enriched_below(
+        self, collection: str, parents: Sequence[str], together: int
+    ) -> AsyncIterator[Mapping[str, Sequence[str]]]:
+        """Documents in which something of one of these parents stands, so many at a time: ids, and of which it is.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+    async def look_again(self, collection: str, ids: Sequence[str], due: int, heard: int) -> int:
+        """Have these people looked up anew from `due` on, in one call; how many there were. What was asked for before
+        `heard` is no answer.
+
+        Raises:
+            Unavailable: it does not answer.
+        """

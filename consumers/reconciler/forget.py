@@ -1,0 +1,77 @@
+"""Facts about people who have been erased are dropped before anything of them is read, written or parked."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from consumers.catalog import Catalog
+from consumers.ports import Erasures, Record
+from consumers.reconciler.incoming import ChangeFact, ErasedFact, Incoming, PlatformFact
+from schemas import topics
+from schemas.erasure import record_name, thing_name
+from schemas.outcome import Outcome, Result
+
+FORGET: Final = Result(Outcome.APPLIED, "erased: to be forgotten everywhere")
+ASKED_BEFORE: Final = Result(Outcome.DUPLICATE, "erased: asked for before")
+FORGOTTEN: Final = Result(Outcome.IGNORED, "erased: nothing is taken in of this person")
+NOT_SET_UP: Final = "erasure_not_set_up"
+
+
+async def forget(
+    erasures: Erasures, records: Sequence[Record], incoming: Sequence[Incoming], catalog: Catalog, now: int
+) -> dict[int, Result]:
+    """The ends of records that ask for an erasure, and of those about people who are erased; by place.
+
+    Raises:
+        Unavailable: the list does not answer.
+    """
+    ends: dict[int, Result] = {}
+    for place, fact in enumerate(incoming):
+        if isinstance(fact, ErasedFact):
+            new = await erasures.ask(fact.kind.name, fact.document_id, now, f"event {fact.event_id}")
+            ends[place] = FORGET if new else ASKED_BEFORE
+    named = {
+        place: names
+        for place, (record, fact) in enumerate(zip(records, incoming, strict=True))
+        if place not in ends and (names := names_of(record, fact, catalog))
+    }
+    erased = await erasures.among(sorted({name for names in named.values() for name in names})) if named else set()
+    return ends | {place: FORGOTTEN for place, names in named.items() if not erased.isdisjoint(names)}
+
+
+def names_of(record: Record, fact: Incoming, catalog: Catalog) -> list[str]:
+    """The names of whom a record is about, as the list of erased people has them; of an unreadable one by its key."""
+    match fact:
+        case PlatformFact() | ChangeFact():
+            return _names(fact)
+        case _:
+            return _by_key(record, catalog)
+
+
+def _by_key(record: Record, catalog: Catalog) -> list[str]:
+    if record.key is None:
+        return []
+    key = record.key.decode("utf-8", "replace")
+    if record.topic == topics.SALESFORCE_CHANGES:
+        return [record_name(key)]
+    kind, colon, document_id = key.partition(":")
+    return [thing_name(kind, document_id)] if colon and kind in catalog.kinds else []
+
+
+async def erased_among(erasures: Erasures, facts: Sequence[tuple[int, PlatformFact | ChangeFact]]) -> set[int]:
+    """The places of facts about people who are erased by now. Raises as `forget`."""
+    named = {place: _names(fact) for place, fact in facts}
+    erased = await erasures.among(sorted({name for names in named.values() for name in names}))
+    return {place for place, names in named.items() if not erased.isdisjoint(names)}
+
+
+def _names(fact: PlatformFact | ChangeFact) -> list[str]:
+    match fact:
+        case PlatformFact(kind, document_id, _):
+            return [thing_name(kind.name, document_id)]
+        case ChangeFact(kinds, change):
+            names = [record_name(change.record_id)]
+            for kind in kinds:
+                held = kind.told(change).fields.get(kind.external_id)
+                if isinstance(held, str) and held:
+                    names.append(thing_name(kind.name, held))
+            return names

@@ -1,0 +1,1 @@
+"""Closes gaps: what may have been missed is looked for, and told to the ordinary path."""

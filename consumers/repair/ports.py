@@ -1,0 +1,59 @@
+"""What the repair of gaps needs of the outside."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from schemas.gap import GapRow, ObjectProgress
+from schemas.gap_change import GapRecord
+from schemas.polling import ModifiedRow
+
+
+class GapRows(Protocol):
+    """`tandem_gaps`. Each method raises Unavailable where the store does not answer."""
+
+    async def unrepaired(self) -> list[GapRow]:
+        """The gaps that are not closed, the one that was noticed first first."""
+
+    async def keep_progress(self, gap: GapRow, sobject: str, progress: ObjectProgress) -> bool:
+        """Keep how far the repair of one object has come; false where the gap was met again, or closed, meanwhile."""
+
+    async def close(self, gap: GapRow, *, by: str, note: str, at: int) -> bool:
+        """Close it; false where it was met again, or closed, meanwhile."""
+
+    async def failed(self, gap: GapRow, why: str, at: int) -> None:
+        """Keep why a try ended."""
+
+
+class Looks(Protocol):
+    """Salesforce, asked which records have changed."""
+
+    def changed(self, sobject: str, since: int, after: ModifiedRow | None) -> AsyncIterator[Sequence[ModifiedRow]]:
+        """Every record changed at `since` (epoch milliseconds) or later, deleted ones too, page by page.
+
+        In the order of `SystemModstamp` and id, behind the row `after` if one is given.
+
+        Raises:
+            Unavailable: a page could not be had; those before it stand.
+        """
+
+
+class Changes(Protocol):
+    """`salesforce.changes`."""
+
+    async def append(self, records: Sequence[GapRecord]) -> None:
+        """Return once every record is in the log for good.
+
+        Raises:
+            Unavailable: not all were acknowledged in time.
+        """
+
+
+class LinkedDocuments(Protocol):
+    """Documents by their records."""
+
+    async def read_linked(self, collection: str, record_ids: Sequence[str]) -> Mapping[str, Sequence[dict[str, Any]]]:
+        """The documents linked to these Salesforce records, by record id, in one query.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """

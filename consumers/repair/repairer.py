@@ -1,0 +1,174 @@
+"""The repair of one gap: look, publish, keep how far it has come, close. In that order, any instant is good to die.
+
+What is published has the record read whole by the ordinary path. The same look makes the same changes, and of a record
+that has been read since they are no news: a page that is published twice changes nothing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from consumers.catalog import Catalog
+from consumers.repair.ports import Changes, GapRows, LinkedDocuments, Looks
+from consumers.rules.repair import ByHand, Reading, Swept, Window, has_been_read, means_for
+from consumers.rules.stored import load
+from schemas import gap_change
+from schemas.gap import Found, GapRow, ObjectProgress
+from schemas.gap_change import GapRecord
+from schemas.polling import ModifiedRow
+from schemas.unavailable import Unavailable
+
+BY_ITSELF = "repair"
+"""Who has closed a gap that no person has."""
+RECORDS_A_QUERY = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The gap is closed, with what was found."""
+
+    found: Found
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The gap stays open for now: what it waits for comes by itself."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsPerson:
+    """The gap stays open until a person closes it."""
+
+    why: str
+
+
+Repaired = Closed | Waits | NeedsPerson
+
+MET_AGAIN = "it was met again, or closed, while it was repaired"
+
+
+class Repairer:
+    """Repairs gaps of one org, one at a time. Keeps nothing between two of them."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Callable[[], Catalog],
+        gaps: GapRows,
+        looks: Looks,
+        changes: Changes,
+        documents: LinkedDocuments,
+        org_id: str,
+        overlap: int,
+        now: Callable[[], int],
+        on_page: Callable[[GapRow, str, Found], None] = lambda _gap, _sobject, _found: None,
+    ) -> None:
+        """`overlap` is in milliseconds; `on_page` hears what has been found so far of an object."""
+        self._catalog = catalog
+        self._gaps = gaps
+        self._looks = looks
+        self._changes = changes
+        self._documents = documents
+        self._org_id = org_id
+        self._overlap = overlap
+        self._now = now
+        self._on_page = on_page
+
+    async def repair(self, gap: GapRow) -> Repaired:
+        """Repair it, from where the last try ended, and close it.
+
+        Raises:
+            Unavailable: Salesforce, Kafka or MongoDB does not answer, or Salesforce refuses the look; why is kept with
+                the gap where that could be stored, and what was done stands.
+        """
+        try:
+            return await self._repair(gap)
+        except Unavailable as error:
+            await self._gaps.failed(gap, str(error), self._now())
+            raise
+
+    async def _repair(self, gap: GapRow) -> Repaired:
+        match means_for(gap, self._catalog().sobjects(), overlap=self._overlap):
+            case Window() as window:
+                return await self._compare(gap, window)
+            case Reading(entity, record_ids):
+                return await self._wait_for_reading(gap, entity, record_ids)
+            case Swept(why):
+                return await self._close(gap, Found(), why)
+            case ByHand(why):
+                return NeedsPerson(why)
+            case other:
+                assert_never(other)
+
+    async def _compare(self, gap: GapRow, window: Window) -> Repaired:
+        """Every object is tried, also where one is refused: that one is told of when the others are through."""
+        found, refused = Found(), list[Unavailable]()
+        for sobject in window.sobjects:
+            progress = gap.progress.get(sobject, ObjectProgress())
+            try:
+                through = await self._compare_object(gap, window, sobject, progress)
+            except Unavailable as error:
+                refused.append(error)
+                continue
+            if through is None:
+                return Waits(MET_AGAIN)
+            found += through
+        if refused:
+            raise refused[0]
+        since = "every record" if window.every_record or not window.since else "every record changed since"
+        note = f"{since}: {', '.join(window.sobjects)}" if window.sobjects else "no kind is kept in the object"
+        return await self._close(gap, found, note)
+
+    async def _compare_object(
+        self, gap: GapRow, window: Window, sobject: str, progress: ObjectProgress
+    ) -> Found | None:
+        """What was found, all tries together; nothing where the gap was met again meanwhile."""
+        if progress.done:
+            return progress.found
+        async for page in self._looks.changed(sobject, window.since, progress.after):
+            records = [self._record(sobject, seen, every_record=window.every_record) for seen in page]
+            await self._changes.append(records)
+            deleted = sum(seen.deleted for seen in page)
+            found = progress.found + Found(looked=len(page), published=len(records), deleted=deleted)
+            progress = replace(progress, found=found, after=page[-1] if page else progress.after)
+            if not await self._gaps.keep_progress(gap, sobject, progress):
+                return None
+            self._on_page(gap, sobject, progress.found)
+        progress = replace(progress, done=True)
+        return progress.found if await self._gaps.keep_progress(gap, sobject, progress) else None
+
+    def _record(self, sobject: str, seen: ModifiedRow, *, every_record: bool) -> GapRecord:
+        if seen.deleted:
+            change = gap_change.missing(sobject, seen.record_id, seen.modified)
+        elif every_record:
+            change = gap_change.differing(sobject, seen.record_id, seen.modified)
+        else:
+            change = gap_change.stamped(sobject, seen.record_id, seen.modified)
+        return gap_change.record_of(change, self._org_id, received_at=self._now())
+
+    async def _wait_for_reading(self, gap: GapRow, entity: str, record_ids: Sequence[str]) -> Repaired:
+        linked = unread = 0
+        for kind in self._catalog().kinds_of(entity):
+            for ids in _parts(record_ids, RECORDS_A_QUERY):
+                for documents in (await self._documents.read_linked(kind.collection, ids)).values():
+                    states = [load(document, document["_id"], kind) for document in documents]
+                    linked += len(states)
+                    unread += sum(not has_been_read(state) for state in states)
+        if unread:
+            return Waits(f"{unread} of {linked} documents have still to read their record")
+        found = Found(looked=len(record_ids), published=linked)
+        if not await self._gaps.keep_progress(gap, entity, ObjectProgress(found, done=True)):
+            return Waits(MET_AGAIN)
+        return await self._close(gap, found, f"{linked} documents have read their record")
+
+    async def _close(self, gap: GapRow, found: Found, note: str) -> Repaired:
+        if not await self._gaps.close(gap, by=BY_ITSELF, note=note, at=self._now()):
+            return Waits(MET_AGAIN)
+        return Closed(found, note)
+
+
+def _parts(ids: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+    return (ids[start : start + size] for start in range(0, len(ids), size))

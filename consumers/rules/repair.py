@@ -1,0 +1,123 @@
+"""By what means a gap is repaired, and when the next try is. Pure: the shell reads, publishes and closes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from consumers.rules.state import DocumentState
+from schemas import topics
+from schemas.gap import GapReason, GapRow
+
+ALL_CHANNELS: Final = "/data/ChangeEvents"
+_EVENT_CHANNEL: Final = "ChangeEvent"
+_CUSTOM_EVENT_CHANNEL: Final = "__ChangeEvent"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Compare these objects from `since` on (epoch milliseconds): each record that was changed since is to be read.
+
+    There is no later end. A record that was changed again after the gap shows the later time alone, and the event of
+    that change names only what it changed: what was missed before would be missed for good.
+    """
+
+    sobjects: tuple[str, ...]
+    since: int
+    every_record: bool = False
+    """Whatever its `SystemModstamp` says: what happened leaves that alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Nothing but to wait until these records have been read: their event has told the ordinary path to."""
+
+    entity: str
+    record_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Nothing: what was missed is told again by itself."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """No program can repair it."""
+
+    why: str
+
+
+Means = Window | Reading | Swept | ByHand
+
+SWEPT: Final = "the sweep rings for every document that is due"
+
+
+def means_for(gap: GapRow, sobjects: Iterable[str], *, overlap: int) -> Means:
+    """How this gap is repaired. `sobjects` are those of the mapping, `overlap` milliseconds.
+
+    The window begins the overlap earlier than the gap: a `SystemModstamp` is older than its commit by as long as the
+    transaction took.
+    """
+    mapped = tuple(sorted(set(sobjects)))
+    since = max(0, gap.since - overlap)
+    match gap.reason:
+        case GapReason.POSITION_REFUSED | GapReason.POSITION_EXPIRED | GapReason.POSITION_AGING:
+            return Window(_told_by(gap.channel, mapped), since)
+        case GapReason.OVERFLOW:
+            return Window(_one(gap.entity, mapped), since)
+        case GapReason.WILDCARD:
+            return Window(_one(gap.entity, mapped), 0, every_record=True)
+        case GapReason.GAP_EVENT:
+            return Reading(gap.entity, gap.record_ids)
+        case GapReason.OFFSET_OUT_OF_RANGE:
+            return _of_topic(gap, mapped)
+        case _:
+            assert_never(gap.reason)
+
+
+def has_been_read(state: DocumentState) -> bool:
+    """True where a gap event has nothing more to wait for: its record has been read whole since, or is gone."""
+    record = state.record
+    return record is None or (record.read and not state.read_reason)
+
+
+def next_try(failures: int, *, first: float, longest: float) -> float:
+    """Seconds until a repair that failed so often in a row is tried again."""
+    return float(min(longest, first * 2 ** min(failures, 20)))
+
+
+def _told_by(channel: str, mapped: tuple[str, ...]) -> tuple[str, ...]:
+    """The mapped objects whose changes come over a channel; of a channel of the org's own making any may."""
+    name = channel.rsplit("/", 1)[-1]
+    if channel == ALL_CHANNELS or not name.endswith(_EVENT_CHANNEL):
+        return mapped
+    if name.endswith(_CUSTOM_EVENT_CHANNEL):
+        return _one(f"{name.removesuffix(_CUSTOM_EVENT_CHANNEL)}__c", mapped)
+    return _one(name.removesuffix(_EVENT_CHANNEL), mapped)
+
+
+def _one(entity: str, mapped: tuple[str, ...]) -> tuple[str, ...]:
+    """None where no kind is kept in the object (any more): then there is nothing to repair."""
+    return (entity,) if entity in mapped else ()
+
+
+def _of_topic(gap: GapRow, mapped: tuple[str, ...]) -> Means:
+    match gap.channel:
+        case topics.SALESFORCE_CHANGES:
+            # When the first of them was committed nobody knows any more.
+            return Window(mapped, 0)
+        case topics.SALESFORCE_WRITES | topics.ENRICHMENT_REQUESTS:
+            return Swept(SWEPT)
+        case topics.PLATFORM_EVENTS:
+            return ByHand(
+                "Kafka had removed platform events that were not handled: ask the platform to post again what changed "
+                "there, as whole records, then close this gap by hand"
+            )
+        case topics.COMMANDS:
+            return ByHand(
+                "Kafka had removed requests for runs that were not handled: ask for them again, then close this"
+            )
+        case _:
+            return ByHand("a topic that is none of ours")

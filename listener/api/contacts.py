@@ -1,0 +1,424 @@
+"""`/contacts`: a person found by any of their names, and said by the platform as if it were a webhook.
+
+What is posted becomes a platform event in the same topic, judged by the same rules: nothing is written past them. Then
+it is waited for a moment, since most are through in a fraction of a second.
+"""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+
+from listener.api import contact_form, mapping_form, problem
+from listener.api.problem import Fault, Problem, ProblemType
+from listener.api.routes import GET, POST, Answer, Call, Group, Route
+from listener.webhook.ports import EventLog
+from schemas import cloudevents
+from schemas.api_key import Scope
+from schemas.mapping import KindMapping
+from schemas.mapping import Mapping as FieldMappings
+from schemas.outcome import Outcome
+from schemas.platform_event import DocumentId
+from schemas.record_id import is_id, to_18
+from schemas.topics import document_key
+
+PREFIX: Final = "/api/integrations/salesforce"
+CONTACT: Final = "Contact"
+LOOK_SECONDS: Final = 0.05
+NOT_TAKEN: Final = ProblemType("not_taken", 409, "The event was taken in, and cannot be applied as it is")
+SEVERAL: Final = ProblemType("several", 409, "Several things answer to this name")
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a platform event ended."""
+
+    outcome: Outcome
+    reason: str
+
+
+class Documents(Protocol):
+    """Where people are kept. Every method raises `Unavailable` while the store does not answer."""
+
+    async def read(self, collection: str, document_id: str) -> Document | None:
+        """One by its id."""
+
+    async def linked(self, collection: str, record_id: str) -> Sequence[Document]:
+        """Those whose Salesforce record has, or had, this id of 18 characters."""
+
+    async def matching(self, collection: str, path: str, text: str) -> Sequence[Document]:
+        """Those that show this text at this path, in whatever case."""
+
+    async def ended(self, kind: str, document_id: str, event_id: str) -> Ended | None:
+        """How an event about a thing ended; nothing while it has not."""
+
+
+class Identities(Protocol):
+    """Ids of people who are said by their e-mail address alone, so that two who post at once make one person."""
+
+    async def reserve(self, kind: str, email: str, document_id: str, instead_of: str | None = None) -> str:
+        """This id for this address, if it has none for now, or has `instead_of`; the id that it has.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+
+
+class ContactPath(BaseModel):
+    """Whose."""
+
+    id: str = Field(
+        min_length=1,
+        max_length=320,
+        description="A Salesforce id (15 or 18 characters), the platform's id, or an e-mail address.",
+    )
+
+
+class OfKind(BaseModel):
+    """Which sort of person."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str | None = Field(
+        default=None, max_length=80, description="The kind of the mapping, where several are kept in Contact."
+    )
+
+
+class ContactSaid(BaseModel):
+    """What the platform knows of a person: fields by its own names beside those that are named here."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "email": "customer@example.com",
+                    "first_name": "Ion",
+                    "last_name": "Popescu",
+                    "phone": "+40721234567",
+                    "custom_fields": {"Total_Tickets__c": 5, "Last_Event__c": "Summer Festival 2025"},
+                }
+            ]
+        },
+    )
+    __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
+
+    id: DocumentId | None = None
+    """The platform's id. Without it whoever has this e-mail address is meant, and a new person where nobody has it."""
+    custom_fields: dict[str, JsonValue] = Field(default_factory=dict, max_length=500)
+    """Fields by Salesforce's names, with values as Salesforce has them."""
+    changed: tuple[str, ...] | None = Field(default=None, max_length=500)
+    """The paths that the author has changed. Without it this is a whole record, in which a value that was shown before
+    counts as old."""
+    seen: int | None = Field(default=None, ge=0)
+    """The revision of the contact that the author was looking at."""
+    occurred_at: AwareDatetime | None = None
+    """When it was said, by the platform's clock; now, where not given."""
+
+
+class SyncShown(BaseModel):
+    """How far both sides are the same."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    status: str
+    """`synced`, `pending`, `error`, `filtered`, `no_consent`, `not_found`, `gone`, `merged` or `deleted`."""
+    last_synced_at: AwareDatetime | None
+    """When the document was last decided."""
+    error: str | None
+    """The code with which Salesforce has refused it."""
+    held: tuple[str, ...]
+    """Paths whose value is held back: a person is to choose, or Salesforce's value is not overwritten."""
+
+
+class ContactShown(BaseModel):
+    """A contact."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: str
+    """The platform's id."""
+    kind: str
+    """The kind of the mapping."""
+    salesforce_id: str | None
+    """The record's id, 18 characters."""
+    object: str | None
+    """The record's object: `Contact`, or `Lead` before it is converted."""
+    revision: int
+    """The number that `seen` refers to."""
+    fields: dict[str, JsonValue]
+    """Fields by the platform's names."""
+    custom_fields: dict[str, JsonValue]
+    """Custom fields by Salesforce's names."""
+    sync: SyncShown
+
+
+class Ignored(BaseModel):
+    """A field that was said, and that the platform has no say in."""
+
+    field: str
+    reason: str
+
+
+class ContactResult(BaseModel):
+    """What became of what was said."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: str
+    """The platform's id; a new one where none was given and nobody has the e-mail address."""
+    kind: str
+    event_id: str
+    """The event in `platform.events`."""
+    outcome: str | None
+    """How it ended: `applied`, `duplicate`, `stale` …; null while that is not known."""
+    reason: str
+    """The rule, where it was not applied."""
+    ignored: tuple[Ignored, ...]
+    """Fields that were said and have no effect."""
+    contact: ContactShown | None
+    """As it is now; null while there is none."""
+
+
+class Contacts:
+    """The handlers."""
+
+    def __init__(
+        self,
+        *,
+        mapping: Callable[[], FieldMappings],
+        documents: Documents,
+        identities: Identities,
+        log: EventLog,
+        wait_seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock` tells seconds that only go forward."""
+        self._mapping = mapping
+        self._documents = documents
+        self._identities = identities
+        self._log = log
+        self._wait = wait_seconds
+        self._clock = clock
+
+    def group(self) -> Group:
+        """Their routes."""
+        several = (problem.NOT_FOUND, SEVERAL)
+        return Group(
+            "Contacts",
+            PREFIX,
+            (
+                Route(
+                    GET,
+                    "/contacts/{id}",
+                    self.show,
+                    Scope.READ,
+                    "One contact",
+                    {200: ContactShown},
+                    "By its Salesforce id, the platform's id or an e-mail address, which are told apart.",
+                    query=OfKind,
+                    path=ContactPath,
+                    problems=several,
+                ),
+                Route(
+                    POST,
+                    "/contacts",
+                    self.say,
+                    Scope.EVENTS,
+                    "Make or change a contact",
+                    {200: ContactResult, 201: ContactResult, 202: ContactResult},
+                    "What is said goes through the topics and rules as a webhook does. 200 or 201 (a new one) when it "
+                    "is in both systems; 202 when that takes longer than API_WAIT_SECONDS.",
+                    body=ContactSaid,
+                    query=OfKind,
+                    problems=(*several, NOT_TAKEN),
+                    idempotent=True,
+                ),
+            ),
+            "People, on both sides.",
+        )
+
+    async def show(self, call: Call) -> Answer:
+        """One."""
+        for name, kind in self._kinds(call.query(OfKind).kind).items():
+            if found := await self._find(kind, call.path(ContactPath).id):
+                shown = shown_contact(name, kind, one(name, found))
+                return Answer(shown, headers={"ETag": f'"{shown.revision}"'}, about=f"{name}/{shown.id}")
+        raise Problem(problem.NOT_FOUND, "nobody here answers to this id or address")
+
+    async def say(self, call: Call) -> Answer:
+        """What the platform knows of one."""
+        said = call.body(ContactSaid)
+        name, kind = self._kind(call.query(OfKind).kind)
+        taken = contact_form.taken(kind, said.__pydantic_extra__ or {}, said.custom_fields)
+        document_id = said.id or await self._id_of(name, kind, taken.fields)
+        before = await self._documents.read(kind.collection, document_id)
+        event_id = _event_id(call)
+        await self._publish(call, said, (name, kind), document_id, event_id, taken.fields, is_new=before is None)
+        ended, after = await self._result((name, kind), document_id, event_id)
+        if ended is not None and ended.outcome is Outcome.PARKED:
+            raise Problem(NOT_TAKEN, f"parked: {ended.reason}; event {event_id}")
+        shown = None if after is None else shown_contact(name, kind, after)
+        there = ended is not None and shown is not None and shown.sync.status != "pending"
+        result = ContactResult(
+            id=document_id,
+            kind=name,
+            event_id=event_id,
+            outcome=None if ended is None else str(ended.outcome),
+            reason="" if ended is None else ended.reason,
+            ignored=tuple(Ignored(field=each, reason=reason) for each, reason in taken.ignored.items()),
+            contact=shown,
+        )
+        status = 202 if not there else 200 if before is not None else 201
+        place = {"Location": f"{PREFIX}/contacts/{quote(document_id, safe='')}"}
+        return Answer(result, status, place, f"{name}/{document_id}")
+
+    def _kinds(self, wanted: str | None) -> dict[str, KindMapping]:
+        """Those kept in Contact, or the one that is named; first those that are at home there."""
+        mapping = self._mapping()
+        kept = dict(mapping.kinds_of_sobject(CONTACT))
+        if wanted is None:
+            home = mapping_form.kinds_called(CONTACT, mapping)
+            return {name: kept[name] for name in dict.fromkeys([*home, *kept])}
+        if wanted not in kept:
+            raise Problem(problem.INVALID, errors=[Fault(detail="no such kind is kept in Contact", parameter="kind")])
+        return {wanted: kept[wanted]}
+
+    def _kind(self, wanted: str | None) -> tuple[str, KindMapping]:
+        """The one that somebody new would be of."""
+        kinds = self._kinds(wanted)
+        home = [name for name in mapping_form.kinds_called(CONTACT, self._mapping()) if name in kinds] or list(kinds)
+        if len(home) == 1:
+            return home[0], kinds[home[0]]
+        told = "nothing is kept in Contact" if not home else f"one of {', '.join(home)} must be named"
+        raise Problem(problem.INVALID, errors=[Fault(detail=told, parameter="kind")])
+
+    async def _find(self, kind: KindMapping, name: str) -> Sequence[Document]:
+        """A record id goes first, then the platform's id, then an e-mail address: no two of them look alike."""
+        if is_id(name) and (linked := await self._documents.linked(kind.collection, to_18(name))):
+            return linked
+        if (document := await self._documents.read(kind.collection, name)) is not None:
+            return [document]
+        path = contact_form.email_path(kind)
+        return await self._documents.matching(kind.collection, path, name.strip()) if path and "@" in name else []
+
+    async def _id_of(self, name: str, kind: KindMapping, fields: Mapping[str, Any]) -> str:
+        """Whom an e-mail address means."""
+        path = contact_form.email_path(kind)
+        email = fields.get(path) if path is not None else None
+        if path is None or not isinstance(email, str) or not email.strip():
+            wanted = [Fault(detail="is needed, or `email`: one of them says who it is", pointer="/id")]
+            raise Problem(problem.INVALID, errors=wanted)
+        if found := await self._documents.matching(kind.collection, path, email.strip()):
+            return str(one(name, found)["_id"])
+        new = str(uuid.uuid4())
+        reserved = await self._identities.reserve(name, email.strip().casefold(), new)
+        document = await self._documents.read(kind.collection, reserved)
+        if document is None:
+            return reserved
+        shown = contact_form.value_of(document, path)
+        if isinstance(shown, str) and shown.strip().casefold() == email.strip().casefold():
+            return reserved
+        # Whoever had the address has another one now: this is somebody else.
+        return await self._identities.reserve(name, email.strip().casefold(), new, instead_of=reserved)
+
+    async def _publish(
+        self,
+        call: Call,
+        said: ContactSaid,
+        of: tuple[str, KindMapping],
+        document_id: str,
+        event_id: str,
+        fields: Mapping[str, Any],
+        *,
+        is_new: bool,
+    ) -> None:
+        name, kind = of
+        event = contact_form.event_type(kind, is_new=is_new)
+        if event is None:
+            raise Problem(problem.CONFLICT, f"the mapping names no event by which a {name} could be said")
+        now = datetime.fromtimestamp(call.now / 1000, UTC)
+        moment = min(now, said.occurred_at or now)
+        data: dict[str, Any] = {"id": document_id, "fields": dict(fields)}
+        if said.changed is not None:
+            data["changed"] = list(said.changed)
+        if said.seen is not None:
+            data["seen"] = said.seen
+        at = moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        headers = cloudevents.headers(
+            id=event_id,
+            source=f"/api/{call.key.id if call.key is not None else ''}",
+            type=event,
+            subject=f"{name}/{document_id}",
+            time=at,
+            extensions={cloudevents.RECEIVED_AT: str(call.now), cloudevents.CLOCK_OFFSET: "0"},
+        )
+        value = orjson.dumps({"type": event, "timestamp": at, "data": data})
+        await self._log.append(key=document_key(name, document_id), value=value, headers=headers)
+
+    async def _result(
+        self, of: tuple[str, KindMapping], document_id: str, event_id: str
+    ) -> tuple[Ended | None, Document | None]:
+        """How it ended, and the document, once Salesforce has it too, or the wait is over."""
+        name, kind = of
+        until = self._clock() + self._wait
+        ended: Ended | None = None
+        while True:
+            ended = ended or await self._documents.ended(name, document_id, event_id)
+            document = await self._documents.read(kind.collection, document_id) if ended is not None else None
+            if document is not None and document.get("salesforce", {}).get("syncStatus") != "pending":
+                return ended, document
+            if (ended is not None and ended.outcome is Outcome.PARKED) or self._clock() >= until:
+                return ended, document
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def one(kind: str, found: Sequence[Document]) -> Document:
+    """The only one.
+
+    Raises:
+        Problem: there are several; it names their ids.
+    """
+    if len(found) > 1:
+        named = [Fault(detail=f"{kind}/{document['_id']}") for document in found[:20]]
+        raise Problem(SEVERAL, "name one of them by its id", errors=named)
+    return found[0]
+
+
+def _event_id(call: Call) -> str:
+    """The same request is the same event."""
+    if call.idempotency_key is None or call.key is None:
+        return f"api-{uuid.uuid4().hex}"
+    return f"api-{hashlib.sha256(f'{call.key.id}:{call.idempotency_key}'.encode()).hexdigest()[:32]}"
+
+
+def shown_contact(name: str, kind: KindMapping, document: Document) -> ContactShown:
+    """A document as a contact."""
+    told = document.get("salesforce", {})
+    record_id = told.get("recordId")
+    at = told.get("lastSyncedAt")
+    return ContactShown(
+        id=str(document["_id"]),
+        kind=name,
+        salesforce_id=record_id,
+        object=None if record_id is None else kind.place_of(record_id).sobject,
+        revision=int(document.get("revision") or 0),
+        fields=contact_form.shown_fields(kind, document),
+        custom_fields=contact_form.shown_custom(kind, document),
+        sync=SyncShown(
+            status=str(told.get("syncStatus", "pending")),
+            last_synced_at=None if at is None else datetime.fromtimestamp(at / 1000, UTC),
+            error=told.get("syncError"),
+            held=tuple(told.get("held", ())),
+        ),
+    )

@@ -1,0 +1,405 @@
+"""`/mappings`: the mapping read and changed, in the flat form of the product's document or in full."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Protocol
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, RootModel, StringConstraints, Tag
+
+from listener.api import problem
+from listener.api.contacts import PREFIX
+from listener.api.mapping_form import flat_form, with_flat
+from listener.api.problem import Fault, Problem, ProblemType
+from listener.api.routes import GET, POST, PUT, Answer, Call, Group, Route
+from schemas.api_key import Scope
+from schemas.mapping import Mapping, PlatformPath, SalesforceName
+from schemas.mapping_reading import InvalidMapping, check_mapping
+from schemas.mapping_versions import differences
+
+CANNOT_BE: Final = ProblemType("mapping_refused", 422, "The mapping cannot be used")
+MOVED_ON: Final = ProblemType("mapping_moved_on", 412, "The mapping is at another version")
+PLAN_TOO_SLOW: Final = ProblemType("plan_too_slow", 504, "There are too many documents for a plan by HTTP")
+ObjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")]
+FlatForm = dict[ObjectName, dict[PlatformPath, SalesforceName | None]]
+
+
+class Published(Exception):
+    """Somebody else has published since; the text says which version is in force."""
+
+
+class PlanTooSlow(Exception):
+    """Not all documents could be looked at in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version without what it says."""
+
+    number: int
+    at: datetime
+    by: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a new version would do to the documents that are there."""
+
+    lines: Sequence[str] = field(default=())
+    reads: int = 0
+    writes: int = 0
+
+
+class Mappings(Protocol):
+    """Published mappings. Every method raises `Unavailable` while the store does not answer."""
+
+    async def current(self) -> Mapping:
+        """The version in force."""
+
+    async def get(self, version: int) -> Mapping | None:
+        """One version."""
+
+    async def versions(self) -> Sequence[Version]:
+        """All of them, the newest first."""
+
+    async def misfits(self, before: Mapping, after: Mapping) -> Sequence[str]:
+        """What the org has against `after` alone that would make writes fail, a line each; nothing where it is away."""
+
+    async def plan(self, before: Mapping, after: Mapping) -> Plan:
+        """What it would do; nothing is changed.
+
+        Raises:
+            InvalidMapping: documents that are there cannot follow.
+            PlanTooSlow: there are too many.
+        """
+
+    async def publish(self, mapping: Mapping, expected: int, by: str, note: str) -> Mapping:
+        """Make it the version after `expected`.
+
+        Raises:
+            InvalidMapping: it cannot be used, or documents that are there cannot follow.
+            Published: the version in force is another one.
+        """
+
+
+def _form(raw: Any) -> str:
+    return "<full>" if isinstance(raw, dict) and "kinds" in raw else "<flat>"
+
+
+class MappingWanted(
+    RootModel[Annotated[Annotated[FlatForm, Tag("<flat>")] | Annotated[Mapping, Tag("<full>")], Discriminator(_form)]]
+):
+    """The flat form, which says what to change, or the full one, which replaces the mapping."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "contact": {
+                        "email": "Email",
+                        "first_name": "FirstName",
+                        "last_name": "LastName",
+                        "total_spent": "Total_Spent__c",
+                    }
+                }
+            ]
+        }
+    )
+
+
+class MappingShown(RootModel[FlatForm | Mapping]):
+    """The mapping, in the form that was asked for."""
+
+
+class FormAsked(BaseModel):
+    """In which form."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    form: Literal["flat", "full"] = Field(default="flat", description="`flat`, or `full` with every setting.")
+
+
+class Change(BaseModel):
+    """How a change is made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: bool = Field(default=False, description="Only say what would differ.")
+    note: str = Field(default="", max_length=500, description="Why, kept with the version.")
+
+
+class VersionPath(BaseModel):
+    """Which."""
+
+    version: int = Field(ge=1, le=2**31 - 1, description="A published version.")
+
+
+class Between(BaseModel):
+    """Which two."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    before: int = Field(ge=1, le=2**31 - 1, alias="from", description="The older one.")
+    after: int | None = Field(
+        default=None, ge=1, le=2**31 - 1, alias="to", description="The newer one; else the one in force."
+    )
+
+
+class BackTo(BaseModel):
+    """Where to."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    version: int = Field(ge=1, le=2**31 - 1)
+    """The version whose content is published anew."""
+    note: str = Field(default="", max_length=500)
+    """Why, kept with the new version."""
+
+
+class MappingResult(BaseModel):
+    """What became of a change."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    version: int
+    """The version in force."""
+    published: bool
+    """Whether that is a new one."""
+    differences: tuple[str, ...]
+    """What differs from the one before, a line each."""
+
+
+class PlanShown(BaseModel):
+    """What a change would do."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    version: int
+    """The version that it was compared with, which is in force."""
+    differences: tuple[str, ...]
+    lines: tuple[str, ...]
+    """What follows for the documents that are there."""
+    api_calls_to_read: int
+    api_calls_to_write: int
+    """At most, if they go out full."""
+
+
+class VersionShown(BaseModel):
+    """A published version."""
+
+    version: int
+    published_at: AwareDatetime
+    published_by: str
+    note: str
+
+
+class VersionList(BaseModel):
+    """All versions, the newest first."""
+
+    versions: tuple[VersionShown, ...]
+
+
+class DiffShown(BaseModel):
+    """What differs between two versions."""
+
+    before: int
+    after: int
+    differences: tuple[str, ...]
+
+
+class MappingRoutes:
+    """The handlers."""
+
+    def __init__(self, mappings: Mappings) -> None:
+        self._mappings = mappings
+
+    def group(self) -> Group:
+        """Their routes."""
+        refused = (CANNOT_BE, MOVED_ON)
+        missing = (problem.NOT_FOUND,)
+        read, change = Scope.READ, Scope.MAPPINGS
+        return Group(
+            "Mapping",
+            PREFIX,
+            (
+                Route(
+                    GET,
+                    "/mappings",
+                    self.show,
+                    read,
+                    "The mapping in force",
+                    {200: MappingShown},
+                    "`ETag` is its version.",
+                    query=FormAsked,
+                ),
+                Route(
+                    PUT,
+                    "/mappings",
+                    self.change,
+                    change,
+                    "Change the mapping",
+                    {200: MappingResult},
+                    "In the flat form what is named is set, with the defaults of direction and policy where it is new; "
+                    "null takes a field out. The full form replaces all. It is validated whole, and every mistake is "
+                    "named. Documents are decided by the new version when they next change, or by `tandem mapping "
+                    "apply`.",
+                    body=MappingWanted,
+                    query=Change,
+                    problems=refused,
+                    versioned=True,
+                ),
+                Route(
+                    POST,
+                    "/mappings/plan",
+                    self.plan,
+                    change,
+                    "What a change would do",
+                    {200: PlanShown},
+                    "All documents are decided in memory; nothing is changed.",
+                    body=MappingWanted,
+                    problems=(*refused, PLAN_TOO_SLOW),
+                ),
+                Route(
+                    POST,
+                    "/mappings/rollback",
+                    self.roll_back,
+                    change,
+                    "Publish an older version anew",
+                    {200: MappingResult},
+                    body=BackTo,
+                    problems=(*refused, *missing),
+                    idempotent=True,
+                ),
+                Route(GET, "/mappings/versions", self.versions, read, "All versions", {200: VersionList}),
+                Route(
+                    GET,
+                    "/mappings/versions/{version}",
+                    self.version,
+                    read,
+                    "One version, in full",
+                    {200: MappingShown},
+                    path=VersionPath,
+                    problems=missing,
+                ),
+                Route(
+                    GET,
+                    "/mappings/diff",
+                    self.diff,
+                    read,
+                    "What differs between two versions",
+                    {200: DiffShown},
+                    query=Between,
+                    problems=missing,
+                ),
+            ),
+            "What goes with what.",
+        )
+
+    async def show(self, call: Call) -> Answer:
+        """The one in force."""
+        mapping = await self._mappings.current()
+        return _shown(mapping, full=call.query(FormAsked).form == "full")
+
+    async def version(self, call: Call) -> Answer:
+        """One."""
+        return _shown(await self._one(call.path(VersionPath).version), full=True)
+
+    async def versions(self, _call: Call) -> Answer:
+        """All."""
+        found = [
+            VersionShown(version=each.number, published_at=each.at, published_by=each.by, note=each.note)
+            for each in await self._mappings.versions()
+        ]
+        return Answer(VersionList(versions=tuple(found)))
+
+    async def diff(self, call: Call) -> Answer:
+        """Between two."""
+        asked = call.query(Between)
+        before = await self._one(asked.before)
+        after = await self._mappings.current() if asked.after is None else await self._one(asked.after)
+        told = tuple(differences(before, after))
+        return Answer(DiffShown(before=before.version, after=after.version, differences=told))
+
+    async def change(self, call: Call) -> Answer:
+        """A new version."""
+        how = call.query(Change)
+        before, after = await self._wanted(call)
+        return await self._published(call, before, after, how.note, dry_run=how.dry_run)
+
+    async def plan(self, call: Call) -> Answer:
+        """What would follow."""
+        before, after = await self._wanted(call)
+        try:
+            plan = await self._mappings.plan(before, after)
+        except InvalidMapping as wrong:
+            raise _refused(wrong.problems) from None
+        except PlanTooSlow:
+            raise Problem(PLAN_TOO_SLOW, "`tandem mapping plan` takes the time that it needs") from None
+        shown = PlanShown(
+            version=before.version,
+            differences=tuple(differences(before, after)),
+            lines=tuple(plan.lines),
+            api_calls_to_read=plan.reads,
+            api_calls_to_write=plan.writes,
+        )
+        return Answer(shown)
+
+    async def roll_back(self, call: Call) -> Answer:
+        """What an older version said."""
+        asked = call.body(BackTo)
+        before = await self._mappings.current()
+        older = await self._one(asked.version)
+        note = asked.note or f"as version {asked.version}"
+        return await self._published(call, before, older.model_copy(update={"version": before.version}), note)
+
+    async def _published(
+        self, call: Call, before: Mapping, after: Mapping, note: str, *, dry_run: bool = False
+    ) -> Answer:
+        told = tuple(differences(before, after))
+        version, is_new = before.version, bool(told) and not dry_run
+        if told and (misfits := await self._mappings.misfits(before, after)):
+            raise _refused(misfits)
+        if is_new:
+            by = "" if call.key is None else f"api key {call.key.id} ({call.key.name})"
+            try:
+                version = (await self._mappings.publish(after, before.version, by, note)).version
+            except InvalidMapping as wrong:
+                raise _refused(wrong.problems) from None
+            except Published as moved:
+                raise Problem(MOVED_ON, str(moved)) from None
+        result = MappingResult(version=version, published=is_new, differences=told)
+        return Answer(result, headers={"ETag": f'"{version}"'})
+
+    async def _wanted(self, call: Call) -> tuple[Mapping, Mapping]:
+        """The version in force, and what it shall be."""
+        wanted = call.body(MappingWanted).root
+        before = await self._mappings.current()
+        if call.etag is not None and call.etag != str(before.version):
+            raise Problem(MOVED_ON, f"it is at version {before.version}")
+        if isinstance(wanted, Mapping):
+            if wanted.version not in (0, before.version):
+                raise Problem(MOVED_ON, f"it is at version {before.version}, and this was made from {wanted.version}")
+            after = wanted.model_copy(update={"version": before.version, "since": before.since})
+        else:
+            after = with_flat(before, wanted)
+        try:
+            check_mapping(after)
+        except InvalidMapping as wrong:
+            raise _refused(wrong.problems) from None
+        return before, after
+
+    async def _one(self, version: int) -> Mapping:
+        found = await self._mappings.get(version)
+        if found is None:
+            raise Problem(problem.NOT_FOUND, f"there is no version {version}")
+        return found
+
+
+def _shown(mapping: Mapping, *, full: bool) -> Answer:
+    shown = MappingShown(mapping) if full else MappingShown(flat_form(mapping))
+    return Answer(shown, headers={"ETag": f'"{mapping.version}"'})
+
+
+def _refused(problems: Sequence[str]) -> Problem:
+    return Problem(CANNOT_BE, errors=[Fault(detail=line) for line in problems])

@@ -1,0 +1,26 @@
+"""`/admin/charts`: how things were in the last hour, day and week."""
+
+from adapters.mongo.samples import MongoSamples
+from ops.admin.answers import Answer, Asked, CannotDo, Page
+from ops.admin.rollup import TIERS, Span
+from ops.admin.series import drawn
+
+
+async def show(asked: Asked) -> Answer:
+    """Every chart over one span."""
+    try:
+        span = Span(asked.query("span", Span.HOUR))
+    except ValueError:
+        raise CannotDo(f"charts go over {', '.join(Span)}") from None
+    tier, now = TIERS[span], asked.parts.now()
+    samples = await MongoSamples(asked.parts.database).between(tier.width, now - tier.shown - tier.width, now + 1)
+    charts = drawn(samples, tier, now)
+    shows = {
+        "span": span,
+        "spans": list(Span),
+        "width": charts.width,
+        "times": charts.times,
+        "charts": charts.charts,
+        "kept": bool(samples),
+    }
+    return Page("charts.html", "Charts", shows)

@@ -1,0 +1,74 @@
+"""Conflicts that wait for a person (`review`): both values, and a button for each."""
+
+from typing import Any, Final
+
+from consumers.rules.state import Side
+from ops.admin.answers import Answer, Asked, CannotDo, Done, Page, Question
+from ops.admin.masks import is_hidden
+from ops.parked_view import MASK
+from ops.reviews import Question as Waiting
+from ops.reviews_view import said
+
+LIMIT: Final = 100
+
+
+async def show_all(asked: Asked) -> Answer:
+    """The queue, the oldest first."""
+    queue = await asked.parts.reviews.waiting(asked.query("kind"), "", LIMIT)
+    shows = {
+        "number": queue.count,
+        "questions": [
+            {
+                "kind": one.kind,
+                "id": one.id,
+                "path": one.path,
+                "field": one.field,
+                "platform": _seen(asked, one, one.platform),
+                "salesforce": _seen(asked, one, one.salesforce),
+                "shown": one.shown,
+                "since": one.since,
+            }
+            for one in queue.questions
+        ],
+    }
+    return Page("conflicts.html", "Conflicts", shows)
+
+
+def _seen(asked: Asked, question: Waiting, value: Any) -> str:
+    if not asked.masked:
+        return said(value)
+    kind = asked.parts.mapping().kinds.get(question.kind)
+    field = next((each for each in kind.fields if each.platform == question.path), None) if kind else None
+    return MASK if kind is None or is_hidden(kind, field, value) else said(value)
+
+
+async def choose(asked: Asked) -> Answer:
+    """Settle one, for the side that is named, if it is still about the values that were shown."""
+    kind, document, path = (asked.form.get(name, "") for name in ("kind", "document", "path"))
+    try:
+        side = Side(asked.form.get("side", ""))
+    except ValueError:
+        raise CannotDo("choose platform or salesforce") from None
+    question = await asked.parts.reviews.question(kind, document, path)
+    shown = {Side.PLATFORM: said(question.platform), Side.SALESFORCE: said(question.salesforce)}
+    if not asked.is_sure:
+        lines = [f"{path} of {kind} {document}", *(f"{each}: {shown[each]}" for each in Side)]
+        whose = "the platform's" if side is Side.PLATFORM else "Salesforce's"
+        return Question(f"Take {whose} value", lines, f"Take {whose}", "/admin/conflicts")
+    chosen = await asked.parts.reviews.choose(question, side, who=asked.user.name, why=asked.why())
+    await asked.parts.operations.add(
+        [
+            {
+                "_id": f"choice:{kind}:{document}:{path}:{chosen.at}",
+                "what": "choose",
+                "by": asked.user.name,
+                "note": asked.why(),
+                "at": chosen.at,
+                "kind": kind,
+                "document": document,
+                "item": f"{path} of {kind} {document}",
+                "result": f"{side} was chosen",
+            }
+        ]
+    )
+    return Done(f"{path} of {kind} {document} is settled for {side}", "/admin/conflicts")

@@ -1,0 +1,63 @@
+"""Gaps: what may have been missed, and how far its repair is."""
+
+from typing import Final
+
+from ops.admin.answers import Answer, Asked, CannotDo, Done, Page, Question
+from ops.gaps_view import about, counted, handle, lines, named
+from schemas.gap import GapRow, GapState
+
+LIMIT: Final = 200
+OPEN: Final = (GapState.OPEN, GapState.REPAIRING)
+
+
+async def show_all(asked: Asked) -> Answer:
+    """Those that are not closed, or the latest of all."""
+    everything = asked.query("all") == "yes"
+    rows = await asked.parts.gaps.rows(states=tuple(GapState) if everything else OPEN, limit=LIMIT)
+    shows = {
+        "all": everything,
+        "gaps": [
+            {
+                "gap": handle(row.id),
+                "reason": row.reason,
+                "of": about(row),
+                "since": row.since,
+                "until": row.until,
+                "state": row.state,
+                "found": counted(row.found) if row.progress else "",
+                "error": row.error,
+                "closed_by": row.closed_by,
+                "note": row.note,
+            }
+            for row in rows
+        ],
+    }
+    return Page("gaps.html", "Gaps", shows)
+
+
+async def show_one(asked: Asked) -> Answer:
+    """All that is known of one, and by what means it is repaired."""
+    row = await _one(asked, asked.request.match_info["gap"], tuple(GapState))
+    told = list(lines(row, asked.parts.catalog().sobjects(), asked.parts.repair_overlap))
+    shows = {"gap": handle(row.id), "open": row.state is not GapState.CLOSED, "lines": told}
+    return Page("gap.html", f"Gap {handle(row.id)}", shows)
+
+
+async def close(asked: Asked) -> Answer:
+    """Close one by hand."""
+    row = await _one(asked, asked.request.match_info["gap"], OPEN)
+    if not asked.is_sure:
+        warning = "It is not repaired: what was changed there meanwhile is found by the nightly comparison, if at all."
+        told = [*lines(row, asked.parts.catalog().sobjects(), asked.parts.repair_overlap), warning]
+        return Question(f"Close gap {handle(row.id)} by hand", told, "Close", "/admin/gaps", dangerous=True)
+    why, now = asked.why(), asked.parts.now()
+    if not await asked.parts.gaps.close(row, by=asked.user.name, note=why, at=now):
+        raise CannotDo("it was met again, or closed, in this moment; look again")
+    return Done(f"gap {handle(row.id)} is closed", "/admin/gaps")
+
+
+async def _one(asked: Asked, name: str, states: tuple[GapState, ...]) -> GapRow:
+    found = named(await asked.parts.gaps.rows(states=states), name)
+    if len(found) != 1:
+        raise CannotDo(f"{name}: {'more than one gap begins with it' if found else 'there is no such gap'}")
+    return found[0]

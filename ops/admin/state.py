@@ -1,0 +1,67 @@
+"""`/admin/salesforce`: synced and not synced by kind, the connection, the quota, who owns what, and the newest runs."""
+
+from adapters.mongo.overview import KindCounts
+from adapters.mongo.parked import Wanted
+from ops.admin.answers import Answer, Asked, Page
+from ops.admin.health import forecast
+
+ERRORS = 20
+
+
+async def show(asked: Asked) -> Answer:
+    """How the connection and each kind are."""
+    parts, seen = asked.parts, asked.parts.overview
+    kinds = [await seen.counts(kind.name, kind.collection) for kind in parts.catalog().kinds.values()]
+    allocation = await seen.allocation()
+    refused = await parts.parking().find(Wanted(topic="salesforce.writes"), ERRORS)
+    connections = [
+        {
+            "org_id": each.org_id,
+            "instance_url": each.instance_url,
+            "login_url": each.login_url,
+            "user_id": each.user_id,
+            "flow": each.flow,
+            "refused": each.refused,
+            "last_sync_at": each.last_sync_at,
+        }
+        for each in await seen.connections()
+    ]
+    shows = {
+        "kinds": [{**_counts(kind), "settled": settled(kind)} for kind in kinds],
+        "used": allocation[0] if allocation else None,
+        "limit": allocation[1] if allocation else None,
+        "forecast": forecast(allocation[0], allocation[2]) if allocation else None,
+        "connections": connections,
+        "owners": await seen.owners(),
+        "positions": await seen.positions(),
+        "errors": refused.items,
+        "errors_in_all": refused.number,
+        "counts": [
+            {"reason": reason, "number": count.number} for (reason, _topic), count in sorted(refused.counts.items())
+        ],
+        "runs": [
+            {
+                "id": row["_id"],
+                "state": row.get("state", ""),
+                "asked_at": row.get("asked_at", 0),
+            }
+            for row in await seen.runs(10)
+        ],
+    }
+    return Page("salesforce.html", "Salesforce", shows)
+
+
+def settled(kind: KindCounts) -> int:
+    """Documents with which nothing is left to do."""
+    return max(0, kind.documents - kind.due - kind.refused - kind.reviews)
+
+
+def _counts(kind: KindCounts) -> dict[str, object]:
+    return {
+        "kind": kind.kind,
+        "documents": kind.documents,
+        "due": kind.due,
+        "refused": kind.refused,
+        "reviews": kind.reviews,
+        "oldest_due": kind.oldest_due,
+    }

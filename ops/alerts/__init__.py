@@ -1,0 +1,1 @@
+"""Alerts: what is not well is told to people, once, together, and again when it is over."""

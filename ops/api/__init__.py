@@ -1,0 +1,1 @@
+"""The ports of the API's routes, put together from adapters and rules."""

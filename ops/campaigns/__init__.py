@@ -1,0 +1,1 @@
+"""Campaigns: which event is which, the statuses that their members may have, and what came of each."""

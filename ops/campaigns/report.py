@@ -1,0 +1,139 @@
+"""What came of each event, as values: who came, who was a lead and is none any more, and which deals. No I/O."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from schemas.mapping import KindMapping
+from schemas.mapping import Mapping as FieldsMapping
+from schemas.place import LEAD_PREFIX
+
+Row = Mapping[str, Any]
+
+CAMPAIGN: Final = "Campaign"
+MEMBER: Final = "CampaignMember"
+ATTENDED: Final = "attended"
+CANCELLED: Final = "cancelled"
+
+
+class NoEvents(Exception):
+    """The mapping keeps no events in Campaigns with members, so that there is nothing to report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Where the mapping has events and who takes part in them: kinds, and the paths of a member's document."""
+
+    event: str
+    member: str
+    person: str
+    event_path: str
+    person_path: str
+    status_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventReport:
+    """One event. Amounts are in the org's own currency; `forecast` is what open deals are expected to bring."""
+
+    event: str
+    name: str
+    campaign: str
+    registered: int = 0
+    attended: int = 0
+    converted: Sequence[str] = ()
+    """Ids of people who took part, were leads and have been converted."""
+    deals: int = 0
+    pipeline: Decimal = Decimal(0)
+    forecast: Decimal = Decimal(0)
+    won: Decimal = Decimal(0)
+
+
+def shape_of(mapping: FieldsMapping) -> Shape:
+    """Where the mapping has events.
+
+    Raises:
+        NoEvents: it has none.
+    """
+    events = [name for name, kind in mapping.kinds.items() if kind.sobject == CAMPAIGN]
+    members = [name for name, kind in mapping.kinds.items() if kind.sobject == MEMBER]
+    if not events or not members:
+        raise NoEvents("the mapping has no kind in Campaign with one in CampaignMember")
+    member = mapping.kinds[members[0]]
+    paths = {each.salesforce: each for each in member.fields}
+    if not {"CampaignId", "ContactId", "Status"} <= paths.keys() or not paths["ContactId"].lookups:
+        raise NoEvents("the kind in CampaignMember maps no CampaignId, ContactId and Status")
+    return Shape(
+        event=events[0],
+        member=members[0],
+        person=paths["ContactId"].lookups[0],
+        event_path=paths["CampaignId"].platform,
+        person_path=paths["ContactId"].platform,
+        status_path=paths["Status"].platform,
+    )
+
+
+def reports(
+    shape: Shape, events: Iterable[Row], members: Iterable[Row], people: Iterable[Row], deals: Iterable[Row]
+) -> list[EventReport]:
+    """One for each event, by id. `deals` are Opportunities as Salesforce has them; deleted documents do not count."""
+    was_lead = {person["_id"] for person in people if _converted(person)}
+    by_event: dict[str, list[Row]] = {}
+    for member in members:
+        if not _deleted(member):
+            by_event.setdefault(str(_at(member, shape.event_path)), []).append(member)
+    by_campaign: dict[str, list[Row]] = {}
+    for deal in deals:
+        by_campaign.setdefault(str(deal.get("CampaignId")), []).append(deal)
+    found = []
+    for event in sorted(events, key=lambda each: str(each["_id"])):
+        campaign = str((event.get("salesforce") or {}).get("recordId", ""))
+        taking_part = [one for one in by_event.get(event["_id"], ()) if _status(one, shape) != CANCELLED]
+        people_there = {str(_at(one, shape.person_path)) for one in taking_part}
+        own = by_campaign.get(campaign, []) if campaign else []
+        found.append(
+            EventReport(
+                event=event["_id"],
+                name=str(event.get("name", "")),
+                campaign=campaign,
+                registered=len(taking_part),
+                attended=sum(_status(one, shape) == ATTENDED for one in taking_part),
+                converted=tuple(sorted(people_there & was_lead)),
+                deals=len(own),
+                pipeline=_sum(own, "Amount", lambda deal: not deal.get("IsClosed")),
+                forecast=_sum(own, "ExpectedRevenue", lambda deal: not deal.get("IsClosed")),
+                won=_sum(own, "Amount", lambda deal: bool(deal.get("IsWon"))),
+            )
+        )
+    return found
+
+
+def collections_of(shape: Shape, mapping: FieldsMapping) -> tuple[KindMapping, KindMapping, KindMapping]:
+    """The kinds of events, members and people."""
+    return mapping.kinds[shape.event], mapping.kinds[shape.member], mapping.kinds[shape.person]
+
+
+def _sum(deals: Iterable[Row], field: str, wanted: Any) -> Decimal:
+    return sum((Decimal(str(deal.get(field) or 0)) for deal in deals if wanted(deal)), Decimal(0))
+
+
+def _status(member: Row, shape: Shape) -> str:
+    return str(_at(member, shape.status_path) or "").casefold()
+
+
+def _converted(person: Row) -> bool:
+    link: Row = (person.get("_sync") or {}).get("link") or {}
+    before = [str(each) for each in link.get("former", ())]
+    return any(each.startswith(LEAD_PREFIX) for each in before) and not str(link.get("id", "")).startswith(LEAD_PREFIX)
+
+
+def _deleted(document: Row) -> bool:
+    return not ((document.get("_sync") or {}).get("existence") or {"exists": True})["exists"]
+
+
+def _at(document: Row, path: str) -> Any:
+    value: Any = document
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value

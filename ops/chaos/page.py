@@ -1,0 +1,124 @@
+"""`docs/chaos.md`: every run that is kept beside it, told to people."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ops.chaos.outcome import MEANING, RECOVERY_SECONDS, Outcome
+from ops.chaos.plot import draw
+
+FOLDER: Final = "chaos"
+"""Beside the page: a JSON file and a plot for each seed."""
+FULL_SIZE: Final = 100_000
+
+_HEAD: Final = """\
+# What is lost under faults
+
+`make chaos ARGS="--seed 1"` runs all of Tandem on a real Kafka, a real MongoDB and a simulated org, with people at
+work on both sides, and makes things go wrong meanwhile: processes are killed and stopped, servers restarted,
+connections cut, stalled and silenced, and the org answers 401, 429 and 5xx, loses requests and replies, refuses
+positions and runs out of calls. What happens when follows from the seed (`tandem chaos --plan` prints it). Then
+everybody rests, and the observer compares what the platform sent, what the org's own commit log says, and what
+MongoDB holds. It reads none of our counters. The command writes this page; its exit code is 0 only where every number
+in the first table is 0 and no recovery took too long. How it is made: [decision 0025](decisions/0025-chaos.md).
+
+An event is a webhook of the platform or a change event of the org. The lag is all that was said and is not worked off
+yet: webhooks not taken, change events not in Kafka, Kafka records not finished. A trouble is recovered from when the
+lag is back at what it was in the five seconds before, counted from the trouble's end; that may take {allowed:g}
+seconds. A silent stream cannot be noticed sooner than the org's advised time-out and ten seconds later, so it may take
+so much longer. Of what was made in Salesforce in a gap and written over by us before the gap was repaired nobody can
+know: Salesforce keeps no history of it. Such edits are counted and are no losses."""
+
+
+def write(docs: Path) -> Path:
+    """Write `chaos.md` of all runs in its folder.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    outcomes = [Outcome.load(path) for path in sorted((docs / FOLDER).glob("seed-*.json"))]
+    outcomes.sort(key=lambda outcome: outcome.seed)
+    page = docs / "chaos.md"
+    page.write_text(told(outcomes), encoding="utf-8")
+    return page
+
+
+def keep(outcome: Outcome, docs: Path) -> bool:
+    """Keep a run and its plot beside the page, and write the page anew; whether there is a plot.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    outcome.save(docs / FOLDER)
+    drawn = draw(outcome, docs / FOLDER / f"seed-{outcome.seed}.svg")
+    write(docs)
+    return drawn
+
+
+def told(outcomes: Sequence[Outcome]) -> str:
+    """The page."""
+    runs = [_zeros(outcomes), *(_run(outcome) for outcome in outcomes)] if outcomes else ["No run is kept here yet."]
+    parts = [_HEAD.format(allowed=RECOVERY_SECONDS), *runs]
+    return "\n\n".join(parts) + "\n"
+
+
+def _zeros(outcomes: Sequence[Outcome]) -> str:
+    seeds = [f"seed {outcome.seed}" for outcome in outcomes]
+    rows = [
+        ["", *seeds, "what it means"],
+        ["---"] * (len(seeds) + 2),
+        *([name, *(f"**{outcome.found[name]}**" for outcome in outcomes), MEANING[name]] for name in MEANING),
+        ["events", *(f"{outcome.events:,}" for outcome in outcomes), "webhooks and change events"],
+        ["troubles", *(str(len(outcome.troubles)) for outcome in outcomes), ""],
+        ["slowest recovery", *(_slowest(outcome) for outcome in outcomes), "but for a silent stream"],
+    ]
+    return "## Found by the observer\n\n" + _table(rows)
+
+
+def _slowest(outcome: Outcome) -> str:
+    usual = [one for one in outcome.troubles if one.allowed == RECOVERY_SECONDS]
+    if any(one.seconds is None for one in usual):
+        return "never"
+    return f"{max((one.seconds or 0.0 for one in usual), default=0.0):g} s"
+
+
+def _run(outcome: Outcome) -> str:
+    sized = "" if outcome.events >= FULL_SIZE else " A small run."
+    proxied = "" if outcome.proxied else " Without toxiproxy: no connection was cut or stalled."
+    about = (
+        f"{outcome.at}, preset `{outcome.preset}`, {outcome.machine}. `{outcome.command}`. "
+        f"{outcome.load_seconds:.0f} s of load, then {outcome.rest_seconds:.0f} s until both sides were at rest."
+    )
+    lines = [
+        f"## Seed {outcome.seed}",
+        f"{about}{sized}{proxied}",
+        _counts(outcome),
+    ]
+    if outcome.unrest:
+        lines.append(f"**Not at rest in time:** {outcome.unrest}.")
+    if outcome.ended:
+        ends = ", ".join(f"{name}: {count}" for name, count in sorted(outcome.ended.items()))
+        lines.append(f"Processes that ended by themselves and were started again: {ends}.")
+    lines += [f"![lag over time](chaos/seed-{outcome.seed}.svg)", _troubles(outcome)]
+    return "\n\n".join(lines)
+
+
+def _counts(outcome: Outcome) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in outcome.counts.items()) + "."
+
+
+def _troubles(outcome: Outcome) -> str:
+    rows = [
+        ["", "at", "lasted", "what", "lag before", "most lag", "recovered after"],
+        ["---", "---:", "---:", "---", "---:", "---:", "---:"],
+    ]
+    for number, one in enumerate(outcome.troubles, start=1):
+        after = "never" if one.seconds is None else f"{one.seconds:g} s"
+        after = after if one.in_time else f"**{after}**"
+        lasted = f"{one.ended - one.began:.1f} s"
+        rows.append([str(number), f"{one.began:.0f} s", lasted, one.what, str(one.usual), f"{one.worst:,}", after])
+    return _table(rows)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,0 +1,1 @@
+"""Forgetting people: everywhere, twice over, and with a certificate."""

@@ -1,0 +1,1 @@
+"""What an operator asks for on the admin page and what takes longer than a page: planned, begun, watched, paused."""

@@ -1,0 +1,146 @@
+"""What `tandem gaps` shows, from values. No I/O; nothing that it shows is personal data."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import orjson
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from consumers.repair.repairer import Closed, NeedsPerson, Repaired, Waits
+from consumers.rules.repair import ByHand, Reading, Swept, Window, means_for
+from ops.reviews_view import age
+from ops.show_view import moment
+from schemas.gap import Found, GapRow, GapState
+from schemas.unavailable import Unavailable
+
+HANDLE_CHARACTERS = 8
+
+
+def handle(row_id: str) -> str:
+    """A short name for a gap, the same wherever it is shown."""
+    return hashlib.sha256(row_id.encode()).hexdigest()[:HANDLE_CHARACTERS]
+
+
+def named(rows: Sequence[GapRow], name: str) -> list[GapRow]:
+    """The gaps that a person can have meant by a handle, its first characters, or a row's whole id."""
+    return [row for row in rows if row.id == name or (name and handle(row.id).startswith(name.lower()))]
+
+
+def list_view(rows: Sequence[GapRow], now: int, *, closed_too: bool) -> RenderableType:
+    """Gaps as a table, the one that was noticed first first."""
+    if not rows:
+        return Text("there was never a gap" if closed_too else "no gap is open")
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("gap", "reason", "of", "from (UTC)", "noticed", "state", "found"):
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(
+            handle(row.id),
+            str(row.reason),
+            Text(about(row)),
+            moment(row.since)[:16] if row.since else "not known",
+            f"{age(now - row.until)} ago",
+            str(row.state),
+            Text(_found(row)),
+        )
+    count = sum(row.state is not GapState.CLOSED for row in rows)
+    return Group(shown, Text(f"{count} not closed" if count else "all are closed"))
+
+
+def about(row: GapRow) -> str:
+    """What a gap is of: an object, a channel, or a partition of a topic."""
+    if row.entity:
+        return f"{row.entity}, {len(row.record_ids)} records" if row.record_ids else row.entity
+    return f"{row.channel}[{row.partition}] for {row.group}" if row.group else row.channel
+
+
+def lines(row: GapRow, sobjects: Sequence[str], overlap: int) -> Iterator[str]:
+    """Everything that is known of one gap, and by what means it is repaired."""
+    yield f"gap {handle(row.id)}: {row.reason}, {row.state}"
+    yield f"  of        {about(row)}"
+    yield f"  from      {moment(row.since) if row.since else 'not known: as far back as there is anything'}"
+    yield f"  noticed   {moment(row.until)}" + (f", {row.opened} times in all" if row.opened > 1 else "")
+    if row.refused_replay_id is not None:
+        yield f"  position  {row.refused_replay_id} was refused"
+    if row.group:
+        yield f"  offsets   {row.wanted} was to be next; the log held {row.first} to {row.end}"
+    if row.record_ids:
+        yield f"  records   {', '.join(row.record_ids[:5])}" + (" …" if len(row.record_ids) > 5 else "")
+    if row.state is GapState.CLOSED:
+        yield f"  closed    {moment(row.closed_at)} by {row.closed_by}: {row.note}"
+    else:
+        yield f"  repair    {_means(row, sobjects, overlap)}"
+    for sobject, progress in row.progress.items():
+        yield f"  {sobject}: {counted(progress.found)}" + ("" if progress.done else ", not through yet")
+    if row.error:
+        yield f"  the last try ended {moment(row.tried_at)}: {row.error}"
+    yield f"  row       {row.id}"
+
+
+def lines_of_json(rows: Sequence[GapRow]) -> str:
+    """One JSON object a line; times are epoch milliseconds."""
+    return "".join(
+        orjson.dumps(
+            {
+                "gap": handle(row.id),
+                "row": row.id,
+                "reason": row.reason,
+                "of": about(row),
+                "state": row.state,
+                "since": row.since,
+                "until": row.until,
+                "closed_at": row.closed_at,
+                "closed_by": row.closed_by,
+                "note": row.note,
+                "error": row.error,
+                "looked_at": row.found.looked,
+                "published": row.found.published,
+                "deleted": row.found.deleted,
+            }
+        ).decode()
+        + "\n"
+        for row in rows
+    )
+
+
+def ended(row: GapRow, repaired: Repaired | Unavailable) -> str:
+    """What became of a try to repair it, in one line."""
+    match repaired:
+        case Closed(found, note):
+            return f"{handle(row.id)} {row.reason}: closed. {counted(found)}; {note}"
+        case Waits(why):
+            return f"{handle(row.id)} {row.reason}: still open. {why}"
+        case NeedsPerson(why):
+            return f"{handle(row.id)} {row.reason}: still open. {why}"
+        case Unavailable():
+            return f"{handle(row.id)} {row.reason}: not repaired, and goes on from here the next time. {repaired}"
+
+
+def counted(found: Found) -> str:
+    """`1,200 records looked at, 1,200 to be read again, 3 of them deleted`."""
+    deleted = f", {found.deleted:,} of them deleted" if found.deleted else ""
+    return f"{found.looked:,} records looked at, {found.published:,} to be read again{deleted}"
+
+
+def _found(row: GapRow) -> str:
+    if row.error:
+        return f"failed: {row.error}"
+    if row.state is GapState.CLOSED and row.closed_by != "repair":
+        return f"{row.closed_by}: {row.note}"
+    return counted(row.found) if row.progress else ""
+
+
+def _means(row: GapRow, sobjects: Sequence[str], overlap: int) -> str:
+    match means_for(row, sobjects, overlap=overlap):
+        case Window(objects, since, every_record):
+            if not objects:
+                return "nothing: no kind of the mapping is kept there"
+            which = "every record" if every_record or not since else f"every record changed since {moment(since)[:19]}"
+            return f"{which} of {', '.join(objects)} is read again, deleted ones too"
+        case Reading():
+            return "waits until the records that the event named have been read"
+        case Swept(why) | ByHand(why):
+            return why

@@ -1,0 +1,175 @@
+"""`tandem admin`: the page that operators work with."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from adapters.kafka.backlog import open_backlog
+from adapters.kafka.producer import open_producer
+from adapters.kafka.settings import KafkaSettings
+from adapters.mongo.alerts import MongoAlerts
+from adapters.mongo.api_keys import MongoApiKeys
+from adapters.mongo.deliveries import MongoDeliveries
+from adapters.mongo.endpoints import MongoEndpoints
+from adapters.mongo.erased_settings import ErasedSettings
+from adapters.mongo.erasures import open_erasures
+from adapters.mongo.gap_rows import MongoGapRows
+from adapters.mongo.leases import MongoLeases
+from adapters.mongo.mappings import MongoMappings
+from adapters.mongo.operations import MongoOperations
+from adapters.mongo.overview import MongoOverview
+from adapters.mongo.parked import ParkedQueue
+from adapters.mongo.runs import MongoRuns
+from adapters.mongo.samples import MongoSamples
+from adapters.mongo.settings import MongoSettings
+from adapters.mongo.users import MongoSessions, MongoUsers
+from adapters.platform.settings import DeliverSettings
+from adapters.telemetry.settings import TelemetrySettings
+from consumers.settings import MergeSettings, RepairSettings
+from ops import server
+from ops.admin import home, sampler
+from ops.admin.app import serve
+from ops.admin.health import Sign
+from ops.admin.org import OrgOfSettings
+from ops.admin.parts import AdminParts
+from ops.admin.settings import AdminSettings
+from ops.alerts.keeping import AlertKeeper
+from ops.alerts.sender import sender_of
+from ops.alerts.settings import AlertSettings
+from ops.alerts.stored import StoredAlerts
+from ops.alerts.watch import AlertWatch
+from ops.errands.opened import Workshop, keep_all
+from ops.mapping_source import MappingSettings
+from ops.parked import Parking
+from ops.processes import reconcile, write
+from ops.processes.arriving import when_there
+from ops.processes.frame import Frame, run
+from ops.processes.guarantees import topics_prepared
+from ops.processes.parts import beside, open_store, wall_ms
+from ops.replay_opened import open_replayer
+from ops.reviews import Reviews
+from ops.settings import read_settings
+from ops.sync_settings import SyncSettings
+from schemas import topics
+
+GROUPS = {
+    topics.PLATFORM_EVENTS: reconcile.GROUP,
+    topics.SALESFORCE_CHANGES: reconcile.GROUP,
+    topics.SALESFORCE_WRITES: write.GROUP,
+}
+"""Who works off what."""
+
+
+async def stage(frame: Frame) -> None:
+    """Serves the pages while MongoDB and Kafka answer; any number of these may run."""
+    kafka, mongo, mapping, switches = read_settings(KafkaSettings, MongoSettings, MappingSettings, SyncSettings)
+    admin, merge, repairing, telemetry, deliver = read_settings(
+        AdminSettings, MergeSettings, RepairSettings, TelemetrySettings, DeliverSettings
+    )
+    alerts, erased = read_settings(AlertSettings, ErasedSettings)
+    await topics_prepared(kafka, frame)
+    async with (
+        open_store(mongo, mapping, frame, off=switches.switched_off()) as store,
+        when_there("Kafka", lambda: open_producer(kafka), frame) as producer,
+        when_there("Kafka", lambda: open_backlog(kafka, GROUPS), frame) as backlog,
+        open_erasures(erased, mongo) as erasures,
+    ):
+        frame.pings["kafka"] = producer.ping
+        operations = MongoOperations(store.database)
+
+        def parking() -> Parking:
+            return Parking(
+                queue=ParkedQueue(store.database, timedelta(days=mongo.parked_days)),
+                documents=store.documents,
+                operations=operations,
+                log=store.log,
+                catalog=store.mapping.current(),
+                timing=merge.timing(),
+                now=wall_ms,
+            )
+
+        parts = AdminParts(
+            settings=admin,
+            database=store.database,
+            documents=store.documents,
+            users=MongoUsers(store.database),
+            sessions=MongoSessions(store.database),
+            operations=operations,
+            gaps=MongoGapRows(store.database),
+            overview=MongoOverview(store.database),
+            runs=MongoRuns(store.database, mongo.retention().runs),
+            deliveries=MongoDeliveries(store.database),
+            endpoints=MongoEndpoints(store.database, deliver.url),
+            mappings=MongoMappings(store.database),
+            api_keys=MongoApiKeys(store.database),
+            erasures=erasures,
+            reviews=Reviews(
+                documents=store.documents,
+                log=store.log,
+                catalog=store.mapping.current,
+                now=wall_ms,
+                timing=merge.timing(),
+            ),
+            parking=parking,
+            publisher=producer,
+            org=OrgOfSettings(store.database, store.mapping.current),
+            deliver=deliver,
+            stages=backlog,
+            mapping=lambda: store.mapping.mapping,
+            catalog=store.mapping.current,
+            ready=lambda: server.failing(
+                {name: ping for name, ping in frame.pings.items() if name != "start"}, telemetry.ops_ping_seconds
+            ),
+            now=wall_ms,
+            repair_overlap=int(repairing.overlap_seconds * 1000),
+            timing=merge.timing(),
+            log=store.log,
+        )
+        workshop = Workshop(
+            database=store.database,
+            replayer=lambda topic: open_replayer(
+                kafka,
+                store.database,
+                topic,
+                catalog=store.mapping.current(),
+                timing=merge.timing(),
+                group=reconcile.GROUP,
+            ),
+            publisher=producer,
+            timing=merge.timing(),
+            log=frame.log,
+        )
+        samples = MongoSamples(store.database)
+        async with (
+            AsyncExitStack() as also,
+            serve(parts) as (host, port),
+            beside(keep_all(workshop), frame),
+            beside(sampler.follow(parts, samples, lambda why: frame.log.warning("not_sampled", reason=why)), frame),
+        ):
+            frame.log.info("listening", host=host, port=port)
+            if alerts.addresses():
+                keeper = AlertKeeper(_watch(parts, alerts, frame), MongoLeases(store.database), alerts.seconds)
+                await also.enter_async_context(beside(keeper.keep(), frame))
+                frame.log.info("alerts_watched", addresses=len(alerts.addresses()))
+            frame.up.add("admin")
+            await frame.stop.wait()
+
+
+def _watch(parts: AdminParts, alerts: AlertSettings, frame: Frame) -> AlertWatch:
+    async def signs() -> Sequence[Sign]:
+        return (await home.read(parts)).signs
+
+    return AlertWatch(
+        signs=signs,
+        store=StoredAlerts(MongoAlerts(parts.database)),
+        sender=sender_of(alerts),
+        policy=alerts.policy(),
+        page=alerts.page_url,
+        now=wall_ms,
+        not_sent=lambda count: frame.log.error("alerts_not_sent", alerts=count),
+    )
+
+
+def main() -> int:
+    """Run the process; its exit code."""
+    return run("admin", [stage])

@@ -1,0 +1,132 @@
+"""`tandem repair`: what may have been missed is looked for, and told to the ordinary path."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+from adapters.encryption.settings import EncryptionSettings
+from adapters.kafka.logs import ChangeLog
+from adapters.kafka.producer import open_producer
+from adapters.kafka.settings import KafkaSettings
+from adapters.mongo.gap_rows import MongoGapRows
+from adapters.mongo.leases import MongoLeases
+from adapters.mongo.settings import MongoSettings
+from adapters.salesforce.opening import open_salesforce
+from adapters.salesforce.settings import SalesforceSettings
+from consumers.repair.repairer import Repairer
+from consumers.repair.rounds import Rounds
+from consumers.rules.budget import BudgetLane
+from consumers.settings import BudgetSettings, RepairSettings
+from listener.changes.ownership import Ownership
+from listener.changes.racing import first_to_end
+from ops.gaps_told import told_in
+from ops.logins import connection_store, login_ping, login_told, org_id_of, process_name, warn_of_flow
+from ops.mapping_source import MappingSettings
+from ops.processes.arriving import when_there
+from ops.processes.budget import Account
+from ops.processes.frame import Frame, run
+from ops.processes.guarantees import topics_prepared
+from ops.processes.parts import open_store, wall_ms
+from ops.settings import read_settings
+from ops.sync_settings import SyncSettings
+from schemas.stream import LeaseLost
+from schemas.unavailable import Unavailable
+
+
+async def stage(frame: Frame) -> None:
+    """Repairs one org's gaps while it holds the lease; a second one stands by."""
+    kafka, mongo, salesforce_settings, encryption = read_settings(
+        KafkaSettings, MongoSettings, SalesforceSettings, EncryptionSettings
+    )
+    repairing, budgeting, mapping, switches = read_settings(
+        RepairSettings, BudgetSettings, MappingSettings, SyncSettings
+    )
+    await topics_prepared(kafka, frame)
+    account = Account(budgeting, frame)
+    async with (
+        open_store(mongo, mapping, frame, off=switches.switched_off()) as store,
+        when_there("Kafka", lambda: open_producer(kafka), frame) as producer,
+        open_salesforce(
+            salesforce_settings,
+            now=wall_ms,
+            gate=account.gate(BudgetLane.REPAIR),
+            on_allocation=account.hear,
+            on_call=frame.metrics.salesforce_called,
+            on_login=login_told(frame),
+            store=connection_store(store.database, encryption),
+        ) as salesforce,
+        account.kept(store.database, salesforce_settings.login_url, salesforce.rest),
+    ):
+        warn_of_flow(frame, salesforce_settings)
+        frame.pings["kafka"] = producer.ping
+        frame.pings["salesforce_login"] = login_ping(salesforce)
+        org_id = await org_id_of(salesforce, frame.stop)
+        if frame.stop.is_set():
+            return
+        gaps = MongoGapRows(store.database, org_id, mongo.retention().gaps)
+        rounds = Rounds(
+            gaps=gaps,
+            repairer=Repairer(
+                catalog=store.mapping.current,
+                gaps=gaps,
+                looks=salesforce.looks,
+                changes=ChangeLog(producer),
+                documents=store.documents,
+                org_id=org_id,
+                overlap=int(repairing.overlap_seconds * 1000),
+                now=wall_ms,
+            ),
+            told=told_in(frame),
+            first=repairing.look_seconds,
+            longest=repairing.retry_cap_seconds,
+            clock=time.monotonic,
+        )
+        ownership = Ownership(
+            leases=MongoLeases(store.database),
+            name=f"repair:{org_id}",
+            owner=process_name(),
+            seconds=repairing.lease_seconds,
+            clock=time.monotonic,
+            pause=asyncio.sleep,
+        )
+        frame.up.add("repair")
+        while not frame.stop.is_set():
+            await _tenure(ownership, rounds, repairing.look_seconds, frame)
+            await _rest(repairing.look_seconds, frame.stop)
+
+
+async def _tenure(ownership: Ownership, rounds: Rounds, seconds: float, frame: Frame) -> None:
+    """Everything that happens under one lease, if it is to be had."""
+    try:
+        lease = await ownership.take()
+    except Unavailable as error:
+        frame.log.warning("unavailable", what="repair", reason=str(error))
+        return
+    if lease is None:
+        return
+    try:
+        await first_to_end(ownership.hold(lease), _work(rounds, seconds, frame))
+    except LeaseLost as lost:
+        frame.log.warning("lease_lost", what="repair", reason=str(lost))
+    finally:
+        await ownership.release(lease)
+
+
+async def _work(rounds: Rounds, seconds: float, frame: Frame) -> None:
+    while not frame.stop.is_set():
+        try:
+            await rounds.once()
+        except Unavailable as error:
+            frame.log.warning("unavailable", what="repair", reason=str(error))
+        await _rest(seconds, frame.stop)
+
+
+async def _rest(seconds: float, stop: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
+def main() -> int:
+    """Run the process; its exit code."""
+    return run("repair", [stage])

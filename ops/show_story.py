@@ -1,0 +1,94 @@
+"""`tandem show --story`: what has happened to one thing, in order of time. Needs MongoDB alone."""
+
+import asyncio
+import sys
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from adapters.mongo.client import Refused, open_database
+from adapters.mongo.documents import MongoDocuments
+from adapters.mongo.history import parked_of, story_rows
+from adapters.mongo.mappings import MongoMappings
+from adapters.mongo.operations import MongoOperations
+from adapters.mongo.settings import MongoSettings
+from adapters.telemetry.logs import quiet_libraries
+from ops.mapping_source import MappingSettings
+from ops.settings import WrongSettings, read_settings
+from ops.show_view import moment
+from ops.story import Entry, Known, story
+from schemas.mapping_reading import InvalidMapping
+from schemas.unavailable import Unavailable
+
+EXIT_FAILED: Final = 1
+EXIT_WRONG_SETTINGS: Final = 2
+
+
+class NoKind(Exception):
+    """The mapping has no such kind."""
+
+
+def run(kind_name: str, document_id: str, *, rows: int, values: bool) -> int:
+    """Tell it; 0 if anything is known, 1 if not, 2 for wrong settings."""
+    try:
+        with quiet_libraries():
+            known = asyncio.run(_find(kind_name, document_id, rows))
+    except WrongSettings as wrong:
+        sys.stderr.write(f"{wrong}\n")
+        return EXIT_WRONG_SETTINGS
+    except (NoKind, Unavailable, Refused, InvalidMapping) as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_FAILED
+    if known.is_nothing:
+        sys.stderr.write(f"nothing is known of {kind_name} {document_id}\n")
+        return EXIT_FAILED
+    console = Console(highlight=False)
+    entries = story(known, values=values)
+    console.print(Text(heading(known)))
+    if len(entries) > rows:
+        console.print(Text(f"{len(entries) - rows:,} earlier entries at least; --rows shows more"))
+    console.print(table(entries[-rows:]))
+    return 0
+
+
+def heading(known: Known) -> str:
+    """Where it stands now."""
+    document = known.document
+    if document is None:
+        return f"{known.kind} {known.id}: no document"
+    status = document.get("salesforce", {}).get("syncStatus", "unknown")
+    link = document.get("_sync", {}).get("link", {}).get("id", "none")
+    return f"{known.kind} {known.id}: {status}, revision {document.get('revision')}, record {link}"
+
+
+def table(entries: list[Entry]) -> Table:
+    """An entry a row; times are UTC."""
+    shown = Table(box=None, show_header=False, pad_edge=False)
+    shown.add_column(no_wrap=True)
+    shown.add_column(no_wrap=True)
+    shown.add_column(overflow="fold")
+    for entry in entries:
+        shown.add_row(moment(entry.at), entry.what, Text(entry.told))
+    return shown
+
+
+async def _find(kind_name: str, document_id: str, rows: int) -> Known:
+    mongo, seed = read_settings(MongoSettings, MappingSettings)
+    async with open_database(mongo) as database:
+        mapping = await MongoMappings(database).current() or seed.read()
+        kind = mapping.kinds.get(kind_name)
+        if kind is None:
+            raise NoKind(f'"{kind_name}" is no kind of the mapping; there are: {", ".join(mapping.kinds)}')
+        document = (await MongoDocuments(database).read(kind.collection, [document_id])).get(document_id)
+        link = (document or {}).get("_sync", {}).get("link", {})
+        records = [record for record in (link.get("id"), *link.get("former", ())) if record]
+        return Known(
+            kind=kind_name,
+            id=document_id,
+            document=document,
+            log=await story_rows(database, kind_name, document_id, records, rows + 1),
+            parked=await parked_of(database, kind_name, document_id, records, rows + 1),
+            operations=await MongoOperations(database).of_document(kind_name, document_id, rows + 1),
+        )

@@ -1,0 +1,29 @@
+"""Users of the admin page: what a name and a password must be."""
+
+import re
+from typing import Final
+
+from adapters.encryption.passwords import hash_password
+from schemas.operators import Role, User
+
+SHORTEST: Final = 12
+LONGEST: Final = 256
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{1,63}")
+
+
+def wrong_password(password: str) -> str:
+    """Why it is not good enough; empty where it is."""
+    if len(password) < SHORTEST:
+        return f"a password has at least {SHORTEST} characters"
+    return f"a password has at most {LONGEST} characters" if len(password) > LONGEST else ""
+
+
+async def new_user(name: str, role: str, password: str, now: int) -> User | str:
+    """A user, or why there can be none such."""
+    if not _NAME.fullmatch(name):
+        return "a name has 2 to 64 of a-z, 0-9, dot, dash, underscore and @, and begins with a letter or digit"
+    if role not in list(Role):
+        return f"a role is one of {', '.join(Role)}"
+    if why := wrong_password(password):
+        return why
+    return User(name, Role(role), await hash_password(password), created_at=now)

@@ -1,0 +1,105 @@
+"""What may have been missed, and how far its repair has come: a row of `tandem_gaps`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from schemas.polling import ModifiedRow
+
+
+class GapReason(StrEnum):
+    """How something may have been missed, and so by what means it is repaired."""
+
+    POSITION_REFUSED = "position_refused"
+    """Salesforce refused the replay position."""
+    POSITION_EXPIRED = "position_expired"
+    """The position was older than Salesforce keeps events when the subscriber came back."""
+    POSITION_AGING = "position_aging"
+    """The position neared that age, and no subscription stood by which it could be renewed."""
+    OVERFLOW = "overflow"
+    """An event stood for more changes than Salesforce tells one by one, and named no record."""
+    WILDCARD = "wildcard"
+    """An event stood for every record of an object."""
+    GAP_EVENT = "gap_event"
+    """An event named records, and not what was changed in them."""
+    OFFSET_OUT_OF_RANGE = "offset_out_of_range"
+    """Kafka had removed records that were not handled yet."""
+
+
+class GapState(StrEnum):
+    """Where the repair of a gap is."""
+
+    OPEN = "open"
+    REPAIRING = "repairing"
+    """Begun; its cursor tells how far it has come."""
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a repair has found: records looked at, those of them published to be read, and those that were deleted."""
+
+    looked: int = 0
+    published: int = 0
+    deleted: int = 0
+
+    def __add__(self, other: "Found") -> "Found":
+        return Found(self.looked + other.looked, self.published + other.published, self.deleted + other.deleted)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectProgress:
+    """How far the repair has come with one object: after which row it goes on, or that it is through."""
+
+    found: Found = Found()
+    after: ModifiedRow | None = None
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectGap:
+    """A gap that an event told of: of a whole object, or of the records it named. Times are epoch milliseconds."""
+
+    reason: GapReason
+    entity: str
+    mark: str
+    """Names the event, so that the same one is the same row."""
+    since: int
+    until: int
+    record_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """A gap as it is kept. Times are epoch milliseconds; 0 where one is not known."""
+
+    id: str
+    reason: GapReason
+    channel: str
+    """The channel of Salesforce's, or the topic of ours."""
+    state: GapState
+    since: int
+    until: int
+    opened: int = 1
+    """How often it was met: a repair that began before the last time does not close it."""
+    entity: str = ""
+    record_ids: tuple[str, ...] = ()
+    refused_replay_id: int | str | None = None
+    group: str = ""
+    partition: int = -1
+    wanted: int = -1
+    first: int = -1
+    end: int = -1
+    progress: Mapping[str, ObjectProgress] = field(default_factory=dict)
+    """By sObject."""
+    error: str = ""
+    """Why the last try to repair it ended."""
+    tried_at: int = 0
+    closed_at: int = 0
+    closed_by: str = ""
+    note: str = ""
+
+    @property
+    def found(self) -> Found:
+        """Over all objects."""
+        return sum((each.found for each in self.progress.values()), Found())

@@ -1,0 +1,43 @@
+"""Somebody registers: what the platform says of them, and what becomes of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What the platform says of who registers. `fields` by platform path, dotted or nested."""
+
+    fields: Mapping[str, Any]
+    id: str = ""
+    """The platform's own id, where it has one already."""
+    verified: bool = False
+    """The platform has made sure that the address is that person's own."""
+    event_id: str = ""
+    """Names the registration: the same one sent again is the same event. One is made where it is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What became of it."""
+
+    id: str
+    created: bool
+    """No document had the address, and this made one."""
+    document: Mapping[str, Any] | None
+    """What is stored, without what is Tandem's alone; None where it is taken in, and stored as soon as it can be."""
+    visitor: Mapping[str, Any] = field(default_factory=dict)
+    """What the person themselves may be shown of what Salesforce knows."""
+
+
+class InvalidRegistration(ValueError):
+    """It cannot be a registration: `places` has a line for each thing that is wrong, never a value."""
+
+    def __init__(self, places: Sequence[str]) -> None:
+        super().__init__("; ".join(places))
+        self.places = tuple(places)
+
+
+class CannotStore(Exception):
+    """The store will never write this document so: the message is its own word for why, never a value."""

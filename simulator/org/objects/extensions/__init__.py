@@ -1,0 +1,1 @@
+"""What a feature that an org may have switched on adds to its objects."""

@@ -1,0 +1,101 @@
+"""How things were: noted beside the page, kept for a while, and drawn."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pymongo.asynchronous.database import AsyncDatabase
+from support.admin_page import AdminWorld, open_admin
+from support.samples import a_week_of_samples
+
+from adapters.mongo.samples import MongoSamples
+from ops.admin.rollup import HOUR, RAW, TIERS, Span, slot
+from ops.admin.sampler import SETTLED, note
+from schemas import topics
+from schemas.operators import Role
+
+pytestmark = pytest.mark.integration
+
+ADA = {"last_name": "Lovelace", "email": "ada@example.org"}
+
+
+@pytest.fixture
+async def admin(database: AsyncDatabase[dict[str, Any]]) -> AsyncIterator[AdminWorld]:
+    """With somebody who may look."""
+    async with open_admin(database) as world:
+        await world.user("viewer", Role.VIEWER)
+        yield world
+
+
+async def test_what_happened_is_noted_and_shown(admin: AdminWorld) -> None:
+    """An event applied, one parked, and what Kafka tells: in every chart of every span, each counted once."""
+    stage, samples = admin.operator.stage, MongoSamples(admin.operator.database)
+    stage.now = slot(stage.now, HOUR) + 10_000
+    await stage.post(ADA, type_="customer.created")
+    await stage.reconciler.handle([stage.event(ADA, type_="customer.promoted")])
+    stage.now = slot(stage.now, RAW.width) + RAW.width + SETTLED
+    assert await note(admin.parts, samples)
+    assert not await note(admin.parts, samples)
+    async with admin.visit("viewer") as visitor:
+        for span in Span:
+            told = await visitor.json(f"/admin/charts?span={span}")
+            lines = {
+                (chart["name"], line["name"]): [value for value in line["values"] if value is not None]
+                for chart in told["charts"]
+                for line in chart["lines"]
+            }
+            assert lines["outcomes", "applied"] == [2.0], span
+            assert lines["outcomes", "parked"] == [2.0], span
+            assert lines["handled", "from the platform"] == [4.0], span
+            assert lines["waiting", "parked"] == [1], span
+            assert lines["lag", "the writer"] == [12], span
+            assert len(told["times"]) == TIERS[span].shown // TIERS[span].width
+        assert await visitor.get("/admin/charts?span=year") == 409
+        assert await visitor.get("/admin/charts") == 200
+        assert "Applied 2, at most 2" in visitor.last
+
+
+async def test_each_while_is_noted_once_by_however_many(admin: AdminWorld) -> None:
+    """Two processes at once, again and again: each while is there once, and what each found is counted once."""
+    stage, samples = admin.operator.stage, MongoSamples(admin.operator.database)
+    begun = slot(stage.now, HOUR) + HOUR
+    for place in range(6):
+        stage.now = begun + place * RAW.width + 1_000
+        await stage.reconciler.handle([stage.event(ADA, id_=f"c-{place}", type_="customer.promoted")])
+        stage.now = begun + (place + 1) * RAW.width + SETTLED
+        await asyncio.gather(note(admin.parts, samples), note(admin.parts, samples))
+    assert len(await samples.between(RAW.width, begun, begun + HOUR)) == 6
+    for tier in (TIERS[Span.DAY], TIERS[Span.WEEK]):
+        (rolled,) = await samples.between(tier.width, begun, begun + HOUR)
+        assert rolled.counts[f"handled:{topics.PLATFORM_EVENTS}"] == 6
+        assert rolled.covered == 6 * RAW.width
+        assert rolled.levels["parked"] == 6
+
+
+async def test_conflicts_are_counted_and_other_audit_rows_are_not(admin: AdminWorld) -> None:
+    """Those that a policy settled, by kind."""
+    log, samples = admin.operator.stage.log, MongoSamples(admin.operator.database)
+    rows = [("13.latest_wins", "customer", 5), ("18.platform_wins", "order", 6), ("10", "customer", 7)]
+    rows.append(("13.latest_wins", "customer", 1_000))
+    await log.append(
+        [
+            {"_id": f"{kind}:{at}", "type": "audit", "kind": kind, "rule": rule, "at": 1_700_000_000_000 + at}
+            for rule, kind, at in rows
+        ]
+    )
+    happened = await samples.happened(1_700_000_000_000, 1_700_000_001_000, ("13", "18"))
+    assert happened.conflicts == {"customer": 1, "order": 1}
+
+
+async def test_no_count_and_no_chart_looks_at_every_row(admin: AdminWorld) -> None:
+    """By an index, or not at all: these are asked every half minute."""
+    database = admin.operator.database
+    await MongoSamples(database).keep(a_week_of_samples(admin.operator.stage.now))
+    plan = await database.command(
+        "explain",
+        {"find": "tandem_samples", "filter": {"width": RAW.width, "at": {"$gte": 0}}, "sort": {"width": 1, "at": 1}},
+    )
+    assert "IXSCAN" in str(plan)
+    assert "COLLSCAN" not in str(plan)
+    assert "'stage': 'SORT'" not in str(plan["queryPlanner"]["winningPlan"])

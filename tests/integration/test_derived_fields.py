@@ -1,0 +1,156 @@
+"""Rule 28: a customer's totals follow from the orders, in memory and on the real MongoDB."""
+
+from typing import Any
+
+import pytest
+from pymongo.asynchronous.database import AsyncDatabase
+from support.fake_documents import FakeDocuments
+from support.orders import MAPPING, expected
+from support.sync_stage import Stage
+
+from adapters.mongo.collections import prepare
+from adapters.mongo.documents import MongoDocuments
+from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
+from consumers.catalog import Catalog
+from schemas.mapping import Mapping
+from schemas.outcome import Outcome
+from schemas.unavailable import Unavailable
+
+
+@pytest.fixture(params=["memory", pytest.param("mongodb", marks=pytest.mark.integration)])
+async def stage(request: pytest.FixtureRequest, database: AsyncDatabase[dict[str, Any]]) -> Stage:
+    """Customers and their orders, on either store."""
+    mapping = Mapping.model_validate(MAPPING)
+    made = Stage(FakeDocuments())
+    if request.param == "mongodb":
+        await prepare(database, mapping.collections(), mapping.counted())
+        made = Stage(MongoDocuments(database), MongoSyncLog(database), MongoParkedRecords(database))
+    made.catalog = Catalog(mapping)
+    made.salesforce.references = {"Order__c": {"Contact__c": "Contact"}}
+    await made.post({"last_name": "Lovelace"})
+    return made
+
+
+def order(number: int, **more: Any) -> dict[str, Any]:
+    """An order of cust-1."""
+    return {
+        "id": f"o-{number}",
+        "customer_id": "cust-1",
+        "amount": 19.99,
+        "quantity": 2,
+        "status": "paid",
+        "event": f"Conference {number}",
+        "ordered_at": f"2026-11-{number:02}T10:00:00Z",
+    } | more
+
+
+async def post(stage: Stage, one: dict[str, Any], type_: str = "order.updated") -> None:
+    stage.now += 1
+    fields = {path: value for path, value in one.items() if path != "id"} if type_ == "order.updated" else {}
+    assert (await stage.post(fields, id_=one["id"], type_=type_)).outcome is Outcome.APPLIED
+
+
+async def shown(stage: Stage, id_: str = "cust-1") -> dict[str, Any]:
+    document = await stage.document(id_)
+    return {path: document.get(path) for path in expected([])}
+
+
+async def test_a_customer_without_orders_is_a_prospect(stage: Stage) -> None:
+    """Totals of nothing are 0 and not missing, and they are written with the customer's first record."""
+    assert await shown(stage) == expected([])
+    await stage.settle()
+    assert (stage.contact()["Total_Spent__c"], stage.contact()["Stage__c"]) == (0, "prospect")
+
+
+async def test_orders_count_whenever_they_are_heard(stage: Stage) -> None:
+    """Paid, late, refunded, ordered again, deleted: the totals are those of the orders that there are."""
+    orders = [order(1), order(2), order(3, amount=1_000.05)]
+    for one in (orders[2], orders[0], orders[1]):
+        await post(stage, one)
+    assert await shown(stage) == expected(orders)
+    await stage.settle()
+    assert (stage.contact()["Total_Spent__c"], stage.contact()["VIP__c"]) == (1_040.03, True)
+    await post(stage, orders[2] | {"status": "refunded"})
+    assert await shown(stage) == expected(orders[:2])
+    await post(stage, orders[2])
+    assert await shown(stage) == expected(orders)
+    await post(stage, orders[0], "order.deleted")
+    assert await shown(stage) == expected(orders[1:])
+    await stage.settle()
+    assert stage.contact()["Total_Purchases__c"] == 2
+
+
+async def test_an_order_that_comes_before_its_customer_counts(stage: Stage) -> None:
+    """Its totals are there as soon as the customer is."""
+    early = order(1, customer_id="cust-2")
+    await post(stage, early)
+    await stage.post({"last_name": "Byron"}, id_="cust-2")
+    assert await shown(stage, "cust-2") == expected([early])
+
+
+async def test_an_order_that_moves_to_another_customer_counts_there_alone(stage: Stage) -> None:
+    """Also where the process ends between the order's update and the customers': the same record does it again."""
+    await stage.post({"last_name": "Byron"}, id_="cust-2")
+    await post(stage, order(1))
+    moved = {path: value for path, value in order(1, customer_id="cust-2").items() if path != "id"}
+    stage.now += 60_000
+    record = stage.event(moved, id_="o-1", type_="order.updated", changed=["customer_id"])
+    derive, stage.reconciler._deriver.derive = stage.reconciler._deriver.derive, ended  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        await stage.reconciler.handle([record])
+    stage.reconciler._deriver.derive = derive  # type: ignore[method-assign]
+    assert await shown(stage) == expected([order(1)]), "not done yet"
+    assert [result.outcome for result in await stage.reconciler.handle([record])] == [Outcome.DUPLICATE]
+    assert await shown(stage) == expected([])
+    assert await shown(stage, "cust-2") == expected([order(1)])
+
+
+async def ended(*_asked: Any) -> Any:
+    raise Unavailable("killed here")
+
+
+async def test_what_events_say_of_a_derived_field_does_not_count(stage: Stage) -> None:
+    """A platform that posts a total of its own, in a whole record or by name, does not change it."""
+    await post(stage, order(1))
+    await stage.post({"total_spent": 5, "vip": True}, changed=["total_spent", "vip"])
+    assert await shown(stage) == expected([order(1)])
+
+
+async def test_an_edit_of_a_total_in_salesforce_is_written_over(stage: Stage) -> None:
+    """It is pushed only; what a person put there is in the audit."""
+    await post(stage, order(1))
+    await stage.settle()
+    stage.now += 60_000
+    stage.salesforce.edit("Contact", stage.contact()["Id"], {"Total_Spent__c": 7})
+    await stage.settle()
+    assert stage.contact()["Total_Spent__c"] == 19.99
+
+
+async def test_two_at_once_derive_from_both_orders(stage: Stage) -> None:
+    """Whoever loses the guard takes the totals again: neither order is missing."""
+    other = stage.new_reconciler()
+    stage.now += 1
+    one = stage.event({k: v for k, v in order(1).items() if k != "id"}, id_="o-1", type_="order.updated")
+    two = stage.event({k: v for k, v in order(2).items() if k != "id"}, id_="o-2", type_="order.updated")
+    write = stage.documents.write
+
+    async def meanwhile(collection: str, writes: Any) -> Any:
+        if collection == "customers":
+            stage.documents.write = write  # type: ignore[method-assign]
+            await other.handle([two])
+        return await write(collection, writes)
+
+    stage.documents.write = meanwhile  # type: ignore[method-assign]
+    await stage.reconciler.handle([one])
+    assert await shown(stage) == expected([order(1), order(2)])
+
+
+async def test_an_order_is_a_record_under_its_contact(stage: Stage) -> None:
+    """The purchase history in Salesforce: one record for each order, of the customer's contact."""
+    for number in (1, 2):
+        await post(stage, order(number))
+    await stage.settle()
+    rows = stage.salesforce.rows["Order__c"].values()
+    assert {row["Tandem_Order_Id__c"]: row["Contact__c"] for row in rows} == dict.fromkeys(
+        ("o-1", "o-2"), stage.contact()["Id"]
+    )

@@ -1,0 +1,121 @@
+"""Keeps what this release writes, for every release after it to read. `make corpus`.
+
+The demo is played small, each preset on a Kafka and a MongoDB of its own; then every topic and every collection is
+kept, with what this release itself reads there. A release that is out is never recorded again: its corpus is what it
+was.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pymongo import AsyncMongoClient
+from support import corpus
+
+from adapters.kafka.settings import KafkaSettings
+from adapters.kafka.window import open_window
+from adapters.mongo.collections import prepare
+from adapters.mongo.gaps import MongoGaps, MongoLogGaps, MongoObjectGaps
+from adapters.mongo.logs import MongoParkedRecords
+from adapters.mongo.mappings import MongoMappings
+from adapters.mongo.operations import MongoOperations
+from adapters.mongo.runs import MongoRuns
+from consumers.catalog import Catalog
+from consumers.reconciler.reconciler import parked_record
+from ops.sync.asking import new_run
+from schemas import topics
+from schemas.gap import GapReason, ObjectGap
+from schemas.marks import Redriven
+from schemas.outcome import Outcome
+from schemas.storage import Concluded
+from schemas.stream import Gap, LostOffsets
+from schemas.sync_run import RunRequest
+from simulator.servers.local import local_servers
+
+PRESETS = ("ticketing", "hackathon")
+SIZE = ("--customers", "6", "--events", "60", "--conflicts", "0", "--plain", "--seed", "11")
+ORG = "00D000000000001EAA"
+WITHOUT = ("tandem_leases", "tandem_reservations", "tandem_allocations", "salesforce_object_cache")
+"""Collections whose rows live for minutes: nothing of an older release is in them when a newer one starts."""
+
+
+async def _records(bootstrap: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for topic in topics.ALL:
+        async with open_window(KafkaSettings(bootstrap_servers=bootstrap), topic) as window:
+            for partition, (first, end) in (await window.bounds()).items():
+                at = first
+                while at < end:
+                    records, at = await window.read(partition, at, end, 500)
+                    found += [corpus.of_record(one) for one in records]
+    return sorted(found, key=lambda one: (one["topic"], one["partition"], one["offset"]))
+
+
+async def _add_rare(database: Any, records: list[dict[str, Any]]) -> None:
+    """Rows that a small demo has no occasion for, by the very code that writes them."""
+    current = await MongoMappings(database).current()
+    if current is None:
+        raise RuntimeError("the demo has left no mapping")
+    await prepare(database, current.collections(), current.counted(), current.matched())
+    first, second = (corpus.to_record(one) for one in records[:2])
+    parked = MongoParkedRecords(database, timedelta(days=90))
+    await parked.park([parked_record(first, "undecodable", "not JSON: position 1", first.timestamp)])
+    await parked.park([parked_record(second, "invalid_value", "phone: no number", second.timestamp, kind="customer")])
+    row = f"{second.topic}:{second.partition}:{second.offset}"
+    await parked.conclude([Concluded(Redriven(row, 2), Outcome.APPLIED, "", second.timestamp + 1)])
+    await MongoGaps(database, ORG).record(Gap("/data/ChangeEvents", "position_refused", 1, 2, 7))
+    await MongoObjectGaps(database).note([ObjectGap(GapReason.OVERFLOW, "Contact", "tx", 1, 2)])
+    lost = LostOffsets(1, 5, 9)
+    await MongoLogGaps(database).record("tandem.reconciler", topics.PLATFORM_EVENTS, 0, "offset_out_of_range", lost, 2)
+    request = RunRequest.model_validate({"id": "all-once"})
+    await MongoRuns(database).add(new_run(request, Catalog(current), now=first.timestamp))
+    told = {"_id": "discard:1", "what": "discard", "item": row, "by": "ada", "note": "", "at": 1, "result": "done"}
+    await MongoOperations(database).add([{**told, "kind": "customer", "document": "c-1", "reason": "undecodable"}])
+
+
+async def _keep(preset: str, path: Path) -> str:
+    async with local_servers(os.environ) as servers:
+        environ = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": servers.kafka_bootstrap, "MONGODB_URI": servers.mongodb_uri}
+        command = [sys.executable, "-m", "ops", "demo", "--preset", preset, *SIZE]
+        # Whatever its observer thinks of so small a demo: what was written is what is kept.
+        await asyncio.to_thread(subprocess.run, command, env=environ, check=False)
+        records = await _records(servers.kafka_bootstrap)
+        async with AsyncMongoClient[dict[str, Any]](servers.mongodb_uri, tz_aware=True) as client:
+            (name,) = [name for name in await client.list_database_names() if name.startswith("tandem_demo_")]
+            database = client[name]
+            await _add_rare(database, records)
+            collections = [one["name"] async for one in await database.list_collections(filter={"type": "collection"})]
+            rows = {
+                collection: await database[collection].find({}, sort=[("_id", 1)]).to_list()
+                for collection in sorted(collections)
+                if not collection.startswith("system.") and collection not in WITHOUT
+            }
+            for row in rows.get("tandem_positions", ()):
+                row["owner"] = "subscriber"  # else the name of this machine
+            current = await MongoMappings(database).current()
+        if current is None:
+            raise RuntimeError("the demo has left no mapping")
+        told = corpus.told([corpus.to_record(one) for one in records], rows, Catalog(current))
+        corpus.store(path, corpus.Corpus("", records, rows, told))
+        return f"{path}: {len(records)} records, {sum(map(len, rows.values()))} rows,"
+
+
+def main() -> int:
+    """Record what is not recorded yet of this release; the exit code."""
+    release = version("tandem-sync")
+    for preset in PRESETS:
+        path = corpus.FOLDER / release / f"{preset}.json.gz"
+        if path.exists():
+            print(f"{path} is kept already")  # noqa: T201
+            continue
+        print(asyncio.run(_keep(preset, path)), f"{path.stat().st_size:,} bytes")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""What deliveries promise, whatever keeps them: `test_...(deliveries)` for the fake and for MongoDB."""
+
+from consumers.deliver.ports import Deliveries
+from schemas.delivery import Answer, Delivery
+
+TAKEN = Answer(200)
+FAILED = Answer(500, "http_500")
+
+
+def delivery(event_id: str, document: str = "cust-1", revision: int = 1) -> Delivery:
+    return Delivery(event_id, "customer", document, "customer.changed", revision, b"{}", made_at=revision)
+
+
+class DeliveriesBehaviour:
+    """Inherited by the tests of each; `deliveries` is a fixture of theirs."""
+
+    async def test_kept_twice_is_kept_once(self, deliveries: Deliveries) -> None:
+        """A record that comes again is the same delivery."""
+        assert await deliveries.keep([delivery("a"), delivery("b", "cust-2")], now=10) == {"a", "b"}
+        assert await deliveries.keep([delivery("a"), delivery("c", "cust-3")], now=11) == {"c"}
+
+    async def test_of_a_document_one_at_a_time_in_order_of_revision(self, deliveries: Deliveries) -> None:
+        """What waits behind another is not taken before that has ended."""
+        await deliveries.keep([delivery("late", revision=9), delivery("early", revision=2)], now=10)
+        await deliveries.keep([delivery("other", "cust-2", revision=5)], now=10)
+        first = await deliveries.take(10, 10, 60)
+        assert {each.id for each in first} == {"early", "other"}
+        assert await deliveries.take(10, 10, 60) == []
+        early = next(each for each in first if each.id == "early")
+        await deliveries.delivered(early, TAKEN, now=11)
+        assert [each.id for each in await deliveries.take(11, 10, 60)] == ["late"]
+
+    async def test_a_failed_one_waits_and_holds_back_its_own_document_alone(self, deliveries: Deliveries) -> None:
+        """Others go on; and it counts its tries."""
+        await deliveries.keep([delivery("one", revision=1), delivery("two", revision=2)], now=10)
+        (one,) = await deliveries.take(10, 10, 60)
+        await deliveries.again(one, FAILED, at=1_000, now=10)
+        await deliveries.keep([delivery("other", "cust-2")], now=10)
+        assert [each.id for each in await deliveries.take(500, 10, 60)] == ["other"]
+        (again,) = await deliveries.take(1_000, 10, 60)
+        assert (again.id, again.tries) == ("one", 1)
+
+    async def test_given_up_lets_the_next_go(self, deliveries: Deliveries) -> None:
+        """A body that the platform never takes does not stand in the way for ever."""
+        await deliveries.keep([delivery("one", revision=1), delivery("two", revision=2)], now=10)
+        (one,) = await deliveries.take(10, 10, 60)
+        await deliveries.given_up(one, FAILED, now=20)
+        assert [each.id for each in await deliveries.take(20, 10, 60)] == ["two"]
+
+    async def test_let_go_is_taken_again_without_a_try(self, deliveries: Deliveries) -> None:
+        """As where the endpoint was disabled meanwhile."""
+        await deliveries.keep([delivery("one")], now=10)
+        (one,) = await deliveries.take(10, 10, 60)
+        await deliveries.release(one, FAILED, now=10)
+        (again,) = await deliveries.take(10, 10, 60)
+        assert again.tries == 0
+
+    async def test_what_is_let_go_is_not_held_by_holding_it_anew(self, deliveries: Deliveries) -> None:
+        """As where its post ended in the same moment."""
+        await deliveries.keep([delivery("one")], now=10)
+        (one,) = await deliveries.take(10, 10, 60)
+        await deliveries.hold(["one"], 60)
+        assert await deliveries.take(10, 10, 60) == []
+        await deliveries.release(one, FAILED, now=10)
+        await deliveries.hold(["one"], 60)
+        assert [each.id for each in await deliveries.take(10, 10, 60)] == ["one"]

@@ -1,0 +1,1 @@
+"""Broken inputs for every edge, by a seed: what others sent once, bent in its bytes and in its sense."""

@@ -1,0 +1,89 @@
+"""A mapping in which a customer's totals are taken of orders, and orders as the platform tells of them."""
+
+from typing import Any
+
+ORDER_FIELDS = ("customer_id", "amount", "quantity", "status", "event", "ordered_at")
+
+
+def total(platform: str, salesforce: str, take: str, **more: Any) -> dict[str, Any]:
+    """A customer's field that is a total of orders."""
+    derive = {"take": take, "of": "order", "by": "customer_id", **more}
+    return {"platform": platform, "salesforce": salesforce, "direction": "push", "derive": derive}
+
+
+PAID = {"status": ["paid"]}
+STAGES = {
+    "cases": [
+        {"value": "advocate", "when": {"events_attended": 3}},
+        {"value": "customer", "when": {"total_purchases": 1}},
+    ],
+    "otherwise": "prospect",
+}
+MAPPING: dict[str, Any] = {
+    "format": 1,
+    "kinds": {
+        "customer": {
+            "collection": "customers",
+            "sobject": "Contact",
+            "external_id": "Tandem_Customer_Id__c",
+            "token": "Tandem_Customer_Write__c",
+            "events": {"customer.updated": "values"},
+            "fields": [
+                {"platform": "last_name", "salesforce": "LastName"},
+                total("total_purchases", "Total_Purchases__c", "count", where=PAID),
+                total("total_spent", "Total_Spent__c", "sum", path="amount", where=PAID),
+                total("total_tickets", "Total_Tickets__c", "sum", path="quantity", where=PAID),
+                total("events_attended", "Events_Attended__c", "distinct", path="event", where=PAID),
+                total("last_event", "Last_Event__c", "latest", path="event", order="ordered_at", where=PAID),
+                total("dearest", "Dearest__c", "max", path="amount", where=PAID),
+                {
+                    "platform": "vip",
+                    "salesforce": "VIP__c",
+                    "direction": "push",
+                    "derive": {"cases": [{"value": True, "when": {"total_spent": 1000}}], "otherwise": False},
+                },
+                {"platform": "stage", "salesforce": "Stage__c", "direction": "push", "derive": STAGES},
+            ],
+        },
+        "order": {
+            "collection": "orders",
+            "sobject": "Order__c",
+            "external_id": "Tandem_Order_Id__c",
+            "token": "Tandem_Order_Write__c",
+            "events": {"order.updated": "values", "order.deleted": "deleted"},
+            "whole_records": "snapshots",
+            "fields": [
+                {
+                    "platform": "customer_id",
+                    "salesforce": "Contact__c",
+                    "lookup": "customer",
+                    "required": True,
+                    "direction": "push",
+                },
+                *(
+                    {"platform": path, "salesforce": f"{path.title().replace('_', '')}__c", "direction": "push"}
+                    for path in ORDER_FIELDS[1:]
+                ),
+            ],
+        },
+    },
+}
+
+
+def expected(orders: list[dict[str, Any]]) -> dict[str, Any]:
+    """The totals of one customer by plain arithmetic in cents, from the orders that there are in the end."""
+    paid = [order for order in orders if order["status"] == "paid"]
+    cents = sum(round(order["amount"] * 100) for order in paid)
+    last = max(paid, key=lambda order: (order["ordered_at"], order["id"]), default=None)
+    events = {order["event"] for order in paid}
+    stage = "advocate" if len(events) >= 3 else "customer" if paid else "prospect"
+    return {
+        "total_purchases": len(paid),
+        "total_spent": cents / 100,
+        "total_tickets": sum(order["quantity"] for order in paid),
+        "events_attended": len(events),
+        "last_event": last["event"] if last else None,
+        "dearest": max((order["amount"] for order in paid), default=None),
+        "vip": cents >= 100_000,
+        "stage": stage,
+    }

@@ -1,0 +1,198 @@
+"""`/contacts`: names told apart, what is taken of what is said, whom an address means, and what is answered when."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from support.api_world import RECORD, ApiWorld
+from support.fakes_api import NOW, RunningApi, running_api
+
+from listener.api import contact_form
+from listener.api.contacts import Ended
+from listener.api.problem import Problem
+from schemas.outcome import Outcome
+from schemas.presets import preset
+
+PATH = "/api/integrations/salesforce/contacts"
+KIND = preset("ticketing").kinds["customer"]
+
+
+@pytest.fixture
+def world() -> ApiWorld:
+    """The outside."""
+    return ApiWorld()
+
+
+@pytest.fixture
+async def api(world: ApiWorld) -> AsyncIterator[RunningApi]:
+    """The API with every route."""
+    async with running_api(world.groups()) as running:
+        yield running
+
+
+async def test_what_is_said_is_an_event_like_any_other(api: RunningApi, world: ApiWorld) -> None:
+    """In the topic, under the document's key, from this caller, at the time it was said."""
+    body = {"id": "cust-1", "email": "a@example.com", "address": {"city": "Cluj"}, "seen": 3, "changed": ["email"]}
+    status, told, response = await api.call("POST", PATH, body)
+    assert (status, told["outcome"], told["contact"]["salesforce_id"]) == (201, "applied", RECORD)
+    assert response.headers["Location"] == f"{PATH}/cust-1"
+    (event,) = world.people.events
+    assert (event["type"], event["key"], event["source"]) == (
+        "customer.created",
+        "customer:cust-1",
+        "/api/0123456789ab",
+    )
+    assert event["data"] == {
+        "id": "cust-1",
+        "fields": {"email": "a@example.com", "address.city": "Cluj"},
+        "changed": ["email"],
+        "seen": 3,
+    }
+    assert event["timestamp"] == "2026-11-30T00:53:20.000Z"
+    assert told["contact"]["fields"]["address"] == {"city": "Cluj"}
+
+
+async def test_a_time_before_now_is_kept_and_one_after_it_is_not(api: RunningApi, world: ApiWorld) -> None:
+    """Nobody can say what has not happened yet."""
+    for at in ("2026-01-01T10:00:00+02:00", "2030-01-01T00:00:00Z"):
+        await api.call("POST", PATH, {"id": "cust-1", "title": "Dr", "occurred_at": at})
+    assert [each["timestamp"] for each in world.people.events] == [
+        "2026-01-01T08:00:00.000Z",
+        "2026-11-30T00:53:20.000Z",
+    ]
+    assert NOW == 1_796_000_000_000
+
+
+async def test_raw_names_are_the_same_fields(api: RunningApi, world: ApiWorld) -> None:
+    """With values as Salesforce has them; what the platform has no say in is named, and the rest is done."""
+    body = {"id": "cust-1", "custom_fields": {"Title": "Dr", "Total_Spent__c": 9, "Customer_Tier__c": "Gold"}}
+    _, told, _ = await api.call("POST", PATH, body)
+    assert world.people.events[0]["data"]["fields"] == {"title": "Dr"}
+    assert {each["field"]: each["reason"] for each in told["ignored"]} == {
+        "Total_Spent__c": "Tandem works it out from other documents, and pushes what comes out",
+        "Customer_Tier__c": "it comes from Salesforce alone",
+    }
+
+
+async def test_every_mistake_is_named_and_nothing_is_said(api: RunningApi, world: ApiWorld) -> None:
+    """Unknown names, values that a field cannot have, one field under both its names."""
+    body = {
+        "id": "cust-1",
+        "frist_name": "Ion",
+        "birthdate": "soon",
+        "title": "Dr",
+        "address": {"planet": "Mars"},
+        "custom_fields": {"Title": "Dr", "Nothing__c": 1},
+    }
+    status, told, _ = await api.call("POST", PATH, body)
+    assert status == 422
+    assert {each["pointer"] for each in told["errors"]} == {
+        "/frist_name",
+        "/birthdate",
+        "/address/planet",
+        "/custom_fields/Title",
+        "/custom_fields/Nothing__c",
+    }
+    assert world.people.events == []
+
+
+async def test_an_address_means_who_has_it(api: RunningApi, world: ApiWorld) -> None:
+    """In whatever case; where nobody has it, one new person; where two have it, the caller has to say which."""
+    world.people.documents["cust-7"] = {"_id": "cust-7", "revision": 1, "email": "Seven@example.com"}
+    _, told, _ = await api.call("POST", PATH, {"email": "seven@EXAMPLE.com", "title": "Dr"})
+    assert told["id"] == "cust-7"
+    new = [(await api.call("POST", PATH, {"email": "new@example.com"}))[1]["id"] for _ in range(2)]
+    assert new[0] == new[1] != "cust-7"
+    world.people.documents["cust-8"] = {"_id": "cust-8", "revision": 1, "email": "seven@example.com"}
+    for method, path, body in (
+        ("POST", PATH, {"email": "seven@example.com"}),
+        ("GET", f"{PATH}/seven@example.com", None),
+    ):
+        status, told, _ = await api.call(method, path, body)
+        assert (status, told["type"]) == (409, "urn:tandem:problem:several")
+        assert {each["detail"] for each in told["errors"]} == {"customer/cust-7", "customer/cust-8"}
+
+
+async def test_who_takes_over_an_address_is_somebody_else(api: RunningApi, world: ApiWorld) -> None:
+    """The first who had it has another one now; a record of theirs must not be overwritten."""
+    _, first, _ = await api.call("POST", PATH, {"email": "shared@example.com", "last_name": "One"})
+    await api.call("POST", PATH, {"id": first["id"], "email": "one@example.com", "changed": ["email"]})
+    _, second, _ = await api.call("POST", PATH, {"email": "shared@example.com", "last_name": "Two"})
+    assert second["id"] != first["id"]
+    assert world.people.documents[first["id"]]["last_name"] == "One"
+
+
+async def test_neither_id_nor_address(api: RunningApi) -> None:
+    """Nobody can tell who is meant."""
+    status, told, _ = await api.call("POST", PATH, {"first_name": "Ion"})
+    assert (status, told["errors"][0]["pointer"]) == (422, "/id")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sync", "status"),
+    [
+        (None, "synced", 202),
+        (Ended(Outcome.APPLIED, ""), "pending", 202),
+        (Ended(Outcome.APPLIED, ""), "error", 201),
+        (Ended(Outcome.STALE, "3"), "synced", 201),
+    ],
+)
+async def test_what_takes_longer_is_a_202(
+    api: RunningApi, world: ApiWorld, outcome: Ended | None, sync: str, status: int
+) -> None:
+    """What is known by then is told, and where to look."""
+    world.people.outcome, world.people.status = outcome, sync
+    found, told, response = await api.call("POST", PATH, {"id": "cust-1", "email": "a@example.com"})
+    assert (found, told["outcome"]) == (status, None if outcome is None else str(outcome.outcome))
+    assert response.headers["Location"] == f"{PATH}/cust-1"
+
+
+async def test_what_was_parked_is_told(api: RunningApi, world: ApiWorld) -> None:
+    """With its reason, as a person on call sees it."""
+    world.people.outcome = Ended(Outcome.PARKED, "unstorable")
+    status, told, _ = await api.call("POST", PATH, {"id": "cust-1", "email": "a@example.com"})
+    assert (status, told["type"]) == (409, "urn:tandem:problem:not_taken")
+    assert "unstorable" in told["detail"]
+
+
+async def test_a_log_that_is_away_is_a_503(api: RunningApi, world: ApiWorld) -> None:
+    """And nothing was said."""
+    world.people.away = True
+    status, told, _ = await api.call("POST", PATH, {"id": "cust-1", "email": "a@example.com"})
+    assert (status, told["type"]) == (503, "urn:tandem:problem:unavailable")
+
+
+async def test_one_idempotency_key_is_one_event(api: RunningApi, world: ApiWorld) -> None:
+    """Also where the first answer was lost before it was kept: the event's id follows from the key."""
+    body, named = {"id": "cust-1", "title": "Dr"}, {"Idempotency-Key": "k"}
+    await api.call("POST", PATH, body, headers=named)
+    api.kept.by_name.clear()
+    await api.call("POST", PATH, body, headers=named)
+    first, second = world.people.events
+    assert first["id"] == second["id"]
+
+
+async def test_a_contact_is_found_by_each_of_its_names(api: RunningApi, world: ApiWorld) -> None:
+    """A platform id that looks like a record id, or has an @ in it, is one all the same."""
+    record = "003AbCdEfGhIjKlMAA"[:15]
+    for name in ("cust-1", record, "a@b"):
+        world.people.documents[name] = {"_id": name, "revision": 1, "email": f"{len(name)}@example.com"}
+    for name in ("cust-1", record, "a@b", "6@example.com"):
+        status, told, response = await api.call("GET", f"{PATH}/{name}")
+        assert (status, response.headers["ETag"]) == (200, '"1"'), name
+        assert told["id"] in (name, "cust-1")
+    assert (await api.call("GET", f"{PATH}/nobody"))[0] == 404
+
+
+async def test_a_kind_must_be_named_where_there_are_several(api: RunningApi) -> None:
+    """And one that is not kept in Contact is none here."""
+    status, told, _ = await api.call("GET", f"{PATH}/cust-1?kind=order")
+    assert (status, told["errors"][0]["parameter"]) == (422, "kind")
+
+
+def test_a_field_that_is_an_object_is_gone_into_by_paths_alone() -> None:
+    """A dotted name says the same; a value of a path is not gone into."""
+    taken = contact_form.taken(KIND, {"address.city": "Cluj", "address": {"country": "RO"}}, {})
+    assert taken.fields == {"address.city": "Cluj", "address.country": "RO"}
+    with pytest.raises(Problem) as refused:
+        contact_form.taken(KIND, {"title": {"a": 1}}, {})
+    assert refused.value.errors[0].pointer == "/title"

@@ -1,0 +1,204 @@
+"""Events and their Campaigns: those that somebody made before, the statuses of their members, and what came of each."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.org_world import World, world_of
+from support.sync_stage import TIMING
+
+from adapters.salesforce.campaign_settings import CampaignSettings, event_key
+from adapters.salesforce.member_statuses import SalesforceMemberStatuses
+from consumers.rules.retry import RetryPolicy
+from consumers.writer.writer import Writer
+from ops.campaigns.named import NamedCampaigns
+from ops.campaigns.report import NoEvents, reports, shape_of
+from ops.report_command import deals_of, lines_of_json, table
+from schemas.presets import preset
+from schemas.record_id import to_18
+
+ROUNDS = 10
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """A hackathon's mapping, with an org beside."""
+    async with world_of(preset("hackathon"), tmp_path) as made:
+        yield made
+
+
+async def campaign(world: World, **fields: Any) -> str:
+    status, told = await world.org.call("POST", "/sobjects/Campaign", fields)
+    assert status == 201, told
+    return str(told["id"])
+
+
+def name_campaigns(world: World, campaigns: dict[str, str]) -> list[tuple[str, str]]:
+    """The writer works with these from now on; what was refused."""
+    assert world.salesforce is not None
+    refused: list[tuple[str, str]] = []
+    stage, statuses = world.stage, SalesforceMemberStatuses(world.salesforce.rest)
+    records = NamedCampaigns(
+        world.salesforce.records, statuses, campaigns, event_key, lambda *told: refused.append(told)
+    )
+    stage.writer = Writer(
+        catalog=lambda: stage.catalog,
+        documents=stage.documents,
+        records=records,
+        log=stage.log,
+        parked=stage.parked,
+        now=lambda: stage.now,
+        timing=TIMING,
+        retry=RetryPolicy(tries=5, org_wait=1_000),
+    )
+    return refused
+
+
+async def test_an_event_whose_campaign_the_settings_name_gets_that_one(world: World) -> None:
+    """It is given the event's id, and no second one is made."""
+    made = await campaign(world, Name="Made by sales")
+    refused = name_campaigns(world, {"SPRING_2026": made})
+    await world.post("event.created", "spring-2026", name="Spring", type="hackathon")
+    await world.settle()
+    assert (await world.document("events", "spring-2026"))["salesforce"]["recordId"] == made
+    row = await world.row("SELECT Id, Name, Tandem_Event_Id__c FROM Campaign")
+    assert (row["Id"], row["Tandem_Event_Id__c"]) == (made, "spring-2026")
+    assert refused == []
+
+
+async def test_a_campaign_that_is_another_events_or_is_not_there_is_told_and_one_is_made(world: World) -> None:
+    """Registrations do not wait for a wrong setting."""
+    taken = await campaign(world, Name="Autumn", Tandem_Event_Id__c="autumn")
+    refused = name_campaigns(world, {"SPRING": taken, "WINTER": "701000000000099AAA"})
+    for event in ("spring", "winter"):
+        await world.post("event.created", event, name=event, type="hackathon")
+    await world.settle()
+    assert {each for each, _why in refused} == {"spring", "winter"}
+    found = (await world.org.query("SELECT Id FROM Campaign"))["records"]
+    assert len(found) == 3
+
+
+async def test_statuses_that_a_campaign_lacks_are_added_once(world: World) -> None:
+    """Before the first member is written with it; attendance counts as a response."""
+    name_campaigns(world, {})
+    await world.post("event.created", "spring", name="Spring", type="hackathon")
+    await world.post("participant.registered", "ana", email="ana@example.com", last_name="Pop", consent=True)
+    await world.post("registration.created", "r1", participant_id="ana", event_id="spring", status="registered")
+    await world.pass_by(ROUNDS)
+    await world.change("registration.updated", "r1", status="no_show")
+    await world.pass_by(ROUNDS)
+    await world.change("registration.attended", "r1", status="attended")
+    await world.pass_by(ROUNDS)
+    rows = (await world.org.query("SELECT Label, HasResponded FROM CampaignMemberStatus ORDER BY SortOrder"))["records"]
+    assert [(row["Label"], row["HasResponded"]) for row in rows] == [
+        ("Registered", False),
+        ("No Show", False),
+        ("Attended", True),
+    ]
+    assert (await world.row("SELECT Status FROM CampaignMember"))["Status"] == "Attended"
+
+
+TROUBLES: dict[str, dict[str, Any]] = {
+    "the org has no calls left when the statuses are asked for": {
+        "kind": "limit",
+        "path": "/query",
+        "skip": 1,
+        "count": 1,
+    },
+    "the campaign is locked while a status is added": {
+        "kind": "lock_row",
+        "path": "composite/sobjects$",
+        "verb": "POST",
+        "count": 1,
+    },
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_a_member_waits_for_a_status_that_cannot_be_added_now(world: World, trouble: str) -> None:
+    """Nothing was sent, so it is written as soon as the status is there: not ten minutes later, as after a lost answer.
+
+    And never without it: Salesforce would write another in its place.
+    """
+    refused = name_campaigns(world, {})
+    await world.post("event.created", "spring", name="Spring", type="hackathon")
+    await world.post("participant.registered", "ana", email="ana@example.com", last_name="Pop", consent=True)
+    await world.settle()
+    await world.org.admin("POST", "/faults", TROUBLES[trouble])
+    await world.post("registration.created", "r1", participant_id="ana", event_id="spring", status="registered")
+    await world.pass_by(ROUNDS)
+    assert await world.org.admin("GET", "/faults") == []
+    assert (await world.row("SELECT Status FROM CampaignMember"))["Status"] == "Registered"
+    labels = [each["Label"] for each in (await world.org.query("SELECT Label FROM CampaignMemberStatus"))["records"]]
+    assert labels == ["Registered"]
+    writes = (await world.document("registrations", "r1"))["_sync"]["writes"]
+    assert {write["state"] for write in writes} <= {"not_run", "acknowledged", "landed"}
+    assert refused == []
+
+
+def test_the_settings_name_campaigns_by_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`SF_CAMPAIGN_<EVENT>`, in either form of an id; anything else is told with its variable."""
+    monkeypatch.setenv("SF_CAMPAIGN_SPRING_2026", "7013h000000ABC1")
+    monkeypatch.setenv("SF_CAMPAIGN_AI_2026", to_18("7013h000000ABC2"))
+    read = CampaignSettings().campaign
+    assert read.keys() == {event_key("spring-2026"), event_key("AI 2026")}
+    assert {len(record) for record in read.values()} == {18}
+    monkeypatch.setenv("SF_CAMPAIGN_AI_2026", "0013h000000ABC1")
+    with pytest.raises(ValueError, match="SF_CAMPAIGN_AI_2026 must be a Campaign's id"):
+        CampaignSettings()
+
+
+def member(event: str, person: str, status: str, *, exists: bool = True) -> dict[str, Any]:
+    sync = {"existence": {"exists": exists}}
+    return {"_id": f"{event}-{person}", "event_id": event, "participant_id": person, "status": status, "_sync": sync}
+
+
+def test_a_report_counts_who_came_who_was_converted_and_what_is_won() -> None:
+    """Cancelled and deleted registrations do not count; a person is converted once, however often they came."""
+    shape = shape_of(preset("hackathon"))
+    events = [{"_id": "a", "name": "A", "salesforce": {"recordId": "701A"}}, {"_id": "b", "salesforce": {}}]
+    members = [
+        member("a", "ana", "attended"),
+        member("a", "ben", "registered"),
+        member("a", "eve", "cancelled"),
+        member("a", "zoe", "attended", exists=False),
+        member("b", "ana", "no_show"),
+    ]
+    people = [
+        {"_id": "ana", "_sync": {"link": {"id": "003A", "former": ["00QA"]}}},
+        {"_id": "ben", "_sync": {"link": {"id": "00QB"}}},
+        {"_id": "eve", "_sync": {"link": {"id": "003E", "former": ["00QE"]}}},
+    ]
+    deals = [
+        {"CampaignId": "701A", "Amount": 1000, "ExpectedRevenue": 500, "IsClosed": False, "IsWon": False},
+        {"CampaignId": "701A", "Amount": 250.5, "ExpectedRevenue": 250.5, "IsClosed": True, "IsWon": True},
+        {"CampaignId": "701A", "Amount": 70, "ExpectedRevenue": 0, "IsClosed": True, "IsWon": False},
+        {"CampaignId": "701Z", "Amount": 9, "ExpectedRevenue": 9, "IsClosed": False, "IsWon": False},
+    ]
+    first, second = reports(shape, events, members, people, deals)
+    assert (first.registered, first.attended, first.converted, first.deals) == (2, 1, ("ana",), 3)
+    assert (first.pipeline, first.forecast, first.won) == (Decimal(1000), Decimal(500), Decimal("250.5"))
+    assert (second.registered, second.attended, second.converted, second.deals) == (1, 0, ("ana",), 0)
+    assert table([first, second]).row_count == 2
+    assert '"won": 250.5' in lines_of_json([first])
+
+
+async def test_deals_are_those_that_name_the_campaign(world: World) -> None:
+    """As the org has them."""
+    assert world.salesforce is not None
+    made = await campaign(world, Name="Spring")
+    deal = {"Name": "Big", "StageName": "Value Proposition", "CloseDate": "2026-12-31", "Amount": 1000}
+    for named in (made, None):
+        status, told = await world.org.call("POST", "/sobjects/Opportunity", {**deal, "CampaignId": named})
+        assert status == 201, told
+    (row,) = await deals_of(world.salesforce.rest, [made])
+    assert (row["Amount"], row["ExpectedRevenue"], row["IsClosed"]) == (1000, 500, False)
+    assert await deals_of(world.salesforce.rest, []) == []
+
+
+def test_a_mapping_without_events_has_nothing_to_report() -> None:
+    """And says so."""
+    with pytest.raises(NoEvents):
+        shape_of(preset("customers"))

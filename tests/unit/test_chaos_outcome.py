@@ -1,0 +1,129 @@
+"""What a run is judged by, and how it is told."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ops.chaos import page
+from ops.chaos.outcome import MEANING, Outcome, Trouble, zeros
+from simulator.observer.verdict import Fault, Finding
+
+TROUBLE = Trouble("write is killed", 10.0, 11.5, 20, 480, 3.5, 30.0)
+GOOD = Outcome(
+    seed=3,
+    preset="ticketing",
+    at="2026-11-30 05:00 UTC",
+    machine="2 cores",
+    command="tandem chaos --seed 3",
+    load_seconds=300.0,
+    rest_seconds=20.0,
+    unrest="",
+    found=dict.fromkeys(MEANING, 0),
+    counts={"platform events": 60_000, "change events": 50_000},
+    troubles=[TROUBLE],
+    ended={},
+    proxied=True,
+    samples=[(0.0, 10, 0), (1.0, None, 0), (2.0, 480, 5), (3.0, 10, 0)],
+)
+
+
+def finding(fault: Fault, field: str = "Phone") -> Finding:
+    return Finding(fault, "cust-1", field, "commit 1", "as planted")
+
+
+@pytest.mark.parametrize(
+    ("findings", "name"),
+    [
+        (finding(Fault.LOST, field=""), "lost"),
+        (finding(Fault.LOST), "edits lost without an audit row"),
+        (finding(Fault.DOUBLED), "doubled"),
+        (finding(Fault.ECHOED), "echoed"),
+        (finding(Fault.DIFFERENT), "different"),
+    ],
+)
+def test_whatever_the_observer_finds_is_counted(findings: Finding, name: str) -> None:
+    """Under its own name and no other; and the run is no good one."""
+    found = zeros([findings], [], [])
+    assert found == dict.fromkeys(MEANING, 0) | {name: 1}
+    assert not replace(GOOD, found=found).clean
+
+
+def test_every_fault_has_a_name() -> None:
+    """None can be found and not be counted."""
+    assert sum(zeros([finding(fault) for fault in Fault], [], []).values()) == len(Fault)
+
+
+def test_a_gap_that_is_not_closed_is_counted() -> None:
+    """Whatever else its state is."""
+    gaps = [{"state": "closed"}, {"state": "open"}, {"state": "repairing"}, {}]
+    assert zeros([], gaps, [])["gaps left open"] == 3
+    assert zeros([], [], [{"_id": 1}])["parked"] == 1
+
+
+def test_a_run_that_does_not_come_to_rest_is_no_good_one() -> None:
+    """Zeros are worth nothing while something is under way."""
+    assert GOOD.clean
+    assert not replace(GOOD, unrest="3 documents pending").clean
+
+
+def test_a_slow_recovery_is_late() -> None:
+    """And one that never came."""
+    slow, never = replace(TROUBLE, seconds=30.5), replace(TROUBLE, seconds=None)
+    assert replace(GOOD, troubles=[TROUBLE, slow, never]).late == [slow, never]
+
+
+def test_what_is_kept_is_what_was(tmp_path: Path) -> None:
+    """A page is made of runs of other days."""
+    assert Outcome.load(GOOD.save(tmp_path)) == GOOD
+
+
+def test_the_page_tells_every_run_kept_beside_it(tmp_path: Path) -> None:
+    """In the order of their seeds, each with its plot and its troubles; a run of the same seed takes the place of the
+    last."""
+    for outcome in (GOOD, replace(GOOD, seed=2, troubles=[replace(TROUBLE, seconds=31.0)]), replace(GOOD, seed=2)):
+        assert page.keep(outcome, tmp_path)
+    told = (tmp_path / "chaos.md").read_text(encoding="utf-8")
+    assert told.index("## Seed 2") < told.index("## Seed 3")
+    assert "| | seed 2 | seed 3 | what it means |" in told.replace("|  |", "| |")
+    assert "110,000" in told
+    assert "31 s" not in told
+    assert told.count("| 1 | 10 s | 1.5 s | write is killed | 20 | 480 | 3.5 s |") == 2
+    assert sorted(path.name for path in (tmp_path / "chaos").iterdir()) == [
+        "seed-2.json",
+        "seed-2.svg",
+        "seed-3.json",
+        "seed-3.svg",
+    ]
+
+
+def test_a_plot_of_the_same_run_is_the_same_file(tmp_path: Path) -> None:
+    """So that a page written again shows no change."""
+    page.keep(GOOD, tmp_path)
+    first = (tmp_path / "chaos" / "seed-3.svg").read_bytes()
+    page.keep(GOOD, tmp_path)
+    assert (tmp_path / "chaos" / "seed-3.svg").read_bytes() == first
+
+
+def test_a_page_says_what_is_wrong(tmp_path: Path) -> None:
+    """What was found, unrest, a recovery that never came, processes that ended, a small run, and one without wires."""
+    bad = replace(
+        GOOD,
+        found={**GOOD.found, "lost": 7},
+        unrest="3 documents pending",
+        troubles=[replace(TROUBLE, seconds=None)],
+        ended={"write, exit code 1": 2},
+        proxied=False,
+        counts={"platform events": 5, "change events": 5},
+    )
+    page.keep(bad, tmp_path)
+    told = (tmp_path / "chaos.md").read_text(encoding="utf-8")
+    for words in (
+        "**7**",
+        "3 documents pending",
+        "**never**",
+        "write, exit code 1: 2",
+        "A small run",
+        "Without toxiproxy",
+    ):
+        assert words in told, words

@@ -1,0 +1,71 @@
+"""How long a recovery took, told from looks at the lag."""
+
+from collections.abc import Mapping
+
+from ops.chaos.lag import Sample
+from ops.chaos.outcome import Trouble
+from ops.chaos.recovery import Recovery, Strike, recoveries
+
+
+def looks(lags: Mapping[float, int | None], until: int = 60) -> list[Sample]:
+    """One a second: the lag is what it was at the latest of these times."""
+    found, lag = [], lags.get(0.0, 0)
+    for second in range(until):
+        lag = lags.get(float(second), lag)
+        found.append(Sample(float(second), lag, 0))
+    return found
+
+
+def only(strike: Strike, lags: Mapping[float, int | None], slack: int = 0) -> Recovery:
+    """Of a single trouble."""
+    (found,) = recoveries([strike], looks(lags), slack=slack)
+    return found
+
+
+def test_it_is_over_when_the_lag_is_back_at_what_it_was() -> None:
+    """Counted from the end of the trouble; the most that there was is told."""
+    found = only(Strike("x", 10.5, 14.0), {0.0: 20, 11.0: 500, 17.0: 90, 21.0: 20})
+    assert (found.usual, found.worst, found.seconds) == (20, 500, 7.0)
+
+
+def test_a_trouble_that_nothing_shows_of_is_over_at_once() -> None:
+    """The lag never rose."""
+    assert only(Strike("x", 10.5, 14.0), {0.0: 20}).seconds == 0.0
+
+
+def test_one_look_alone_tells_nothing() -> None:
+    """The lag must stay where it was."""
+    assert only(Strike("x", 10.5, 14.0), {0.0: 20, 11.0: 500, 17.0: 20, 18.0: 500, 30.0: 20}).seconds == 16.0
+
+
+def test_where_nobody_tells_it_is_not_over() -> None:
+    """Kafka that is away tells of no lag."""
+    assert only(Strike("x", 10.5, 14.0), {0.0: 20, 11.0: None, 30.0: 20}).seconds == 16.0
+
+
+def test_what_never_comes_back_is_told() -> None:
+    """And is not in time, whatever is allowed."""
+    found = only(Strike("x", 10.5, 14.0), {0.0: 20, 11.0: 500})
+    assert found.seconds is None
+    assert not Trouble.of(found, notice=18.0).in_time
+
+
+def test_a_little_is_always_in_hand() -> None:
+    """A lag of nothing at all is nobody's usual one."""
+    assert only(Strike("x", 10.5, 14.0), {0.0: 0, 11.0: 30}, slack=50).seconds == 0.0
+
+
+def test_a_trouble_within_another_is_measured_by_what_was_before_both() -> None:
+    """Or the second would be over when the first one's lag is back."""
+    lags = {0.0: 20, 11.0: 500, 40.0: 20}
+    first, second = recoveries([Strike("x", 10.5, 14.0), Strike("y", 20.5, 22.0)], looks(lags), slack=0)
+    assert (first.usual, first.seconds) == (20, 26.0)
+    assert (second.usual, second.seconds) == (20, 18.0)
+
+
+def test_a_silent_stream_may_take_until_it_is_noticed() -> None:
+    """Thirty seconds for all, and so much longer for what only the time tells."""
+    lags = {0.0: 20, 11.0: 500, 50.0: 20}
+    loud, silent = (only(Strike("x", 10.5, 14.0, silent), lags) for silent in (False, True))
+    assert not Trouble.of(loud, notice=18.0).in_time
+    assert Trouble.of(silent, notice=18.0).in_time

@@ -1,0 +1,289 @@
+"""Gaps close by themselves: by what means, from where a try goes on, and what is found. Everything in memory."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.fake_documents import FakeDocuments
+from support.fake_gaps import FakeChanges, FakeLooks, FakeObjectGaps
+from support.sync_stage import START, Stage
+
+from consumers.repair.repairer import Closed, NeedsPerson, Repaired, Repairer, Waits
+from consumers.repair.rounds import Rounds
+from consumers.rules.repair import ByHand, Reading, Swept, Window, means_for, next_try
+from schemas import topics
+from schemas.change import Change, ChangeType, Told
+from schemas.codec import decode
+from schemas.gap import Found, GapReason, GapRow, GapState
+from schemas.outcome import Outcome
+from schemas.polling import ModifiedRow
+from schemas.position import CommitPosition
+from schemas.record_id import to_18
+from schemas.unavailable import Unavailable
+
+OBJECTS = ("Account", "Contact", "Visit__c")
+HOUR = 3_600_000
+OVERLAP = 900_000
+
+
+def gap(reason: GapReason = GapReason.POSITION_REFUSED, **values: Any) -> GapRow:
+    """An open gap of two hours."""
+    options: dict[str, Any] = {"channel": "/data/ChangeEvents", "since": START, "until": START + 2 * HOUR} | values
+    return GapRow(id=f"gap-{reason}", reason=reason, state=GapState.OPEN, **options)
+
+
+def seen(number: int, *, minutes: int = 0, deleted: bool = False) -> ModifiedRow:
+    """A contact, changed so many minutes after the gap began."""
+    return ModifiedRow(to_18(f"003{number:012}"), START + minutes * 60_000, deleted=deleted)
+
+
+@pytest.mark.parametrize(
+    ("row", "means"),
+    [
+        (gap(), Window(OBJECTS, START - OVERLAP)),
+        (gap(GapReason.POSITION_EXPIRED), Window(OBJECTS, START - OVERLAP)),
+        (gap(GapReason.POSITION_AGING, channel="/data/ContactChangeEvent"), Window(("Contact",), START - OVERLAP)),
+        (gap(channel="/data/Visit__ChangeEvent"), Window(("Visit__c",), START - OVERLAP)),
+        (gap(channel="/data/Sales__chn"), Window(OBJECTS, START - OVERLAP)),
+        (gap(channel="/data/LeadChangeEvent"), Window((), START - OVERLAP)),
+        (gap(since=0), Window(OBJECTS, 0)),
+        (gap(GapReason.OVERFLOW, entity="Contact"), Window(("Contact",), START - OVERLAP)),
+        (gap(GapReason.OVERFLOW, entity="Lead"), Window((), START - OVERLAP)),
+        (gap(GapReason.WILDCARD, entity="Account"), Window(("Account",), 0, every_record=True)),
+        (gap(GapReason.GAP_EVENT, entity="Contact", record_ids=("a", "b")), Reading("Contact", ("a", "b"))),
+        (gap(GapReason.OFFSET_OUT_OF_RANGE, channel=topics.SALESFORCE_CHANGES), Window(OBJECTS, 0)),
+    ],
+)
+def test_each_reason_has_its_means(row: GapRow, means: Window | Reading) -> None:
+    """A window has no later end: a record changed again since shows the later time alone."""
+    assert means_for(row, OBJECTS, overlap=OVERLAP) == means
+
+
+def test_of_our_own_topics_one_sweeps_and_one_needs_a_person() -> None:
+    """Doorbells ring again by themselves; a platform event that Kafka has removed only the platform still has."""
+    swept = means_for(gap(GapReason.OFFSET_OUT_OF_RANGE, channel=topics.SALESFORCE_WRITES), OBJECTS, overlap=0)
+    by_hand = means_for(gap(GapReason.OFFSET_OUT_OF_RANGE, channel=topics.PLATFORM_EVENTS), OBJECTS, overlap=0)
+    assert isinstance(swept, Swept)
+    assert isinstance(by_hand, ByHand)
+    assert "post again" in by_hand.why
+
+
+def test_waits_grow_up_to_the_longest() -> None:
+    """The first is short."""
+    assert [next_try(failures, first=10, longest=60) for failures in (0, 1, 2, 3, 5_000)] == [10, 20, 40, 60, 60]
+
+
+class World:
+    """A repairer over rows, records and a log in memory, with the customer's document store of the stage."""
+
+    def __init__(self, *records: ModifiedRow, **looks: Any) -> None:
+        self.stage = Stage(FakeDocuments())
+        assert isinstance(self.stage.gaps, FakeObjectGaps)
+        self.gaps = self.stage.gaps
+        self.looks = FakeLooks({"Contact": list(records)}, **looks)
+        self.changes = FakeChanges()
+
+    async def repair(self, row: GapRow) -> Repaired:
+        """By a repairer that has never repaired anything."""
+        return await self.repairer().repair(row)
+
+    def repairer(self) -> Repairer:
+        return Repairer(
+            catalog=lambda: self.stage.catalog,
+            gaps=self.gaps,
+            looks=self.looks,
+            changes=self.changes,
+            documents=self.stage.documents,
+            org_id="00D000000000001EAA",
+            overlap=OVERLAP,
+            now=lambda: self.stage.now,
+        )
+
+    def published(self) -> list[Change]:
+        return [decode(Change, record.value) for record in self.changes.records]
+
+
+async def test_a_window_is_published_and_closed_with_what_was_found() -> None:
+    """Each record as a change that has it read; deleted ones as such; the row says how many."""
+    world = World(seen(1, minutes=-60), seen(2), seen(3, minutes=5, deleted=True), seen(4, minutes=600))
+    row = world.gaps.add(gap())
+    assert await world.repair(row) == Closed(
+        Found(looked=3, published=3, deleted=1), "every record changed since: Contact"
+    )
+    assert [(change.record_id, change.type, change.told) for change in world.published()] == [
+        (seen(2).record_id, ChangeType.GAP_UPDATE, Told.STAMP),
+        (seen(3).record_id, ChangeType.GAP_DELETE, Told.ROW),
+        (seen(4).record_id, ChangeType.GAP_UPDATE, Told.STAMP),
+    ]
+    closed = world.gaps.rows[row.id]
+    assert (closed.state, closed.closed_by, closed.found) == (GapState.CLOSED, "repair", Found(3, 3, 1))
+
+
+async def test_a_wildcard_has_every_record_read_whatever_its_time() -> None:
+    """What a conversion of a field does leaves `SystemModstamp` alone."""
+    world = World(seen(1, minutes=-60_000), seen(2))
+    await world.repair(world.gaps.add(gap(GapReason.WILDCARD, entity="Contact")))
+    assert [change.told for change in world.published()] == [Told.ROW, Told.ROW]
+
+
+@pytest.mark.parametrize("away_at", range(1, 5))
+async def test_a_repair_that_is_cut_off_goes_on_behind_what_is_kept(away_at: int) -> None:
+    """Before any page: the next try by another process asks from the last row kept, and counts all tries together."""
+    records = [seen(number, minutes=number // 3, deleted=number == 5) for number in range(8)]
+    world = World(*records, away_at=away_at)
+    row = world.gaps.add(gap())
+    with pytest.raises(Unavailable):
+        await world.repair(row)
+    kept = world.gaps.rows[row.id]
+    assert kept.error == "the org is away"
+    assert kept.state is (GapState.OPEN if away_at == 1 else GapState.REPAIRING)
+    assert isinstance(await world.repair(kept), Closed)
+    after = records[2 * (away_at - 1) - 1] if away_at > 1 else None
+    assert world.looks.asked[-1] == ("Contact", START - OVERLAP, after)
+    assert [change.record_id for change in world.published()] == [each.record_id for each in records]
+    assert world.gaps.rows[row.id].found == Found(8, 8, 1)
+
+
+async def test_killed_between_the_log_and_the_cursor_a_page_is_published_twice() -> None:
+    """The same changes with the same ids, which the ordinary path takes for one."""
+    world = World(seen(1), seen(2))
+    row = world.gaps.add(gap())
+    await world.repair(row)
+    world.gaps.rows[row.id] = row
+    await world.repair(row)
+    first, second = world.changes.records[:2], world.changes.records[2:]
+    assert [(one.key, one.value) for one in first] == [(two.key, two.value) for two in second]
+
+
+async def test_a_gap_met_again_meanwhile_is_not_closed() -> None:
+    """What was repaired before does not cover what was missed since; the next round begins anew."""
+    world = World(seen(1), seen(2), seen(3))
+    row = world.gaps.add(gap())
+    again = world.gaps.add(replace(row, until=row.until + HOUR))
+    assert isinstance(await world.repair(row), Waits)
+    assert world.gaps.rows[row.id] == again
+    assert isinstance(await world.repair(again), Closed)
+
+
+async def test_an_object_that_is_refused_holds_no_other_up() -> None:
+    """The gap stays open with the reason; what is through is not looked at again."""
+    world = World(seen(1), refused=frozenset({"Account"}))
+    raw = world.stage.catalog.mapping.model_dump(mode="json")
+    company = {**raw["kinds"]["customer"], "sobject": "Account", "collection": "companies", "events": {}}
+    world.stage.map_kinds(raw | {"kinds": {**raw["kinds"], "company": company}})
+    row = world.gaps.add(gap())
+    with pytest.raises(Unavailable, match="INVALID_TYPE"):
+        await world.repair(row)
+    kept = world.gaps.rows[row.id]
+    assert kept.progress["Contact"].done
+    world.looks.refused = frozenset()
+    assert isinstance(await world.repair(kept), Closed)
+    assert [sobject for sobject, _since, _after in world.looks.asked].count("Contact") == 1
+
+
+async def test_platform_events_that_are_gone_need_a_person() -> None:
+    """Nothing is published and nothing closed."""
+    world = World(seen(1))
+    row = world.gaps.add(gap(GapReason.OFFSET_OUT_OF_RANGE, channel=topics.PLATFORM_EVENTS))
+    assert isinstance(await world.repair(row), NeedsPerson)
+    assert world.gaps.rows[row.id].state is GapState.OPEN
+    assert not world.changes.records
+
+
+async def test_a_gap_event_closes_when_its_records_have_been_read() -> None:
+    """The event has the record read; the gap waits for that, and names no record that belongs to nobody."""
+    world = World()
+    stage = world.stage
+    await stage.post({"last_name": "Lovelace"})
+    await stage.settle()
+    record_id = stage.contact()["Id"]
+    position = CommitPosition(stage.now, 9, 1)
+    changes = [
+        Change(entity="Contact", record_id=each, type=ChangeType.GAP_UPDATE, position=position, transaction_key="t9")
+        for each in (record_id, to_18("003000000000777"))
+    ]
+    results = await stage.reconciler.handle([stage.change(change) for change in changes])
+    assert [result.outcome for result in results] == [Outcome.APPLIED, Outcome.IGNORED]
+    (row,) = world.gaps.rows.values()
+    assert (row.reason, set(row.record_ids)) == (GapReason.GAP_EVENT, {change.record_id for change in changes})
+    waits = await world.repair(row)
+    assert waits == Waits("1 of 1 documents have still to read their record")
+    await stage.settle()
+    assert await world.repair(row) == Closed(Found(looked=2, published=1), "1 documents have read their record")
+    await stage.reconciler.handle([stage.change(changes[0])])
+    assert world.gaps.rows[row.id].state is GapState.CLOSED
+
+
+async def test_a_look_of_ours_is_no_gap() -> None:
+    """Nor is an ordinary change: only events that told too little are."""
+    world = World(seen(1))
+    await world.repair(world.gaps.add(gap()))
+    for change in world.published():
+        await world.stage.reconciler.handle([world.stage.change(change)])
+    await world.stage.post({"last_name": "Lovelace"})
+    await world.stage.settle()
+    assert list(world.gaps.rows) == [gap().id]
+
+
+async def test_what_a_refused_position_hid_is_in_the_document_after_the_repair() -> None:
+    """An edit, a deletion, and an edit that another one on another field followed: all of it by the ordinary path."""
+    world = World()
+    stage = world.stage
+    for name in ("a", "b", "c"):
+        await stage.post({"last_name": name, "title": "before"}, id_=name)
+    await stage.settle()
+    ids = {row["LastName"]: row["Id"] for row in stage.salesforce.rows["Contact"].values()}
+    hidden = stage.now
+    stage.salesforce.edit("Contact", ids["a"], {"Title": "hidden"})
+    stage.salesforce.edit("Contact", ids["b"], {"Title": "hidden too"})
+    await stage.salesforce.delete("Contact", [ids["c"]])
+    stage.changes.clear()
+    stage.now += 3 * HOUR
+    stage.salesforce.edit("Contact", ids["b"], {"Department": "told"})
+    await stage.settle()
+    assert (await stage.document("b"))["title"] == "before"
+    world.looks.records["Contact"] = [
+        ModifiedRow(ids["a"], hidden, deleted=False),
+        ModifiedRow(ids["b"], hidden + 3 * HOUR, deleted=False),
+        ModifiedRow(ids["c"], hidden, deleted=True),
+    ]
+    row = world.gaps.add(gap(since=hidden - 1, until=hidden + HOUR))
+    assert isinstance(await world.repair(row), Closed)
+    await stage.reconciler.handle([stage.change(change) for change in world.published()])
+    await stage.settle()
+    assert [(await stage.document(name))["title"] for name in ("a", "b")] == ["hidden", "hidden too"]
+    assert (await stage.document("c"))["salesforce"]["syncStatus"] == "gone"
+    revisions = [(await stage.document(name))["revision"] for name in ("a", "b", "c")]
+    await stage.reconciler.handle([stage.change(change) for change in world.published()])
+    await stage.settle()
+    shown = [(await stage.document(name))["title"] for name in ("a", "b")]
+    assert shown == ["hidden", "hidden too"]
+    assert (await stage.document("c"))["revision"] == revisions[2]
+
+
+async def test_rounds_wait_longer_for_what_fails_and_let_the_others_through() -> None:
+    """One gap of an object that is refused, and one that is not."""
+    world = World(seen(1))
+    world.gaps.add(gap(GapReason.OVERFLOW, entity="Contact"))
+    told: list[Any] = []
+    clock = 0.0
+    rounds = Rounds(
+        gaps=world.gaps,
+        repairer=world.repairer(),
+        told=lambda row, repaired: told.append((row.reason, type(repaired))),
+        first=10,
+        longest=60,
+        clock=lambda: clock,
+    )
+    world.looks.refused = frozenset({"Contact"})
+    assert len(await rounds.once()) == 1
+    assert len(await rounds.once()) == 1
+    clock = 10.0
+    await rounds.once()
+    assert told == [(GapReason.OVERFLOW, Unavailable)] * 2
+    world.looks.refused = frozenset()
+    clock = 29.0
+    assert len(await rounds.once()) == 1
+    clock = 30.0
+    assert await rounds.once() == []
+    assert told[2:] == [(GapReason.OVERFLOW, Closed)]

@@ -1,0 +1,98 @@
+"""What would become of records if they came now: as the reconciler decides, and nothing is written."""
+
+import copy
+
+from support.fake_documents import FakeDocuments
+from support.sync_stage import TIMING, Stage
+
+from consumers.reconciler.rehearsal import Rehearsal
+from schemas import topics
+from schemas.change import Change, ChangeType, Told
+from schemas.outcome import Outcome
+from schemas.position import CommitPosition
+
+ADA = {"last_name": "Lovelace", "email": "ada@example.org"}
+
+
+def rehearsal(stage: Stage) -> Rehearsal:
+    """By the mapping and the clock of the stage."""
+    return Rehearsal(stage.documents, stage.catalog, TIMING, lambda: stage.now)
+
+
+async def test_a_record_sees_what_an_earlier_one_would_have_done() -> None:
+    """Across parts too; and in the store nothing is done."""
+    stage = Stage(FakeDocuments())
+    first, later = stage.event(ADA), stage.event(ADA)
+    stage.now += 1
+    newest = stage.event({"title": "Countess"}, changed=["title"])
+    trying = rehearsal(stage)
+    told = [*await trying.decide([newest, first]), *await trying.decide([first, later, newest])]
+    outcomes = [one.result.outcome for one in told]
+    assert outcomes == [Outcome.APPLIED, Outcome.APPLIED, Outcome.DUPLICATE, Outcome.APPLIED, Outcome.DUPLICATE]
+    assert {(one.kinds, one.named) for one in told} == {(("customer",), "cust-1")}
+    assert isinstance(stage.documents, FakeDocuments)
+    assert stage.documents.collections.get("customers", {}) == {}
+
+
+async def test_what_it_says_is_what_happens() -> None:
+    """Record by record, poison and strangers among them."""
+    stage = Stage(FakeDocuments())
+    await stage.post(ADA)
+    await stage.settle()
+    stage.now += 1_000
+    stage.salesforce.edit("Contact", stage.contact()["Id"], {"Title": "Countess"})
+    position = CommitPosition(stage.now, 9, 1)
+    stranger = Change(
+        entity="Contact", record_id="003x", type=ChangeType.UPDATE, position=position, transaction_key="t"
+    )
+    other = stranger.model_copy(update={"entity": "Campaign"})
+    records = [
+        *(stage.change(change) for change in stage.changes),
+        stage.event({"title": "Lady"}, changed=["title"]),
+        stage.event(ADA, type_="customer.promoted"),
+        stage.record(topics.PLATFORM_EVENTS, b"customer:cust-1", b"{"),
+        stage.change(stranger),
+        stage.change(other),
+    ]
+    assert isinstance(stage.documents, FakeDocuments)
+    before = copy.deepcopy(stage.documents.collections)
+    foretold = [one.result for one in await rehearsal(stage).decide(records)]
+    assert stage.documents.collections == before
+    ended = await stage.reconciler.handle(records)
+    assert [one.outcome for one in foretold] == [one.outcome for one in ended]
+    again = [one.result.outcome for one in await rehearsal(stage).decide(records)]
+    assert Outcome.APPLIED not in again
+
+
+async def test_an_event_without_a_mapped_field_is_heard_once() -> None:
+    """To the reconciler it is always new; a replay of it would change nothing."""
+    stage = Stage(FakeDocuments())
+    event = stage.event({})
+    assert (await rehearsal(stage).decide([event]))[0].result.outcome is Outcome.APPLIED
+    await stage.reconciler.handle([event])
+    assert (await rehearsal(stage).decide([event]))[0].result.outcome is Outcome.DUPLICATE
+
+
+async def test_a_look_is_done_once_the_record_was_read() -> None:
+    """It says nothing but that the record is to be read."""
+    stage = Stage(FakeDocuments())
+    await stage.post(ADA)
+    await stage.settle()
+    stage.now += 60_000
+    record_id = stage.contact()["Id"]
+    stage.salesforce.edit("Contact", record_id, {"Title": "Countess"})
+    stage.changes.clear()
+    look = Change(
+        entity="Contact",
+        record_id=record_id,
+        type=ChangeType.GAP_UPDATE,
+        position=CommitPosition(stage.now, 0, 0),
+        transaction_key="look",
+        told=Told.ROW,
+    )
+    record = stage.change(look)
+    assert (await rehearsal(stage).decide([record]))[0].result.outcome is Outcome.APPLIED
+    await stage.reconciler.handle([record])
+    stage.now += 60_000
+    await stage.settle()
+    assert (await rehearsal(stage).decide([record]))[0].result.outcome is Outcome.DUPLICATE

@@ -1,0 +1,353 @@
+"""Both sides compared: every reason for a difference brought about, and what nothing accounts for told from it."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from support.fake_documents import FakeDocuments
+from support.fake_gaps import FakeChanges, FakeLooks
+from support.lead_stage import ADA as LEAD_ADA
+from support.lead_stage import LeadStage
+from support.orders import MAPPING
+from support.sync_stage import TIMING, Stage
+
+from consumers.reconciler.derive import Deriver
+from consumers.rules.verify import TRULY_DIFFERENT, Why
+from ops.verify import Repair, Report, Verifier
+from ops.verify_command import moment_of
+from ops.verify_view import finding_lines, lines_of_json
+from schemas.change import Change
+from schemas.codec import decode
+from schemas.polling import ModifiedRow
+from schemas.records import Failure
+
+ADA = {"last_name": "Lovelace", "email": "ada@example.org", "title": "Engineer", "phone": "0712 345 678"}
+LATER = 60_000
+
+
+class Killed(BaseException):
+    """What a process does not live to handle."""
+
+
+class Pages:
+    """The stage's documents, two a page."""
+
+    def __init__(self, documents: FakeDocuments) -> None:
+        self._documents = documents
+
+    async def all(self, collection: str) -> AsyncIterator[list[dict[str, Any]]]:
+        found = list(self._documents.collections.get(collection, {}).values())
+        for start in range(0, len(found), 2):
+            yield found[start : start + 2]
+
+    async def sample(self, collection: str, size: int) -> AsyncIterator[list[dict[str, Any]]]:
+        yield list(self._documents.collections.get(collection, {}).values())[:size]
+
+
+class World:
+    """A stage whose sides can be compared."""
+
+    def __init__(self) -> None:
+        self.documents = FakeDocuments()
+        self.stage: Stage = Stage(self.documents)
+        self.looks = FakeLooks(size=1)
+        self.changes = FakeChanges()
+
+    async def at_rest(self, **fields: Any) -> str:
+        """One customer on both sides; its record's id. Its last change is a minute ago."""
+        await self.stage.post(ADA | fields)
+        await self.stage.settle()
+        self.stage.now += LATER
+        return str(self.stage.contact()["Id"])
+
+    def edit_unheard(self, record_id: str, **fields: Any) -> None:
+        """An edit whose event is lost, a minute ago."""
+        self.stage.salesforce.edit("Contact", record_id, fields)
+        self.stage.changes.clear()
+        self.stage.now += LATER
+
+    async def verify(self, *, repair: bool = False, **options: Any) -> Report:
+        stage, report = self.stage, Report()
+        verifier = Verifier(
+            catalog=stage.catalog,
+            pages=Pages(self.documents),
+            documents=self.documents,
+            records=stage.salesforce,
+            looks=self.looks,
+            timing=TIMING,
+            now=lambda: stage.now,
+        )
+        asked = Repair(
+            catalog=stage.catalog,
+            changes=self.changes,
+            deriver=Deriver(self.documents, TIMING, lambda: stage.now),
+            org_id="00D000000000001EAA",
+            now=lambda: stage.now,
+        )
+        await verifier.run(list(stage.catalog.kinds.values()), report, repair=asked if repair else None, **options)
+        return report
+
+    async def reasons(self) -> set[Why]:
+        """Why the sides differ, all fields together."""
+        return {why for why, _code in (await self.verify()).reasons}
+
+    async def look_again(self) -> None:
+        """What `--repair` has published goes the ordinary way."""
+        for record in self.changes.records:
+            await self.stage.reconciler.handle([self.stage.change(decode(Change, record.value))])
+        await self.stage.settle()
+        self.stage.now += LATER
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_sides_at_rest_are_the_same_by_the_mappings_own_keys(world: World) -> None:
+    """Rule 27: the phone is written in another form on each side."""
+    await world.at_rest()
+    report = await world.verify()
+    assert (report.documents, report.same, report.truly_different) == ({"customer": 1}, {"customer": 1}, 0)
+    assert not report.reasons
+
+
+async def test_an_edit_that_nobody_told_of_is_truly_different_and_repaired_by_the_ordinary_rules(world: World) -> None:
+    """The finding names the path and no value; the same look again finds the sides equal."""
+    record_id = await world.at_rest()
+    world.edit_unheard(record_id, Title="Countess")
+    report = await world.verify(repair=True)
+    (finding,) = report.findings
+    assert (finding.document_id, finding.record_id, finding.difference.path) == ("cust-1", record_id, "title")
+    assert finding.difference.why is Why.DIFFERENT
+    assert (report.truly_different, report.asked_again, report.by_hand) == (1, 1, 0)
+    assert "Countess" not in "".join(finding_lines(report, values=False)) + lines_of_json(report, values=False)
+    assert "Countess" in "".join(finding_lines(report, values=True))
+    assert "Countess" in lines_of_json(report, values=True)
+    await world.look_again()
+    assert (await world.stage.document())["title"] == "Countess"
+    assert (await world.verify()).same == {"customer": 1}
+
+
+async def test_a_record_that_nothing_told_was_deleted_is_found_by_its_id(world: World) -> None:
+    """A hard delete brings no event and stands in no query: the repair has the id read, and the link is gone then."""
+    record_id = await world.at_rest()
+    await world.stage.salesforce.delete("Contact", [record_id])
+    world.stage.changes.clear()
+    assert await world.reasons() == {Why.MISSING}
+    await world.verify(repair=True)
+    await world.look_again()
+    assert (await world.stage.document())["salesforce"]["syncStatus"] == "gone"
+    assert await world.reasons() == {Why.GONE}
+
+
+async def test_what_happens_between_the_two_readings_is_looked_at_once_more(world: World) -> None:
+    """The document was decided after it was read for the first time."""
+    record_id = await world.at_rest()
+    world.edit_unheard(record_id, Title="Countess")
+    read = world.stage.salesforce.read
+    world.stage.salesforce.edit("Contact", record_id, {"Title": "Countess again"})
+
+    async def meanwhile(*given: Any) -> Any:
+        answer = await read(*given)
+        world.stage.salesforce.read = read  # type: ignore[method-assign]
+        await world.stage.hear()
+        return answer
+
+    world.stage.salesforce.read = meanwhile  # type: ignore[method-assign]
+    world.stage.now += LATER
+    assert (await world.verify()).truly_different == 0
+
+
+async def an_edit_on_its_way(world: World, record_id: str) -> None:
+    world.stage.salesforce.edit("Contact", record_id, {"Title": "Countess"})
+
+
+async def a_writer_killed_in_its_call(world: World, _record_id: str) -> None:
+    async def killed(*_given: Any) -> Any:
+        raise Killed
+
+    await world.stage.post({"title": "Countess"}, changed=["title"])
+    update = world.stage.salesforce.update
+    world.stage.salesforce.update = killed  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        await world.stage.answer_doorbells()
+    world.stage.salesforce.update = update  # type: ignore[method-assign]
+
+
+async def a_write_that_nobody_answered(world: World, _record_id: str) -> None:
+    await world.stage.post({"title": "Countess"}, changed=["title"])
+    world.stage.salesforce.fail_next_call(lands="later")
+    await world.stage.answer_doorbells()
+
+
+async def a_doorbell_not_answered(world: World, _record_id: str) -> None:
+    await world.stage.post({"title": "Countess"}, changed=["title"])
+
+
+async def an_org_that_was_away(world: World, _record_id: str) -> None:
+    await world.stage.post({"title": "Countess"}, changed=["title"])
+    world.stage.salesforce.away = True
+    await world.stage.answer_doorbells()
+    world.stage.salesforce.away = False
+
+
+async def a_refused_write(world: World, _record_id: str) -> None:
+    await world.stage.post({"title": "Countess"}, changed=["title"])
+    world.stage.salesforce.fail_rows(lambda _update: True, Failure.REJECTED)
+    await world.stage.answer_doorbells()
+
+
+async def a_whole_read_asked_for(world: World, record_id: str) -> None:
+    world.edit_unheard(record_id, Title="Countess")
+    await world.verify(repair=True)
+    change = decode(Change, world.changes.records[0].value)
+    await world.stage.reconciler.handle([world.stage.change(change)])
+
+
+async def a_deletion_on_the_platform(world: World, _record_id: str) -> None:
+    await world.stage.post({}, type_="customer.deleted")
+    await world.stage.settle()
+
+
+async def a_deletion_in_salesforce(world: World, record_id: str) -> None:
+    await world.stage.salesforce.delete("Contact", [record_id])
+    await world.stage.settle()
+
+
+@pytest.mark.parametrize(
+    ("happens", "why"),
+    [
+        (an_edit_on_its_way, Why.IN_FLIGHT),
+        (a_writer_killed_in_its_call, Why.IN_FLIGHT),
+        (a_write_that_nobody_answered, Why.DEFERRED),
+        (a_doorbell_not_answered, Why.DUE),
+        (an_org_that_was_away, Why.DEFERRED),
+        (a_refused_write, Why.PARKED),
+        (a_whole_read_asked_for, Why.TO_BE_READ),
+        (a_deletion_on_the_platform, Why.DELETED),
+        (a_deletion_in_salesforce, Why.GONE),
+    ],
+)
+async def test_a_difference_that_somebody_is_about_to_end_is_explained(
+    world: World, happens: Callable[[World, str], Any], why: Why
+) -> None:
+    """And is no reason for an exit code."""
+    await happens(world, await world.at_rest())
+    report = await world.verify()
+    assert {each for each, _code in report.reasons} == {why}
+    assert report.truly_different == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "edit", "why"),
+    [
+        ({"policy": "review"}, {"Title": "Countess"}, Why.REVIEW),
+        ({"policy": "fill_only"}, {}, Why.FILL_ONLY),
+        ({"create_only": True, "direction": "push"}, {}, Why.CREATE_ONLY),
+        ({"consent": {"path": "email", "equals": "nobody@example.org"}}, {}, Why.NO_CONSENT),
+    ],
+)
+async def test_what_is_held_back_is_explained(
+    world: World, settings: dict[str, Any], edit: dict[str, Any], why: Why
+) -> None:
+    """A conflict that waits for a person, and a value of Salesforce's that is never overwritten."""
+    raw = world.stage.catalog.mapping.model_dump(mode="json")
+    fields = raw["kinds"]["customer"]["fields"]
+    raw["kinds"]["customer"]["fields"] = [
+        field | settings if field["platform"] == "title" else field for field in fields
+    ]
+    world.stage.map_kinds(raw)
+    record_id = await world.at_rest()
+    if edit:
+        world.stage.salesforce.edit("Contact", record_id, edit)
+    await world.stage.post({"title": "Writer"}, changed=["title"])
+    await world.stage.hear()
+    await world.stage.settle()
+    world.stage.now += LATER
+    assert await world.reasons() == {why}
+
+
+async def test_a_document_that_was_never_written_says_why(world: World) -> None:
+    """Left out by the mapping's filter, or not yet due to be written."""
+    world.stage.map(filters={"push": {"path": "email", "present": True}})
+    await world.stage.post({"last_name": "Lovelace"})
+    await world.stage.settle()
+    assert await world.reasons() == {Why.FILTERED}
+    await world.stage.post({"email": "ada@example.org"}, changed=["email"])
+    assert await world.reasons() == {Why.DUE}
+
+
+async def test_a_document_that_was_changed_past_tandem_is_truly_different(world: World) -> None:
+    """Nobody rings for what nobody decided. Asked again the ordinary rules write it, as they would at the next edit."""
+    await world.at_rest()
+    world.documents.collections["customers"]["cust-1"]["title"] = "by hand"
+    assert await world.reasons() == {Why.STUCK}
+    await world.verify(repair=True)
+    await world.look_again()
+    assert world.stage.contact()["Title"] == "by hand"
+    assert (await world.verify()).same == {"customer": 1}
+
+
+async def test_a_record_with_anothers_external_id_is_truly_different(world: World) -> None:
+    """Somebody wrote the field that is ours alone."""
+    record_id = await world.at_rest()
+    world.edit_unheard(record_id, Tandem_Customer_Id__c="cust-2")
+    assert await world.reasons() == {Why.ANOTHERS}
+
+
+async def test_totals_are_held_against_the_documents_that_they_are_taken_of(world: World) -> None:
+    """An order that the platform removed past Tandem: the total is taken again, and written."""
+    world.stage.map_kinds(MAPPING)
+    stage = world.stage
+    await stage.post({"last_name": "Lovelace"})
+    order = {"customer_id": "cust-1", "amount": 30, "status": "paid", "ordered_at": "2026-01-01T00:00:00Z"}
+    await stage.reconciler.handle([stage.event(order, id_="o-1", type_="order.updated")])
+    await stage.settle()
+    stage.now += LATER
+    assert {why for why in await world.reasons() if why in TRULY_DIFFERENT} == set()
+    world.documents.collections["orders"]["o-1"]["amount"] = 50
+    report = await world.verify(repair=True)
+    assert (Why.UNDERIVED, "") in report.reasons
+    await world.look_again()
+    assert stage.contact()["Total_Spent__c"] == 50
+
+
+async def test_a_person_kept_in_a_lead_is_compared_by_the_leads_own_fields(world: World) -> None:
+    """What a Lead does not have is no difference; what it has is one, and is asked for in the Lead."""
+    stage = world.stage = LeadStage(world.documents)
+    await stage.post(LEAD_ADA, type_="customer.created")
+    await stage.settle()
+    stage.now += LATER
+    assert not (await world.verify()).reasons
+    record_id = next(iter(stage.records("Lead")))
+    stage.salesforce.edit("Lead", record_id, {"City": "Paris"})
+    stage.changes.clear()
+    stage.now += LATER
+    report = await world.verify(repair=True)
+    assert [finding.difference.path for finding in report.findings] == ["address.city"]
+    assert [decode(Change, record.value).entity for record in world.changes.records] == ["Lead"]
+    await world.look_again()
+    assert not (await world.verify()).reasons
+    world.looks.records["Lead"] = [ModifiedRow(record_id, stage.now, deleted=False)]
+    assert (await world.verify(since=stage.now - 1)).documents == {"customer": 1}
+
+
+async def test_since_a_moment_only_what_salesforce_has_changed_is_compared(world: World) -> None:
+    """By the records that it lists, deleted ones too."""
+    record_id = await world.at_rest()
+    await world.stage.post({"last_name": "Babbage"}, id_="cust-2")
+    await world.stage.settle()
+    world.looks.records["Contact"] = [ModifiedRow(record_id, world.stage.now, deleted=False)]
+    assert (await world.verify(since=world.stage.now - 1)).documents == {"customer": 1}
+    assert (await world.verify(since=world.stage.now + 1)).documents == {}
+    assert (await world.verify()).documents == {"customer": 2}
+    assert (await world.verify(sample=1)).documents == {"customer": 1}
+
+
+def test_a_moment_may_be_a_date() -> None:
+    """In UTC, unless it says otherwise."""
+    assert moment_of("1970-01-02") == 86_400_000
+    assert moment_of("1970-01-01T01:00:00+01:00") == 0
+    with pytest.raises(ValueError, match="yesterday"):
+        moment_of("yesterday")
