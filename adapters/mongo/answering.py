@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError
 
 from schemas.unavailable import Unavailable
 
@@ -22,6 +22,9 @@ def answering() -> Iterator[None]:
     except OperationFailure as error:
         if error.has_error_label("RetryableWriteError") or error.has_error_label("TransientTransactionError"):
             raise Unavailable(f"MongoDB cannot take it now: {error.code}") from error
+        details = error.details or {} if isinstance(error, BulkWriteError) else {}
+        if details.get("writeConcernErrors") and not details.get("writeErrors"):
+            raise Unavailable("MongoDB did not confirm a write by a majority") from error
         raise
     except PyMongoError as error:
         if error.timeout:

@@ -1,11 +1,10 @@
 """Deliveries to the platform's URL (`tandem_deliveries`): kept until they are taken, and some time after."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from bson import Binary
+from bson import Binary, ObjectId
 from pymongo import DESCENDING, UpdateOne
 from pymongo.errors import BulkWriteError
 
@@ -21,7 +20,9 @@ KEPT_FOR: Final = timedelta(days=30)
 ATTEMPTS_KEPT: Final = 20
 _DUPLICATE_KEY = 11000
 _LOOKED_THROUGH: Final = 500
-"""How many due rows are looked through for the first of each document."""
+"""How many due rows are looked through at most for the first of each document."""
+_LOOKED_THROUGH_FIRST: Final = 4
+"""How many at first, for each one wanted."""
 
 
 class MongoDeliveries:
@@ -58,16 +59,26 @@ class MongoDeliveries:
         free: Row = {"$or": [{"held_until": None}, {"$expr": {"$lte": ["$held_until", "$$NOW"]}}]}
         due = {"state": DeliveryState.PENDING, "next_at": {"$lte": now}, **free}
         with answering():
-            found = await self._rows.find(due, {"key": 1}).sort("next_at").limit(_LOOKED_THROUGH).to_list()
-            if not found:
+            mine = await self._firsts(due, limit)
+            if not mine:
                 return []
+            holder = ObjectId()
+            await self._rows.update_many({"_id": {"$in": mine}, **due}, _held_for(seconds, holder))
+            taken = await self._rows.find({"_id": {"$in": mine}, "holder": holder}).to_list()
+        return [_delivery(row) for row in taken]
+
+    async def _firsts(self, due: Row, limit: int) -> list[str]:
+        """Ids of due ones that are each the first of its document; few rows are looked through where that is enough."""
+        for most in (_LOOKED_THROUGH_FIRST * limit, _LOOKED_THROUGH):
+            found = await self._rows.find(due, {"key": 1}).sort("next_at").limit(most).to_list()
+            if not found:
+                break
             heads = await self._heads(list(dict.fromkeys(row["key"] for row in found)))
             await self._put_off(found, heads)
-            mine = [row["_id"] for row in found if heads[row["key"]]["_id"] == row["_id"]][:limit]
-            hold = _held_for(seconds)
-            # At once: those that wait for MongoDB's journal together wait for it once.
-            taken = await asyncio.gather(*(self._rows.find_one_and_update({"_id": each, **due}, hold) for each in mine))
-        return [_delivery(row) for row in taken if row is not None]
+            mine = [row["_id"] for row in found if heads[row["key"]]["_id"] == row["_id"]]
+            if len(mine) >= limit or len(found) < most or most >= _LOOKED_THROUGH:
+                return mine[:limit]
+        return []
 
     async def hold(self, ids: Sequence[str], seconds: float) -> None:
         """Those of them that are held are held for so long from now on, by MongoDB's clock."""
@@ -99,13 +110,13 @@ class MongoDeliveries:
         if behind:
             await self._rows.bulk_write(behind, ordered=False)
 
-    async def delivered(self, delivery: Delivery, answer: Answer, now: int) -> None:
-        """The platform has it; what waits behind it is due."""
-        await self._end(delivery, answer, now, DeliveryState.DELIVERED)
+    async def delivered(self, taken: Sequence[tuple[Delivery, Answer]], now: int) -> None:
+        """The platform has these; what waits behind them is due."""
+        await self._end(taken, now, DeliveryState.DELIVERED)
 
     async def given_up(self, delivery: Delivery, answer: Answer, now: int) -> None:
         """It waits for a person; what waits behind it is due."""
-        await self._end(delivery, answer, now, DeliveryState.FAILED)
+        await self._end([(delivery, answer)], now, DeliveryState.FAILED)
 
     async def again(self, delivery: Delivery, answer: Answer, at: int, now: int) -> None:
         """It is due at `at`, with one try more."""
@@ -119,25 +130,31 @@ class MongoDeliveries:
         with answering():
             await self._rows.update_one({"_id": delivery.id, "state": DeliveryState.PENDING}, told)
 
-    async def _end(self, delivery: Delivery, answer: Answer, now: int, state: DeliveryState) -> None:
-        expires = {"$add": ["$$NOW", int(self._kept.total_seconds() * 1000)]}
+    async def _end(self, ended: Sequence[tuple[Delivery, Answer]], now: int, state: DeliveryState) -> None:
+        keys = {delivery.id: _key(delivery.kind, delivery.document_id) for delivery, _answer in ended}
+        ends = [
+            UpdateOne({"_id": delivery.id, "state": DeliveryState.PENDING}, self._ended(answer, now, state))
+            for delivery, answer in ended
+        ]
+        with answering():
+            await self._rows.bulk_write(ends, ordered=False)
+            # Behind one that was taken at the first try nothing was ever put off.
+            tried = {"_id": {"$in": list(keys)}, "attempts.1": {"$exists": True}}
+            late = [keys[row["_id"]] for row in await self._rows.find(tried, {"_id": 1}).to_list()]
+            if late:
+                behind = {"key": {"$in": late}, "state": DeliveryState.PENDING, "tries": 0, "next_at": {"$gt": now}}
+                await self._rows.update_many(behind, {"$set": {"next_at": now}})
+
+    def _ended(self, answer: Answer, now: int, state: DeliveryState) -> list[Row]:
         attempts = {"$concatArrays": [{"$ifNull": ["$attempts", []]}, [{"$literal": _told(answer, now)}]]}
         ended = {
             "state": {"$literal": str(state)},
             "ended_at": now,
             "held_until": None,
-            "expires_at": expires,
+            "expires_at": {"$add": ["$$NOW", int(self._kept.total_seconds() * 1000)]},
             "attempts": {"$slice": [attempts, -ATTEMPTS_KEPT]},
         }
-        pending = {"_id": delivery.id, "state": DeliveryState.PENDING}
-        with answering():
-            before = await self._rows.find_one_and_update(pending, [{"$set": ended}], projection={"attempts.at": 1})
-            if before is None or before.get("attempts"):  # else nothing was ever put off behind it
-                await self._release_behind(_key(delivery.kind, delivery.document_id), now)
-
-    async def _release_behind(self, key: str, now: int) -> None:
-        behind = {"key": key, "state": DeliveryState.PENDING, "tries": 0, "next_at": {"$gt": now}}
-        await self._rows.update_many(behind, {"$set": {"next_at": now}})
+        return [{"$set": ended}]
 
     # For people.
 
@@ -205,8 +222,9 @@ class MongoDeliveries:
         return [row["_id"] for row in rows]
 
 
-def _held_for(seconds: float) -> list[Row]:
-    return [{"$set": {"held_until": {"$add": ["$$NOW", round(seconds * 1000)]}}}]
+def _held_for(seconds: float, holder: ObjectId | None = None) -> list[Row]:
+    until = {"held_until": {"$add": ["$$NOW", round(seconds * 1000)]}}
+    return [{"$set": until if holder is None else until | {"holder": holder}}]
 
 
 def _key(kind: str, document_id: str) -> str:

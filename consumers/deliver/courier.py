@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from typing import Any, Final, assert_never
 
 from consumers.deliver.ports import Deliveries, Endpoints, Poster
@@ -15,10 +15,15 @@ HELD_SECONDS: Final = 10.0
 """A delivery is in the hands of one process so long; one that was killed with it is no hindrance after that."""
 RENEW_SECONDS: Final = 3.0
 """How often what is still being posted is held anew; two may fail before somebody else posts it too."""
-GATHER_SECONDS: Final = 0.05
-"""The least between two looks: one costs MongoDB as much for one free place as for all that become free meanwhile."""
+GATHER_SECONDS: Final = 0.02
+"""So long at most is one end waited with for others: MongoDB has as much work with one as with all of them, and with a
+look for one free place as with a look for many."""
 UNWANTED: Final = "the platform answered 410: it wants nothing more"
 FAILED_LONG: Final = "it has taken nothing for too long"
+
+Taken = tuple[Delivery, Answer]
+Post = Coroutine[Any, Any, Taken | None]
+"""Gives what the platform has taken; every other end is kept by itself."""
 
 
 class Courier:
@@ -64,29 +69,30 @@ class Courier:
     async def once(self) -> int:
         """Post what is due now, one of each document, and wait until it has ended; how many."""
         async with self._held_anew():
-            posts = await self._next(self._at_once)
-            await asyncio.gather(*posts)
+            posts = [asyncio.create_task(each) for each in await self._next(self._at_once)]
+            if posts:
+                await self._ended((await asyncio.wait(posts))[0])
             return len(posts)
 
     async def _work(self, stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait())
-        posting: set[asyncio.Task[None]] = set()
+        posting: set[asyncio.Task[Taken | None]] = set()
         try:
             while not stop.is_set():
                 due = await self._next(self._at_once - len(posting))
                 posting |= {asyncio.create_task(one) for one in due}
                 full = len(posting) >= self._at_once
-                done, _ = await asyncio.wait(
+                await asyncio.wait(
                     {stopping, *posting},
                     timeout=None if full else self._look_seconds,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-                posting -= done
-                for task in done - {stopping}:
-                    task.result()
-                await asyncio.wait({stopping}, timeout=GATHER_SECONDS)
+                if posting:
+                    done, posting = await asyncio.wait(posting, timeout=GATHER_SECONDS)
+                    await self._ended(done)
             if posting:
-                await asyncio.gather(*posting)
+                done, posting = await asyncio.wait(posting)
+                await self._ended(done)
         finally:
             for task in (stopping, *posting):
                 task.cancel()
@@ -108,33 +114,47 @@ class Courier:
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
+            self._in_hand.clear()
 
-    async def _next(self, free: int) -> list[Coroutine[Any, Any, None]]:
+    async def _next(self, free: int) -> list[Post]:
         if free <= 0:
             return []
         endpoint = await self._endpoints.current()
         if endpoint is None or not endpoint.enabled:
             return []
         due = await self._deliveries.take(self._now(), free, HELD_SECONDS)
-        return [self._in_our_hand(each, endpoint) for each in due]
+        self._in_hand.update(each.id for each in due)
+        return [self._post(each, endpoint) for each in due]
 
-    async def _in_our_hand(self, delivery: Delivery, endpoint: Endpoint) -> None:
-        self._in_hand.add(delivery.id)
-        try:
-            await self._post(delivery, endpoint)
-        finally:
+    async def _ended(self, posts: Collection["asyncio.Task[Taken | None]"]) -> None:
+        failed = [post for post in posts if post.exception() is not None]
+        taken = [post.result() for post in posts if post not in failed]
+        await self._delivered([each for each in taken if each is not None])
+        for post in failed:
+            post.result()
+
+    async def _delivered(self, taken: Sequence[Taken]) -> None:
+        if not taken:
+            return
+        await self._deliveries.delivered(taken, self._now())
+        for delivery, _answer in taken:
             self._in_hand.discard(delivery.id)
+            self._told("delivered")
 
-    async def _post(self, delivery: Delivery, endpoint: Endpoint) -> None:
+    async def _post(self, delivery: Delivery, endpoint: Endpoint) -> Taken | None:
         answer = await self._poster.post(endpoint.url, delivery.id, delivery.body)
+        ending = self._policy.after(answer, delivery.tries, now=self._now(), chance=self._chance())
+        if isinstance(ending, Delivered):
+            if endpoint.failing_since is not None:
+                await self._endpoints.took()
+            return delivery, answer
+        await self._not_taken(delivery, answer, ending)
+        self._in_hand.discard(delivery.id)
+        return None
+
+    async def _not_taken(self, delivery: Delivery, answer: Answer, ending: Again | GivenUp | Unwanted) -> None:
         now = self._now()
-        ending = self._policy.after(answer, delivery.tries, now=now, chance=self._chance())
         match ending:
-            case Delivered():
-                await self._deliveries.delivered(delivery, answer, now)
-                if endpoint.failing_since is not None:
-                    await self._endpoints.took()
-                self._told("delivered")
             case Again(at):
                 await self._deliveries.again(delivery, answer, at, now)
                 await self._failed(now)

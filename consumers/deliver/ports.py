@@ -18,8 +18,8 @@ class Deliveries(Protocol):
     async def hold(self, ids: Sequence[str], seconds: float) -> None:
         """Those of them that are held are held for so long from now on."""
 
-    async def delivered(self, delivery: Delivery, answer: Answer, now: int) -> None:
-        """The platform has it."""
+    async def delivered(self, taken: Sequence[tuple[Delivery, Answer]], now: int) -> None:
+        """The platform has these."""
 
     async def again(self, delivery: Delivery, answer: Answer, at: int, now: int) -> None:
         """It is due again at `at`, and with it what waits behind it of the same document."""

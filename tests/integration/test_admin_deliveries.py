@@ -30,7 +30,7 @@ async def admin(database: AsyncDatabase[dict[str, Any]]) -> AsyncIterator[AdminW
             now,
         )
         taken, refused = sorted(await deliveries.take(now, 10, 60), key=lambda each: each.id)
-        await deliveries.delivered(taken, Answer(200, milliseconds=12), now)
+        await deliveries.delivered([(taken, Answer(200, milliseconds=12))], now)
         await deliveries.given_up(refused, Answer(500, "http_500"), now)
         yield world
 

@@ -27,7 +27,7 @@ class DeliveriesBehaviour:
         assert {each.id for each in first} == {"early", "other"}
         assert await deliveries.take(10, 10, 60) == []
         early = next(each for each in first if each.id == "early")
-        await deliveries.delivered(early, TAKEN, now=11)
+        await deliveries.delivered([(early, TAKEN)], now=11)
         assert [each.id for each in await deliveries.take(11, 10, 60)] == ["late"]
 
     async def test_a_failed_one_waits_and_holds_back_its_own_document_alone(self, deliveries: Deliveries) -> None:
@@ -64,3 +64,32 @@ class DeliveriesBehaviour:
         await deliveries.release(one, FAILED, now=10)
         await deliveries.hold(["one"], 60)
         assert [each.id for each in await deliveries.take(10, 10, 60)] == ["one"]
+
+    async def test_many_are_taken_at_once_and_what_waits_behind_each_is_due(self, deliveries: Deliveries) -> None:
+        """Also behind one that had failed, which put off what is behind it."""
+        await deliveries.keep([delivery(f"{n}-first", f"cust-{n}", revision=1) for n in range(3)], now=10)
+        await deliveries.keep([delivery(f"{n}-second", f"cust-{n}", revision=2) for n in range(3)], now=10)
+        firsts = await deliveries.take(10, 10, 60)
+        failed = next(each for each in firsts if each.id == "1-first")
+        await deliveries.again(failed, FAILED, at=1_000, now=10)
+        rest = [each for each in firsts if each is not failed]
+        await deliveries.delivered([(each, TAKEN) for each in rest], now=11)
+        assert {each.id for each in await deliveries.take(11, 10, 60)} == {"0-second", "2-second"}
+        (again,) = await deliveries.take(1_000, 10, 60)
+        await deliveries.delivered([(again, TAKEN)], now=12)
+        assert [each.id for each in await deliveries.take(12, 10, 60)] == ["1-second"]
+
+    async def test_no_more_are_taken_than_asked_for(self, deliveries: Deliveries) -> None:
+        """The rest is there for the next look, or for somebody else."""
+        await deliveries.keep([delivery(f"d{n}", f"cust-{n}") for n in range(5)], now=10)
+        first = await deliveries.take(10, 2, 60)
+        assert len(first) == 2
+        rest = await deliveries.take(10, 10, 60)
+        assert {each.id for each in (*first, *rest)} == {f"d{n}" for n in range(5)}
+        assert len(rest) == 3
+
+    async def test_a_document_with_very_many_deliveries_hides_no_other(self, deliveries: Deliveries) -> None:
+        """Its rows are all due before the other's, and only the first of them can be posted."""
+        await deliveries.keep([delivery(f"many-{n:04d}", "cust-1", revision=n) for n in range(1, 300)], now=10)
+        await deliveries.keep([delivery("other", "cust-2")], now=11)
+        assert {each.id for each in await deliveries.take(11, 2, 60)} == {"many-0001", "other"}

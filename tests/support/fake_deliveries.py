@@ -43,8 +43,9 @@ class FakeDeliveries:
             if each in self.held:
                 self.held_anew.put_nowait(each)
 
-    async def delivered(self, delivery: Delivery, answer: Answer, now: int) -> None:
-        self._end(delivery, DeliveryState.DELIVERED)
+    async def delivered(self, taken: Sequence[tuple[Delivery, Answer]], now: int) -> None:
+        for delivery, _answer in taken:
+            self._end(delivery, DeliveryState.DELIVERED)
 
     async def given_up(self, delivery: Delivery, answer: Answer, now: int) -> None:
         self._end(delivery, DeliveryState.FAILED)
