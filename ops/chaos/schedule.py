@@ -7,8 +7,8 @@ from typing import Final
 
 from ops.chaos.troubles import Trouble, lasts, tell
 
-BETWEEN_SECONDS: Final = 5.0
-"""How long it is calm after each trouble, where there is time."""
+BETWEEN_SECONDS: Final = 15.0
+"""How long it is calm after each trouble, where there is time: what comes sooner meets what is not worked off yet."""
 JITTER: Final = 0.4
 """By how much of the calm a trouble may come sooner or later."""
 

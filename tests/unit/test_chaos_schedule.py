@@ -62,7 +62,7 @@ def test_where_there_is_time_no_trouble_begins_before_the_last_has_ended() -> No
 def test_a_schedule_can_be_printed() -> None:
     """A line for each, in the order of time."""
     (line,) = told(plan_troubles(1, 10, [Pause("write")], pause=8, silence=20))
-    assert line == "    3.1 s  write is stopped beyond its lease, and goes on, for 8 s"
+    assert line == "    5.3 s  write is stopped beyond its lease, and goes on, for 8 s"
 
 
 @pytest.mark.parametrize(("seconds", "troubles"), [(0.0, EVERYTHING), (10.0, ())])
