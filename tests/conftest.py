@@ -64,10 +64,10 @@ async def database(mongo_client: AsyncMongoClient[dict[str, Any]]) -> AsyncItera
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In CI a test has a second try; the summary names each one that needed it.
+    """In CI a test has a second and a third try; the summary names each one that needed them.
 
     A change is not judged by how fast a machine is; a test that is named there is a defect to be mended all the same.
     """
     if "CI" in os.environ:
         for item in items:
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
