@@ -156,7 +156,7 @@ async def test_case_25_the_days_calls_run_out_down_to_the_reserve(open_whole: Op
 
         await until(refused, "a writer waits for room")
         used = usage.used()
-        await until(lambda: usage.used() > used, "a call looks whether there is room", seconds=20)
+        await until(lambda: usage.used() > used, "a call looks whether there is room")
         assert usage.used() < 820
         pending = [(await world.document(name))["salesforce"]["syncStatus"] for name in names]
         assert "pending" in pending

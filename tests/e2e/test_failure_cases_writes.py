@@ -169,7 +169,7 @@ async def test_case_18_a_job_is_done_when_every_row_is_accounted_for(
         await until(lambda: world.calls("PATCH", "/jobs/ingest") > 0, "a job was closed")
         await world.kill("write")
         world.start("write")
-    await world.rest(60)
+    await world.rest()
     made = await creations(world)
     assert sorted(name for name in made if name in names) == sorted(set(names) - set(refused))
     for name in refused:
@@ -189,7 +189,7 @@ async def test_what_the_org_would_refuse_is_not_sent(world: Whole, monkeypatch: 
     async with backlog(world, monkeypatch, names):
         for name in names:
             await world.rename(name, title="x" * 129 if name == names[0] else "CEO")
-    await world.rest(60)
+    await world.rest()
     assert [(await world.record(name))["Title"] for name in names] == ["CTO", *["CEO"] * 29]
     (parked,) = [row for row in await world.parked() if row not in before]
     assert (parked["document"], parked["reason"]) == (names[0], "STRING_TOO_LONG")
@@ -212,7 +212,7 @@ async def test_case_19_null_absent_and_value_survive_a_job(world: Whole, monkeyp
         for place, name in enumerate(names):
             edits: list[dict[str, Any]] = [{"title": None}, {"department": text}, {"title": "CEO", "department": None}]
             await world.rename(name, **edits[place % 3])
-    await world.rest(60)
+    await world.rest()
     await world.clean()
     records = [await world.record(name) for name in names]
     told = [(record["Title"], record["Department"]) for record in records]

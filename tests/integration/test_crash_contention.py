@@ -15,6 +15,7 @@ from support.crash_world import KEY, Document, World, only_one_each, open_world,
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(200)]
 
+LIMIT = 60.0
 Opens = Callable[..., AbstractAsyncContextManager[World]]
 PATHS = {"title": "Title", "first_name": "FirstName", "address.city": "MailingCity"}
 
@@ -135,13 +136,13 @@ async def test_an_owner_that_was_paused_past_its_lease_does_not_go_on(a_world: O
         for number in range(40):
             world.edit(f"c{number % 2 + 1}", Title=f"Title {number}")
         begun = await world.position()
-        await until(lambda: moved_on(world, begun), "the first is at work", 20)
+        await until(lambda: moved_on(world, begun), "the first is at work", LIMIT)
         first.signal(signal.SIGSTOP)
         assert not await world.worked_off("subscribe"), "it was to be paused with work in hand"
         assert await epoch(world) == 1
 
         world.lives["subscribe"] = second = await world.life("subscribe")
-        await until(lambda: world.worked_off("subscribe"), "the second has taken over", 20)
+        await until(lambda: world.worked_off("subscribe"), "the second has taken over", LIMIT)
         assert await epoch(world) == 2
         there = set(await world.heard())
 

@@ -27,7 +27,7 @@ from schemas.unavailable import Unavailable
 
 pytestmark = pytest.mark.integration
 
-LIMIT = 30.0
+LIMIT = 60.0
 
 
 class Log:

@@ -48,7 +48,7 @@ class TopicFactory:
             client = await admin.start()
             answer = await client.create_topics([topic])
             assert [error[1] for error in answer.topic_errors] == [0], answer
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while True:
                     (described,) = await client.describe_topics([name])
                     leaders = [partition["leader"] for partition in described["partitions"]]
