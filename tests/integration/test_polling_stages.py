@@ -153,8 +153,9 @@ async def test_all_is_polled_while_event_deliveries_run_short(
 
         assert not polling_all()
         deliveries.leave(1_000)
-        await until(polling_all, "everything is polled")
-        assert not world.connected()
+        await until(
+            lambda: polling_all() and not world.connected(), "everything is polled, and nothing comes by events"
+        )
         world.edit(one, Title="Polled")
         await shown(world, one, "title", "Polled")
         await world.rename(two, title="Written")
