@@ -24,7 +24,7 @@ async def fill(settings: KafkaSettings, topic: str) -> None:
 
 @pytest.fixture
 def settings(kafka_bootstrap: str) -> KafkaSettings:
-    """The Kafka of this run; a member that vanishes is noticed soon, and one that is merely slow is not taken for it."""
+    """The Kafka of this run; a member that vanishes is noticed, and one that is merely slow is not taken for it."""
     return KafkaSettings(bootstrap_servers=kafka_bootstrap, session_timeout=10, delivery_timeout=20)
 
 

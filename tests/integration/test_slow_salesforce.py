@@ -1,6 +1,7 @@
 """A Salesforce that takes minutes for one call costs no partition: the writer stays in its group.
 
-Times are those of production, divided: the consumer may fetch nothing for three seconds, and a call takes twice as long.
+Times are those of production, divided: the consumer may fetch nothing for three seconds, and a call takes more than
+twice as long.
 """
 
 import asyncio
