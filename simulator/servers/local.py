@@ -43,17 +43,22 @@ class Servers:
 
 @contextlib.asynccontextmanager
 async def servers_or_start(
-    environ: Mapping[str, str], directory: Path | None = None, needs: Collection[str] = (KAFKA, MONGODB)
+    environ: Mapping[str, str],
+    directory: Path | None = None,
+    needs: Collection[str] = (KAFKA, MONGODB),
+    *,
+    beneath: Path | None = None,
 ) -> AsyncIterator[Servers]:
     """The servers that `KAFKA_BOOTSTRAP_SERVERS` and `MONGODB_URI` in `environ` name, and our own for those not named.
 
-    Data and logs go to `directory`; without one to a temporary folder, which is removed.
+    Data and logs go to `directory`; without one to a temporary folder, which is removed. That is made `beneath`, or
+    where temporary folders are.
 
     Raises:
         ServerError: one of them cannot be started (the other is stopped again).
     """
     given = {need: environ[SETTINGS[need]] for need in needs if environ.get(SETTINGS[need])}
-    with _folder(directory) as folder:
+    with _folder(directory, beneath) as folder:
         missing = [need for need in needs if need not in given]
         if missing:
             refuse_windows(sys.platform)
@@ -90,11 +95,11 @@ async def _start_all(starts: list[Coroutine[Any, Any, LocalServer]]) -> list[Loc
 
 
 @contextlib.contextmanager
-def _folder(directory: Path | None) -> Iterator[Path]:
+def _folder(directory: Path | None, beneath: Path | None) -> Iterator[Path]:
     if directory is not None:
         yield directory.resolve()
         return
-    temporary = Path(tempfile.mkdtemp(prefix="tandem-"))
+    temporary = Path(tempfile.mkdtemp(prefix="tandem-", dir=beneath))
     try:
         yield temporary
     finally:

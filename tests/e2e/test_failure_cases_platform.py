@@ -319,7 +319,7 @@ async def test_processes_restarted_in_the_middle(world: Whole, end: str) -> None
         for number in range(12):
             name = ("write", "reconcile", "subscribe")[number % 3]
             served = world.calls()
-            await until(lambda served=served: world.calls() > served or working.done(), "it is at work", seconds=5)
+            await until(lambda served=served: world.calls() > served or working.done(), "it is at work")
             await (world.kill(name) if end == "kill" else world.stop(name))
             world.start(name)
 

@@ -45,7 +45,7 @@ async def open_gap(world: Whole, **which: Any) -> dict[str, Any]:
     async def recorded() -> bool:
         return await world.database["tandem_gaps"].count_documents(which) > 0
 
-    await until(recorded, f"a gap is recorded: {which}", seconds=30)
+    await until(recorded, f"a gap is recorded: {which}")
     found = await world.database["tandem_gaps"].find_one(which)
     assert found is not None
     return found
@@ -70,7 +70,7 @@ async def test_a_person_repairs_a_gap_and_sees_that_both_sides_are_the_same(worl
         counts = json.loads(verified.stdout.splitlines()[0])
         return verified.exit_code == 1 and counts["truly_different"] == {"customer": 2}
 
-    await until(different, "both are truly different", seconds=30, every=0.5)
+    await until(different, "both are truly different", every=0.5)
     named = (await tandem("verify", "--show", "10")).stdout
     assert f"customer {hidden}" in named
     assert "never told" not in named
@@ -108,7 +108,7 @@ async def test_verify_has_what_differs_looked_at_again(world: Whole) -> None:
         asked_again += json.loads(verified.stdout.splitlines()[0])["asked_again"]
         return asked_again >= 2
 
-    await until(all_found, "both are looked at again", seconds=30, every=0.5)
+    await until(all_found, "both are looked at again", every=0.5)
     await world.rest()
     assert await world.both(hidden, "title") == "lost without a trace"
     assert (await world.document(deleted))["salesforce"]["syncStatus"] == "gone"
@@ -177,7 +177,7 @@ async def test_platform_events_that_kafka_has_removed_wait_for_a_person(world: W
     await _remove_all(kafka_bootstrap, topics.PLATFORM_EVENTS)
     world.start("reconcile")
     gap = await open_gap(world, reason="offset_out_of_range", channel=topics.PLATFORM_EVENTS)
-    await until(lambda: world.stages["repair"].notes.last("gap_needs_a_person"), "a person is asked", seconds=30)
+    await until(lambda: world.stages["repair"].notes.last("gap_needs_a_person"), "a person is asked")
     shown = await tandem("gaps", "show", gap["_id"])
     assert "post again" in shown.stdout, shown.output
     await world.rename(name, title="posted again")
@@ -194,7 +194,7 @@ async def _in_the_log(world: Whole, records: int, topic: str = topics.SALESFORCE
     async def there() -> bool:
         return (await world.backlog.read())[topic].unfinished >= records
 
-    await until(there, f"{records} records are in {topic}", seconds=30)
+    await until(there, f"{records} records are in {topic}")
 
 
 async def _remove_all(bootstrap: str, topic: str) -> None:

@@ -44,7 +44,7 @@ async def test_a_first_load_and_a_comparison_from_end_to_end(
         names = world.names(6)
         for name in names:
             await world.database["customers"].insert_one({"_id": name, "last_name": f"Last {name}"})
-        await until(world.connected, "somebody follows the changes", seconds=30)
+        await until(world.connected, "somebody follows the changes")
         known = {"LastName": "Known", world.kind.external_id: names[0], "Title": "Dr"}
         world.edits([Edit(action="create", fields=known)])
 
@@ -73,9 +73,9 @@ async def test_a_first_load_and_a_comparison_from_end_to_end(
             run = await world.database["tandem_runs"].find_one({"_id": f"night-{names[0]}"})
             return run is not None and run["state"] == "done"
 
-        await until(ended, "the comparison is done", seconds=60)
-        await until(lambda: _status(world, names[1], "gone"), "the deleted record is known to be gone", seconds=60)
-        await until(lambda: _title(world, names[2], "Countess"), "the edit is in the document", seconds=60)
+        await until(ended, "the comparison is done")
+        await until(lambda: _status(world, names[1], "gone"), "the deleted record is known to be gone")
+        await until(lambda: _title(world, names[2], "Countess"), "the edit is in the document")
         assert await world.database["tandem_runs"].count_documents({"_id": f"night-{names[0]}"}) == 1
         assert await command(sync_command.run_show, f"night-{names[0]}") == 0
         shown = capsys.readouterr().out
@@ -99,14 +99,14 @@ async def test_ctrl_c_pauses_a_run_and_resuming_goes_on_with_it(open_whole: Open
     async with open_whole(start=("reconcile",), settings={"SCHEDULE_BACKLOG": "100"}) as world:
         names = sorted(world.names(600))
         await world.database["customers"].insert_many([{"_id": name, "last_name": name} for name in names])
-        await until(lambda: "reconcile" in world.stages["reconcile"].frame.up, "a mapping is published", seconds=60)
+        await until(lambda: "reconcile" in world.stages["reconcile"].frame.up, "a mapping is published")
         asked = await _tandem("run", "customer", "--direction", "push", "--yes")
 
         async def waits() -> bool:
             run = await world.database["tandem_runs"].find_one({})
             return run is not None and run["waits"].endswith(" first")
 
-        await until(waits, "the run waits for the stages", seconds=60)
+        await until(waits, "the run waits for the stages")
         asked.send_signal(signal.SIGINT)
         _, told = await asyncio.wait_for(asked.communicate(), 60)
         paused = await world.database["tandem_runs"].find_one({})

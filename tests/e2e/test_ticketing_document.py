@@ -40,7 +40,7 @@ async def connected(platform: Caller) -> Caller:
     assert (await platform.connect())["connected"] is True
     for name in ("subscribe", "reconcile", "write", "schedule"):
         platform.world.start(name)
-    await until(platform.world.connected, "somebody follows the changes", seconds=60)
+    await until(platform.world.connected, "somebody follows the changes")
     return platform
 
 
@@ -113,7 +113,7 @@ async def test_sync_contacts(connected: Caller, ion: dict[str, Any]) -> None:
     async def done() -> bool:
         return (await connected.call("GET", path))[1]["state"] == "done"
 
-    await until(done, "the run is done", seconds=60, every=0.2)
+    await until(done, "the run is done", every=0.2)
     _, ended, _ = await connected.call("GET", path)
     assert sum(step["passed"] for step in ended["steps"]) >= 1
     assert run["id"] in {each["id"] for each in (await connected.call("GET", "/sync/runs"))[1]["runs"]}

@@ -88,7 +88,7 @@ async def running(settings: pytest.MonkeyPatch, database: Database) -> AsyncIter
         stages.start("reconcile")
         stages.start("admin")
         notes = stages.stages["admin"].notes
-        await until(lambda: notes.last("listening"), "the admin page listens", seconds=60.0)
+        await until(lambda: notes.last("listening"), "the admin page listens")
         port = (notes.last("listening") or {})["port"]
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
             visitor = Visitor(http)
@@ -113,7 +113,7 @@ async def test_a_lost_document_comes_back_by_a_replay(
     async def there() -> bool:
         return await database["customers"].find_one(person) is not None
 
-    await until(there, "the event is handled", seconds=60.0)
+    await until(there, "the event is handled")
     await database["customers"].delete_one(person)
     visitor = running.visitor
     to = await _planned_to_publish(visitor, f"customer:ada-{began}")
@@ -123,8 +123,8 @@ async def test_a_lost_document_comes_back_by_a_replay(
 
     await visitor.get(to)
     assert await visitor.post(f"{to}/publish", {"sure": "yes", "why": "the backup was a day old"}) == 303
-    await until(done, "the end", seconds=60.0)
-    await until(there, "she is back", seconds=60.0)
+    await until(done, "the end")
+    await until(there, "she is back")
     assert (await visitor.json(to))["published"] == 1
 
 
@@ -171,9 +171,9 @@ async def _planned_to_publish(visitor: Visitor, key: str) -> str:
     async def publishes() -> bool:
         await visitor.get("/admin/replays")
         assert await visitor.post("/admin/replays", wanted) == 303, visitor.last
-        await until(is_planned, "a plan", seconds=60.0)
+        await until(is_planned, "a plan")
         assert plan["state"] == "planned", plan
         return bool(plan["to_publish"])
 
-    await until(publishes, "a plan that publishes something", seconds=60.0)
+    await until(publishes, "a plan that publishes something")
     return visitor.sent_to

@@ -63,7 +63,7 @@ async def stands(visitor: Visitor, to: str, name: str, value: str) -> None:
     async def says_so() -> bool:
         return bool((await visitor.json(to))[name] == value)
 
-    await until(says_so, f"{name} is {value}", seconds=30.0)
+    await until(says_so, f"{name} is {value}")
 
 
 async def begun(visitor: Visitor, to: str, why: str = "the backup was a day old") -> int:

@@ -21,6 +21,7 @@ AT_ONCE = 4
 EVERY = int(os.environ.get("TANDEM_CRASH_EVERY", "3"))
 """Of so many effects in a row, one is a fault point. `make prove` takes them all."""
 MOST_EFFECTS = 120
+LIMIT = 60.0
 EFFECTS = {
     "reconcile": {"MongoDocuments.write", "MongoSyncLog.append", "Doorbells.ring", "RenamedRecords.commit"},
     "write": {f"SalesforceRecords.{call}" for call in ("update", "upsert", "delete")} | {"MongoParkedRecords.park"},
@@ -44,7 +45,7 @@ async def play(world: World, stage: str, point: Point | None, mark: str) -> tupl
     """
     others = OTHERS[stage]
     await facts(world, mark)
-    await until(lambda: world.worked_off(*(one for one in others if one != "write")), "the facts are there", 20)
+    await until(lambda: world.worked_off(*(one for one in others if one != "write")), "the facts are there", LIMIT)
     life = await world.life(stage, point)
     code = life.ended.result() if await first_of(life, world.rest) else await life.stop()
     if code:

@@ -315,7 +315,7 @@ async def test_without_a_key_who_asks_is_parked(database: AsyncDatabase[dict[str
     stage = Stage(MongoDocuments(database), parked=MongoParkedRecords(database))
     (end,) = await stage.reconciler.handle([stage.event({}, type_="customer.erased")])
     assert (end.outcome, end.reason) == (Outcome.PARKED, NOT_SET_UP)
-    assert await asyncio.wait_for(MongoParkedRecords(database).count_waiting(), 20) == 1
+    assert await asyncio.wait_for(MongoParkedRecords(database).count_waiting(), 30) == 1
 
 
 async def test_who_is_erased_elsewhere_is_known_at_the_next_question_however_empty_the_list_was(

@@ -21,7 +21,7 @@ from schemas.log_record import Record
 pytestmark = pytest.mark.integration
 
 Partition = tuple[str, int]
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 class Log(Protocol):

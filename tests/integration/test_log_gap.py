@@ -27,7 +27,7 @@ from schemas.unavailable import Unavailable
 
 pytestmark = pytest.mark.integration
 
-LIMIT = 30.0
+LIMIT = 60.0
 
 
 class Log:
@@ -74,7 +74,7 @@ class Away(MongoLogGaps):
 
 @pytest.fixture
 def settings(kafka_bootstrap: str) -> KafkaSettings:
-    return KafkaSettings(bootstrap_servers=kafka_bootstrap, session_timeout=2)
+    return KafkaSettings(bootstrap_servers=kafka_bootstrap, session_timeout=10)
 
 
 async def a_group_beyond_the_log(settings: KafkaSettings, name: str) -> str:

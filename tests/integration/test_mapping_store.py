@@ -102,7 +102,7 @@ async def test_watching_sees_new_versions(database: Database) -> None:
     first = await mappings.publish(preset("customers"), 0, by="ops")
     watching = mappings.watch(first.version, every=0.01)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             seen = asyncio.ensure_future(anext(watching))
             second = await mappings.publish(edited(first, policy="latest_wins"), 1, by="ops")
             assert await seen == second

@@ -46,7 +46,7 @@ async def shown(world: Whole, document: str, path: str, value: Any) -> None:
     async def shows() -> bool:
         return (await world.document(document)).get(path) == value
 
-    await until(shows, f"{document} shows {path}={value!r}", seconds=30)
+    await until(shows, f"{document} shows {path}={value!r}")
 
 
 async def has(world: Whole, document: str, name: str, value: Any) -> None:
@@ -55,7 +55,7 @@ async def has(world: Whole, document: str, name: str, value: Any) -> None:
     async def holds() -> bool:
         return bool((await world.record(document))[name] == value)
 
-    await until(holds, f"the record of {document} holds {name}={value!r}", seconds=30)
+    await until(holds, f"the record of {document} holds {name}={value!r}")
 
 
 async def status(world: Whole, document: str, gone: bool) -> None:
@@ -65,7 +65,7 @@ async def status(world: Whole, document: str, gone: bool) -> None:
         found = await world.document(document)
         return bool(found.get("_sync", {}).get("link", {}).get("gone")) is gone
 
-    await until(knows, f"{document} knows that its record is {'gone' if gone else 'there'}", seconds=30)
+    await until(knows, f"{document} knows that its record is {'gone' if gone else 'there'}")
 
 
 async def test_what_people_do_to_polled_records_arrives(
@@ -94,7 +94,7 @@ async def test_what_people_do_to_polled_records_arrives(
             found = await world.document(loser)
             return bool(found["salesforce"]["recordId"] == master["Id"])
 
-        await until(followed, "the loser's document has followed", seconds=30)
+        await until(followed, "the loser's document has followed")
         await world.rename(edited, title="Analyst")
         await has(world, edited, "Title", "Analyst")
         await world.rest()
@@ -106,7 +106,7 @@ async def test_what_people_do_to_polled_records_arrives(
             rows = [row for row in await world.audit(edited) if row["path"] == "title"]
             return [(row["platform"]["value"], row["salesforce"]["value"]) for row in rows] == [("Unseen", "Unheard")]
 
-        await until(told, "the conflict is in the audit", seconds=30)
+        await until(told, "the conflict is in the audit")
         world.start("subscribe")
         await shown(world, edited, "title", "Unheard")
         await world.rest()
@@ -127,7 +127,7 @@ async def test_a_subscriber_killed_in_the_middle_of_polls_misses_nothing(
             if round_ % 3 == 0:
                 await world.kill("subscribe")
                 world.start("subscribe")
-                await until(lambda: "subscribe" in world.stages["subscribe"].frame.up, "it is up again", seconds=30)
+                await until(lambda: "subscribe" in world.stages["subscribe"].frame.up, "it is up again")
         for round_, name in enumerate(names[1:]):
             await shown(world, name, "title", f"Title {round_}")
         late = names[0]
@@ -153,14 +153,15 @@ async def test_all_is_polled_while_event_deliveries_run_short(
 
         assert not polling_all()
         deliveries.leave(1_000)
-        await until(polling_all, "everything is polled", seconds=30)
-        assert not world.connected()
+        await until(
+            lambda: polling_all() and not world.connected(), "everything is polled, and nothing comes by events"
+        )
         world.edit(one, Title="Polled")
         await shown(world, one, "title", "Polled")
         await world.rename(two, title="Written")
         await has(world, two, "Title", "Written")
         deliveries.leave(9_000_000)
-        await until(lambda: not polling_all() and world.connected(), "events come again", seconds=30)
+        await until(lambda: not polling_all() and world.connected(), "events come again")
         world.edit(three, Title="Heard")
         await shown(world, three, "title", "Heard")
         await world.clean()

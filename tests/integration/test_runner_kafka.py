@@ -24,8 +24,8 @@ async def fill(settings: KafkaSettings, topic: str) -> None:
 
 @pytest.fixture
 def settings(kafka_bootstrap: str) -> KafkaSettings:
-    """The Kafka of this run; a member that vanishes is noticed soon."""
-    return KafkaSettings(bootstrap_servers=kafka_bootstrap, session_timeout=2, delivery_timeout=20)
+    """The Kafka of this run; a member that vanishes is noticed, and one that is merely slow is not taken for it."""
+    return KafkaSettings(bootstrap_servers=kafka_bootstrap, session_timeout=10, delivery_timeout=20)
 
 
 async def test_members_that_come_and_go_lose_nothing(settings: KafkaSettings, topic: TopicFactory) -> None:

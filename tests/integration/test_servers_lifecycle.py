@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ async def test_nothing_is_left_when_the_command_ends(how: signal.Signals, tmp_pa
         await command.wait()
 
 
-def plan(folder: Path, script: str, *, ports: int = 1, seconds: float = 10.0, temporary: bool = False) -> Plan:
+def plan(folder: Path, script: str, *, ports: int = 1, seconds: float = LIMIT, temporary: bool = False) -> Plan:
     """A server that is a Python program; its ports are its arguments."""
 
     async def command(chosen: Sequence[int]) -> list[str]:
@@ -192,12 +193,13 @@ async def test_what_a_server_said_that_does_not_come_back_is_kept(tmp_path: Path
     """Its data goes with it; its log, which says why, is where its asker wants it."""
     was = tmp_path / "was"
     hangs = f"import os, signal\nif os.path.exists({str(was)!r}): print('no space', flush=True), signal.pause()"
-    made = plan(tmp_path / "pretend", f"{hangs}\n{SERVES}", temporary=True, seconds=3.0)
+    made = plan(tmp_path / "pretend", f"{hangs}\n{SERVES}", temporary=True)
     ours = Plan(**{**{name: getattr(made, name) for name in Plan.__slots__}, "logs": tmp_path / "logs"})
     server = await start(ours, str)
     (tmp_path / "pretend").mkdir()
     was.touch()
     await server.kill()
+    server.plan = replace(ours, seconds=2.0)
     with pytest.raises(ServerError, match=f"the end of {tmp_path / 'logs' / 'pretend.log'}"):
         await server.start_again()
     assert not (tmp_path / "pretend").exists()

@@ -40,12 +40,12 @@ async def waits_and_works(server: LocalServer, what: str) -> None:
     try:
         stages.start("reconcile")
         running = stages.stages["reconcile"]
-        await until(lambda: running.notes.last("unavailable"), f"it waits for {what}", seconds=30)
+        await until(lambda: running.notes.last("unavailable"), f"it waits for {what}")
         told = running.notes.last("unavailable")
         assert told is not None
         assert told["what"] == what
         await server.start_again()
-        await until(lambda: "reconcile" in running.frame.up, "it works", seconds=30)
+        await until(lambda: "reconcile" in running.frame.up, "it works")
         await stages.stop("reconcile")
     finally:
         await stages.close()

@@ -14,7 +14,7 @@ from simulator.servers.toxiproxy import HOW_TO_GET_IT, Link, find_toxiproxy, ope
 BINARY = find_toxiproxy(os.environ)
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(BINARY is None, reason=HOW_TO_GET_IT)]
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 @contextlib.asynccontextmanager

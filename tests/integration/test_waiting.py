@@ -46,10 +46,10 @@ async def test_what_waits_is_what_is_told(
         return all(line in page for line in lines) and f"tandem_parked_waiting {waits:.1f}" in page
 
     try:
-        await until(lambda: told(1, 3), "all of it is told", seconds=30)
+        await until(lambda: told(1, 3), "all of it is told")
         await database["tandem_gaps"].update_one({"channel": "salesforce.writes"}, {"$set": {"state": "closed"}})
         await database["tandem_parked"].update_one({"offset": 1}, {"$set": {"state": "done"}})
-        await until(lambda: told(0, 2), "what was dealt with waits no more", seconds=30)
+        await until(lambda: told(0, 2), "what was dealt with waits no more")
     finally:
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)

@@ -271,12 +271,12 @@ async def test_the_process_sends_it(
         stages = Stages()
         try:
             stages.start("without", stage="schedule")
-            await until(lambda: "schedule" in stages.stages["without"].frame.up, "the first is up", seconds=60.0)
+            await until(lambda: "schedule" in stages.stages["without"].frame.up, "the first is up")
             await stages.stop("without")
             monkeypatch.setenv("ALERT_REPORT_URLS", inbox.mail_url)
             stages.start("schedule")
             told = stages.stages["schedule"].notes
-            await until(lambda: told.last("report_sent"), "the report is sent", seconds=60.0)
+            await until(lambda: told.last("report_sent"), "the report is sent")
         finally:
             await stages.close()
     assert told.last("report_sent") == {"week": week.name}

@@ -54,7 +54,7 @@ class StreamOrg:
 
     async def holding(self, connects: int = 1) -> None:
         """Return once so many connects are held."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while sum(session.hold is not None for session in self.cometd.sessions.live()) < connects:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 

@@ -14,7 +14,7 @@ from typing import Any
 from support.crash_fuse import Point
 from support.crash_stages import Place
 
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 
 
 @dataclass

@@ -48,7 +48,7 @@ TRIGGERS = (
     TriggerRule(object="Contact", action="upper", field="Department"),
     TriggerRule(object="Contact", action="refuse", field="Title", matches="Forbidden"),
 )
-REST_SECONDS = 60.0
+REST_SECONDS = 120.0
 KIND = compile_kind("customer", preset("customers"))
 
 
@@ -206,7 +206,7 @@ class World:
         for at in ends:
             self.consumer.seek(at, 0)
         values: list[bytes] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while len(values) < sum(ends.values()):
                 found = await self.consumer.getmany(timeout_ms=500)
                 values += [record.value for records in found.values() for record in records]

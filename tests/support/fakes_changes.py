@@ -25,7 +25,7 @@ from listener.changes.settings import ChangesSettings
 from schemas.stream import ReplayId
 
 
-async def eventually(condition: Callable[[], object], seconds: float = 5.0) -> None:
+async def eventually(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Return once the condition holds; fail if it does not in time."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - it is made true by others
@@ -272,7 +272,7 @@ class Rig:
                 self.refused.append(item)
         return len(items)
 
-    async def until(self, count: int, seconds: float = 8.0) -> None:
+    async def until(self, count: int, seconds: float = 30.0) -> None:
         """Take events until there are so many in all."""
 
         def enough() -> bool:

@@ -23,6 +23,8 @@ STAGES: Mapping[str, Stage] = {
 }
 MAIN = ("webhook", "subscribe", "reconcile", "write", "repair")
 """Those of the main job, and what closes its gaps."""
+PATIENT_SECONDS = 60.0
+"""How long is waited for what comes to pass on any machine, however busy: only a test that fails takes so long."""
 
 
 class Notes:
@@ -71,13 +73,13 @@ class Stages:
         """As SIGTERM does."""
         running = self.stages.pop(name)
         running.frame.stop.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENT_SECONDS):
             await running.task
 
     async def kill(self, name: str) -> None:
         """In the middle of whatever it is doing; nothing in hand is finished."""
         running = self.stages.pop(name)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENT_SECONDS):
             while not running.task.done():
                 running.task.cancel()  # and again: `asyncio.wait_for` may swallow one before Python 3.12
                 await asyncio.wait([running.task], timeout=0.5)
@@ -100,7 +102,7 @@ class Stages:
 
 
 async def until(
-    holds: Callable[[], Any | Awaitable[Any]], what: str, *, seconds: float = 15.0, every: float = 0.02
+    holds: Callable[[], Any | Awaitable[Any]], what: str, *, seconds: float = PATIENT_SECONDS, every: float = 0.02
 ) -> None:
     """Wait for a condition; it may be a coroutine function."""
     deadline = time.monotonic() + seconds

@@ -231,7 +231,7 @@ class SignInBehaviour:
             await process.rest.limits()
         assert failed.value.fault.code == "LOGIN:http_503"
         assert process.login.refusal is None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while True:
                 try:
                     await process.login.current()

@@ -71,7 +71,7 @@ async def ticketing(
     app = AppPolicy(callback_urls=(REDIRECT,))
     async with open_whole(start=("api",), settings=settings, schema_file=file, app=app) as world:
         notes = world.stages["api"].notes
-        await until(lambda: notes.last("listening"), "the API listens", seconds=60)
+        await until(lambda: notes.last("listening"), "the API listens")
         text, key = new_key("platform", tuple(Scope), by="tests", at=datetime.now(UTC))
         await MongoApiKeys(world.database).add(key)
         yield Caller(world, f"http://127.0.0.1:{(notes.last('listening') or {})['port']}", text)

@@ -37,7 +37,7 @@ from simulator.org.app import RunningOrg, running_org
 from simulator.org.edits import Edit, Edits, make_edits
 from simulator.org.faults import Fault, FaultKind
 from simulator.org.settings import OrgSettings
-from support.running import MAIN, Stages, until
+from support.running import MAIN, PATIENT_SECONDS, Stages, until
 from support.servers import unique_database
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -58,7 +58,7 @@ QUICK = {
     "CHANGES_REQUEST_SECONDS": "2",
     "CHANGES_POLL_SLACK_SECONDS": "1",
     "CHANGES_REFUSED_CHANNEL_SECONDS": "0.5",
-    "CHANGES_LEASE_SECONDS": "2",
+    "CHANGES_LEASE_SECONDS": "3",
     "KAFKA_PARTITIONS": "3",
     "KAFKA_SESSION_TIMEOUT": "6",
     "MERGE_EVENT_DELAY_SECONDS": "3",
@@ -266,7 +266,7 @@ class Whole(Stages):
             rows = await self.database["tandem_gaps"].find(which).to_list()
             return bool(rows) and all(row["state"] == "closed" for row in rows)
 
-        await until(closed, f"the gaps are closed: {which}", seconds=30)
+        await until(closed, f"the gaps are closed: {which}")
         return await self.database["tandem_gaps"].find(which).to_list()
 
     async def position(self) -> int:
@@ -289,7 +289,7 @@ class Whole(Stages):
 
     # Rest
 
-    async def rest(self, seconds: float = 25.0) -> None:
+    async def rest(self, seconds: float = PATIENT_SECONDS) -> None:
         """Wait until nothing moves and nothing says that it will."""
         before: Any = None
 

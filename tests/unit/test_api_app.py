@@ -263,7 +263,7 @@ async def test_two_at_once_with_one_idempotency_key(api: RunningApi, things: Thi
     named = {"Idempotency-Key": "order-7"}
     things.wait = asyncio.Event()
     first = asyncio.create_task(api.call("POST", "/api/things", {"size": 1}, headers=named))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not api.kept.by_name:  # noqa: ASYNC110 - it asks what a server on the same loop has done
             await asyncio.sleep(0)
     status, body, _ = await api.call("POST", "/api/things", {"size": 1}, headers=named)
@@ -300,7 +300,7 @@ async def test_too_many_at_once(things: Things) -> None:
     things.wait = asyncio.Event()
     async with running_api([things.group()], max_in_flight=1) as api:
         first = asyncio.create_task(api.call("POST", "/api/things", {"size": 1}))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not api.keys.read_count:  # noqa: ASYNC110
                 await asyncio.sleep(0)
         status, body, _ = await api.call("GET", "/api/things/a")
@@ -313,7 +313,7 @@ async def test_too_many_at_once(things: Things) -> None:
 async def test_bytes_that_are_not_http_are_answered_in_our_words(api: RunningApi) -> None:
     """And nothing of them comes back."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         writer.write(b"GET /secret HTTP/9.9\r\n\r\n")
         answer = await reader.read()
     writer.close()

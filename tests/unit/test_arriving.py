@@ -64,7 +64,7 @@ async def test_a_part_that_stays_away_ends_the_process_as_before(frame: Frame) -
     """Bounded: a supervisor sees that it does not run, and the reason is the part's own."""
     part = Part(away=-1)
     with pytest.raises(Unavailable, match="nobody listens"):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await arrived("Kafka", part.ask, replace(frame, start_seconds=0.05))
     assert part.asked > 1
     part.asked = 0
@@ -93,7 +93,7 @@ async def test_who_is_told_to_stop_waits_no_longer(frame: Frame, monkeypatch: py
     await until(lambda: frame.log.rows, "it waits")
     frame.stop.set()
     with pytest.raises(StoppedEarly):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await waiting
     assert part.asked == 1
 
@@ -113,7 +113,7 @@ async def test_a_process_that_stops_while_it_waits_has_not_failed() -> None:
         await until(lambda: notes.last("unavailable"), "it waits")
         assert frames_seen[0].start_seconds == 600
         frames_seen[0].stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await process
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -84,7 +84,7 @@ async def test_case_1c_a_failed_start_does_not_hammer_and_can_be_ended() -> None
         await server.stop()
         work = rig(url, pause=pause, backoff_seconds=1, backoff_cap_seconds=16)
         work.run()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await enough.wait()
         assert all(2**n / 2 <= wait <= min(2**n, 16) for n, wait in enumerate(pauses[:5]))
         assert all(8 <= wait <= 16 for wait in pauses[5:])
@@ -371,7 +371,7 @@ async def test_case_8_back_pressure() -> None:
         ids = server.publish(1_000)
         async with running(server.url, high=60, low=10) as work:
             fullest = 0
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while len(work.taken) < 1_000:
                     fullest = max(fullest, len(work.buffer))
                     work.take(7)
@@ -399,7 +399,7 @@ async def test_case_9b_a_cancelled_consumer_loses_nothing() -> None:
         await listening(server)
         ids: list[int] = []
         cancelled = 0
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while len(work.taken) < 3_000:
                 if len(work.taken) == len(ids):
                     ids += server.publish(30)

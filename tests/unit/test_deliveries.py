@@ -126,7 +126,7 @@ async def test_a_post_that_hangs_holds_back_no_other_document() -> None:
     await office.deliveries.keep([delivery(f"d{n}", f"cust-{n}") for n in range(2, 30)], office.now)
     working = asyncio.create_task(office.courier().work(asyncio.Event()))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             for _post in range(28):
                 assert await office.ended.get() == "delivered"
     finally:
@@ -141,7 +141,7 @@ async def test_a_post_that_takes_long_is_held_anew() -> None:
     await office.deliveries.keep([delivery("slow", "cust-1"), delivery("quick", "cust-2")], office.now)
     working = asyncio.create_task(office.courier().work(asyncio.Event()))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             assert await office.ended.get() == "delivered"
             held = {await office.deliveries.held_anew.get()}
             held_later = [await office.deliveries.held_anew.get() for _ in range(3)]
@@ -159,7 +159,7 @@ async def test_posts_that_end_soon_after_each_other_are_followed_by_one_look() -
     stop = asyncio.Event()
     working = asyncio.create_task(office.courier().work(stop))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             for _post in range(40):
                 assert await office.ended.get() == "delivered"
             looks = office.deliveries.looks
@@ -190,7 +190,7 @@ async def test_what_is_being_posted_is_finished_at_the_end() -> None:
     stop = asyncio.Event()
     await office.deliveries.keep([delivery("one")], office.now)
     working = asyncio.create_task(office.courier().work(stop))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         assert await office.ended.get() == "delivered"
         stop.set()
         await working

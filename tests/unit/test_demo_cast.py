@@ -44,7 +44,7 @@ async def test_a_process_that_ends_ends_the_demo_with_its_last_words(tmp_path: P
     processes: list[psutil.Process] = []
 
     async def demo() -> None:
-        async with open_cast(tmp_path) as cast, asyncio.timeout(20):
+        async with open_cast(tmp_path) as cast, asyncio.timeout(30):
             processes.extend(await started_sleeper(cast))
             await cast.start(QUITTER)
             await cast.unless_one_ends(forever())

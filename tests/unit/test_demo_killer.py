@@ -145,7 +145,7 @@ async def test_a_process_killed_on_purpose_does_not_end_the_demo(tmp_path: Path)
             await cast.kill(child)
             assert not first.is_running()
             again = await cast.start(child.part)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while not second:
                     second.extend(psutil.Process(again.process.supervisor_pid).children())
                     await asyncio.sleep(0.02)

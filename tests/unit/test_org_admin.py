@@ -188,7 +188,7 @@ async def test_the_org_runs_alone_until_it_is_told_to_stop(stop: signal.Signals)
         ):
             assert reply.status == 200
         process.send_signal(stop)
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), 30) == 0
     finally:
         if process.returncode is None:
             process.kill()

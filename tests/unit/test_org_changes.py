@@ -116,7 +116,7 @@ async def test_waiting_ends_with_a_publish(database: sqlite3.Connection, clock: 
     await asyncio.sleep(0)
     assert not waiting.done()
     publish(bus, clock)
-    assert await asyncio.wait_for(waiting, 2.0)
+    assert await asyncio.wait_for(waiting, 30)
 
 
 async def test_waiting_has_an_end(database: sqlite3.Connection, clock: HandClock) -> None:

@@ -144,7 +144,7 @@ async def test_the_deadline_ends_the_tries(tmp_path: Path) -> None:
             edits=0,
             deadline_seconds=0.3,
         )
-        await asyncio.wait_for(actor.run(), 10)
+        await asyncio.wait_for(actor.run(), 30)
     sent, _ = read_journal(tmp_path / "log")
     assert actor.counters.given_up == 3
     assert {posted.status for event in sent for posted in event.posted} == {0}

@@ -59,7 +59,7 @@ async def test_a_process_is_not_ready_before_each_of_its_stages_works() -> None:
 
     process = asyncio.create_task(frames._process("test", [stage], TelemetrySettings(ops_port=0), log))
     try:
-        async with asyncio.timeout(10), aiohttp.ClientSession() as http:
+        async with asyncio.timeout(30), aiohttp.ClientSession() as http:
             frame = await begun.get()
             url = f"http://127.0.0.1:{log.lines[0][1]['ops_port']}/ready"
             for _time in range(2):
@@ -77,7 +77,7 @@ async def test_a_process_is_not_ready_before_each_of_its_stages_works() -> None:
 
 async def shown(frame: Frame, line: str) -> None:
     """Wait until the metrics have this line."""
-    await until(lambda: line in frame.metrics.render().decode().splitlines(), line, seconds=30)
+    await until(lambda: line in frame.metrics.render().decode().splitlines(), line)
 
 
 async def test_what_is_away_is_a_metric_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ async def test_a_stage_that_swallows_its_cancellation_ends_when_another_fails() 
 
 async def process_of(*stages: Stage) -> None:
     """These as one process, until it ends by itself."""
-    limit = asyncio.timeout(10)
+    limit = asyncio.timeout(30)
     try:
         async with limit:
             await frames._process("test", stages, TelemetrySettings(ops_port=0, ops_stop_seconds=0.05), Log())
@@ -171,14 +171,14 @@ async def test_work_beside_that_fails_stops_the_process_and_is_its_error() -> No
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        async with asyncio.timeout(10), beside(fails(), frame):
+        async with asyncio.timeout(30), beside(fails(), frame):
             await frame.stop.wait()
 
 
 async def test_work_beside_ends_with_the_block() -> None:
     """And its cancellation is no error."""
     frame = new_frame()
-    async with asyncio.timeout(10), beside(asyncio.Event().wait(), frame) as task:  # type: ignore[arg-type]
+    async with asyncio.timeout(30), beside(asyncio.Event().wait(), frame) as task:  # type: ignore[arg-type]
         pass
     assert task.cancelled()
     assert not frame.stop.is_set()
@@ -198,7 +198,7 @@ async def test_what_hangs_at_the_stop_is_given_up() -> None:
 
     working = asyncio.create_task(stubborn())
     frame.stop.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await stopped_in_time(frame, [working], 0.01)
     assert working.cancelled()
     assert swallowed == [True]
@@ -229,7 +229,7 @@ async def test_a_mapping_that_cannot_be_used_leaves_the_one_in_force(monkeypatch
     monkeypatch.setattr("ops.processes.parts.MAPPING_LOOK_SECONDS", 0.0)
     in_force = MappingInForce(preset("customers").model_copy(update={"version": 1}))
     following = in_force.follow(Mappings(), None, frame, Retention())  # type: ignore[arg-type]
-    async with asyncio.timeout(10), beside(following, frame):
+    async with asyncio.timeout(30), beside(following, frame):
         await frame.stop.wait()
     assert in_force.current().version == 2
     assert [event for event, _ in frame.log.lines] == ["mapping_not_taken_up", "mapping_taken_up"]

@@ -134,7 +134,7 @@ async def test_it_waits_until_there_is_something_to_edit(org: RunningOrg) -> Non
     one = seller(org, edits=5, rate=100.0, recent=lambda: [("cust-1", "phone")])
     running = asyncio.create_task(one.run())
     calls = 0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while calls < 3:
             calls += 1
             await edits_logged(org)

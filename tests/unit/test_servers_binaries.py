@@ -149,7 +149,7 @@ async def test_two_runs_that_fetch_at_once_fetch_once(tmp_path: Path, expected: 
     second = asyncio.create_task(asyncio.to_thread(fetch, folder, slowly, expected))
     assert not folder.exists()
     go_on.set()
-    await asyncio.wait_for(asyncio.gather(first, second), 10)
+    await asyncio.wait_for(asyncio.gather(first, second), 30)
     assert len(taken) == 1
     assert sorted(jar.name for jar in folder.iterdir()) == ["a.jar", "b.jar"]
 

@@ -112,7 +112,7 @@ class Process:
     async def end(self) -> None:
         """Stop it and see it out."""
         self.stop.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.task
 
 

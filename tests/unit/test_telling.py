@@ -143,7 +143,7 @@ async def test_nobody_waits_for_the_platform_to_be_told() -> None:
         return new
 
     async def told_late(rows: Sequence[dict[str, Any]]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             await logged.wait()
         await tell(rows)
 

@@ -10,7 +10,7 @@ from consumers.writer import turns
 from consumers.writer.turns import Turns
 from schemas.unavailable import Unavailable
 
-LIMIT_SECONDS = 10.0
+LIMIT_SECONDS = 30.0
 
 
 @dataclass
