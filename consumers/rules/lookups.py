@@ -38,6 +38,8 @@ class Parents:
     """Document ids by kind and record id."""
     records: dict[tuple[str, str], str] = field(default_factory=dict)
     """Record ids by kind and document id."""
+    last: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The same of documents whose record is gone too: the last that they had."""
 
     def add(self, kind: str, states: Iterable[DocumentState]) -> None:
         """Take in documents that were read. Of several that share a record, the first by id stands for it.
@@ -52,7 +54,10 @@ class Parents:
             for record_id in (*state.link.former, state.link.record_id):
                 self.documents[kind, record_id] = state.id
             standing = _standing(state, known)
-            if standing is not None and standing.record is not None:
+            if standing is None or standing.link is None:
+                continue
+            self.last[kind, state.id] = standing.link.record_id
+            if standing.record is not None:
                 self.records[kind, state.id] = standing.record.record_id
 
     def incoming(self, kind: Kind, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -79,6 +84,12 @@ class Parents:
         known = self.records.get(named) if named is not None else None
         if known is not None and rule.contact_only and known.startswith(LEAD_PREFIX):
             return None
+        return known or record_named(value)
+
+    def last_record(self, rule: FieldRule, value: Any) -> str | None:
+        """The record that a lookup names or last named: one that is gone may have been merged into another."""
+        named = named_by(rule.lookup, value)
+        known = self.last.get(named) if named is not None else None
         return known or record_named(value)
 
     def written(self, rule: FieldRule, value: Any) -> dict[str, Any]:

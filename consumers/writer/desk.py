@@ -219,6 +219,10 @@ class Desk:
         """How deep the kind lies below its parents."""
         return depths(self._kinds())[kind.name]
 
+    def kind(self, name: str) -> Kind:
+        """A kind of the mapping in force."""
+        return self._kinds()[name]
+
     def parent_kinds(self) -> frozenset[str]:
         """The kinds that lookups name."""
         return parent_kinds(self._kinds())

@@ -16,6 +16,7 @@ from consumers.rules.state import Refusal
 from consumers.rules.writes import due_values, wait
 from consumers.writer.desk import Desk
 from consumers.writer.kept import KeptRecords, Successor
+from consumers.writer.twins import Twins
 from consumers.writer.visit import Visit, by_kind, parts, put_down
 from schemas.mapping import OnMerge
 from schemas.outcome import Outcome, Result
@@ -29,6 +30,7 @@ class Follower:
     def __init__(self, desk: Desk, records: Records) -> None:
         self._desk = desk
         self._records = KeptRecords(records)
+        self._twins = Twins(desk, records)
 
     async def follow(self, visits: Sequence[Visit]) -> None:
         """Link these to what their records were merged into; the others stay gone."""
@@ -40,6 +42,7 @@ class Follower:
     async def _follow(self, kind: Kind, visits: Sequence[Visit]) -> None:
         try:
             successors = await self._records.successors(kind, [visit.record_id for visit in visits])
+            successors |= await self._twins.of(kind, [each for each in visits if each.record_id not in successors])
         except Unavailable as error:
             await self._desk.defer(visits, "UNAVAILABLE", str(error))
             return

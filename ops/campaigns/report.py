@@ -79,18 +79,18 @@ def reports(
 ) -> list[EventReport]:
     """One for each event, by id. `deals` are Opportunities as Salesforce has them; deleted documents do not count."""
     was_lead = {person["_id"] for person in people if _converted(person)}
-    by_event: dict[str, list[Row]] = {}
-    for member in members:
-        if not _deleted(member):
-            by_event.setdefault(str(_at(member, shape.event_path)), []).append(member)
+    by_event: dict[str, list[list[Row]]] = {}
+    for group in _one_each([member for member in members if not _deleted(member)]):
+        by_event.setdefault(str(_at(group[0], shape.event_path)), []).append(group)
     by_campaign: dict[str, list[Row]] = {}
     for deal in deals:
         by_campaign.setdefault(str(deal.get("CampaignId")), []).append(deal)
     found = []
     for event in sorted(events, key=lambda each: str(each["_id"])):
         campaign = str((event.get("salesforce") or {}).get("recordId", ""))
-        taking_part = [one for one in by_event.get(event["_id"], ()) if _status(one, shape) != CANCELLED]
-        people_there = {str(_at(one, shape.person_path)) for one in taking_part}
+        groups = by_event.get(event["_id"], ())
+        taking_part = [left for group in groups if (left := [one for one in group if _status(one, shape) != CANCELLED])]
+        people_there = {str(_at(one, shape.person_path)) for group in taking_part for one in group}
         own = by_campaign.get(campaign, []) if campaign else []
         found.append(
             EventReport(
@@ -98,7 +98,7 @@ def reports(
                 name=str(event.get("name", "")),
                 campaign=campaign,
                 registered=len(taking_part),
-                attended=sum(_status(one, shape) == ATTENDED for one in taking_part),
+                attended=sum(any(_status(one, shape) == ATTENDED for one in group) for group in taking_part),
                 converted=tuple(sorted(people_there & was_lead)),
                 deals=len(own),
                 pipeline=_sum(own, "Amount", lambda deal: not deal.get("IsClosed")),
@@ -112,6 +112,23 @@ def reports(
 def collections_of(shape: Shape, mapping: FieldsMapping) -> tuple[KindMapping, KindMapping, KindMapping]:
     """The kinds of events, members and people."""
     return mapping.kinds[shape.event], mapping.kinds[shape.member], mapping.kinds[shape.person]
+
+
+def _one_each(members: Sequence[Row]) -> list[list[Row]]:
+    """Registrations together with those that were merged into them: they are one person's, who takes part once."""
+    into = {str(one["_id"]): _merged_into(one) for one in members}
+    groups: dict[str, list[Row]] = {}
+    for member in members:
+        stands, seen = str(member["_id"]), set[str]()
+        while (further := into.get(stands, "")) and further not in seen:
+            seen.add(further)
+            stands = further
+        groups.setdefault(stands, []).append(member)
+    return list(groups.values())
+
+
+def _merged_into(member: Row) -> str:
+    return str(((member.get("_sync") or {}).get("link") or {}).get("merged_into", ""))
 
 
 def _sum(deals: Iterable[Row], field: str, wanted: Any) -> Decimal:

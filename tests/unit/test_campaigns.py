@@ -185,6 +185,25 @@ def test_a_report_counts_who_came_who_was_converted_and_what_is_won() -> None:
     assert '"won": 250.5' in lines_of_json([first])
 
 
+def test_a_person_whose_two_registrations_were_merged_takes_part_once() -> None:
+    """Attended by either, cancelled by both; one merged into what the platform has deleted since counts by itself."""
+    shape = shape_of(preset("hackathon"))
+
+    def member(id_: str, status: str, into: str = "", exists: bool = True) -> dict[str, Any]:
+        sync = {"link": {"id": "00v", "merged_into": into}, "existence": {"exists": exists}}
+        return {"_id": id_, "event_id": "e", "participant_id": id_, "status": status, "_sync": sync}
+
+    def counted(*members: dict[str, Any]) -> tuple[int, int]:
+        (report,) = reports(shape, [{"_id": "e"}], members, [], [])
+        return report.registered, report.attended
+
+    assert counted(member("1", "attended", "2"), member("2", "registered", "3"), member("3", "registered")) == (1, 1)
+    assert counted(member("1", "cancelled", "2"), member("2", "registered")) == (1, 0)
+    assert counted(member("1", "cancelled", "2"), member("2", "cancelled")) == (0, 0)
+    assert counted(member("1", "attended", "2"), member("2", "registered", exists=False)) == (1, 1)
+    assert counted(member("1", "registered"), member("2", "registered")) == (2, 0)
+
+
 async def test_deals_are_those_that_name_the_campaign(world: World) -> None:
     """As the org has them."""
     assert world.salesforce is not None

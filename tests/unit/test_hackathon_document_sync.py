@@ -326,6 +326,8 @@ async def test_after_a_merge_there_is_still_one_member(hackathon: World, both_re
     await hackathon.change("registration.updated", "r-2" if both_registered else "r-1", status="attended")
     await hackathon.settle()
     assert (await hackathon.row("SELECT Status FROM CampaignMember"))["Status"] == "Attended"
+    told = (await hackathon.document("registrations", "r-1"))["salesforce"]
+    assert told["syncStatus"] == ("merged" if both_registered else "synced")
 
 
 async def test_attendance_goes_back_in_one_pass(hackathon: World) -> None:
