@@ -227,6 +227,7 @@ def _row(delivery: Delivery, now: int) -> Row:
         "tries": 0,
         "next_at": now,
         "held_until": None,
+        **({"traceparent": delivery.traceparent} if delivery.traceparent else {}),
     }
 
 
@@ -240,6 +241,7 @@ def _delivery(row: Row) -> Delivery:
         body=bytes(row["body"]),
         made_at=row["made_at"],
         tries=row["tries"],
+        traceparent=row.get("traceparent", ""),
     )
 
 

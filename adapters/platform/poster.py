@@ -13,6 +13,7 @@ from aiohttp.abc import AbstractResolver
 
 from adapters.platform.addresses import AddressRefused, Guard, GuardedResolver, UnfitUrl
 from adapters.platform.signing import signed_headers
+from schemas.cloudevents import TRACEPARENT
 from schemas.delivery import Answer
 
 MAX_RETRY_AFTER: Final = 7 * 24 * 60 * 60
@@ -33,13 +34,15 @@ class WebhookPoster:
         self._keys = keys
         self._now = now
 
-    async def post(self, url: str, event_id: str, body: bytes) -> Answer:
+    async def post(self, url: str, event_id: str, body: bytes, traceparent: str = "") -> Answer:
         """Post it once; nothing of the answer's body is read or kept."""
         try:
             self._guard.check_url(url)
         except UnfitUrl:
             return Answer(0, "address_refused")
         headers = signed_headers(self._keys, event_id, self._now() // 1000, body)
+        if traceparent:
+            headers[TRACEPARENT] = traceparent
         began = time.monotonic()
         status, why, retry_after = 0, "", None
         try:

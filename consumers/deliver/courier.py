@@ -126,7 +126,7 @@ class Courier:
             self._in_hand.discard(delivery.id)
 
     async def _post(self, delivery: Delivery, endpoint: Endpoint) -> None:
-        answer = await self._poster.post(endpoint.url, delivery.id, delivery.body)
+        answer = await self._poster.post(endpoint.url, delivery.id, delivery.body, delivery.traceparent)
         now = self._now()
         ending = self._policy.after(answer, delivery.tries, now=now, chance=self._chance())
         match ending:

@@ -1,5 +1,7 @@
 """What deliveries promise, whatever keeps them: `test_...(deliveries)` for the fake and for MongoDB."""
 
+from dataclasses import replace
+
 from consumers.deliver.ports import Deliveries
 from schemas.delivery import Answer, Delivery
 
@@ -64,3 +66,10 @@ class DeliveriesBehaviour:
         await deliveries.release(one, FAILED, now=10)
         await deliveries.hold(["one"], 60)
         assert [each.id for each in await deliveries.take(10, 10, 60)] == ["one"]
+
+    async def test_its_trace_is_kept_with_it(self, deliveries: Deliveries) -> None:
+        """It may be posted hours later, and by another process."""
+        traced = replace(delivery("one"), traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+        await deliveries.keep([traced, delivery("two", "cust-2")], now=10)
+        taken = {each.id: each.traceparent for each in await deliveries.take(10, 10, 60)}
+        assert taken == {"one": traced.traceparent, "two": ""}
