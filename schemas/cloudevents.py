@@ -52,9 +52,12 @@ def headers(
         made.append((DATA_SCHEMA, schema.encode()))
     if extensions:
         made += [(name, value.encode()) for name, value in extensions.items()]
-    if traceparent:
-        made.append((TRACEPARENT, traceparent.encode()))
-    return made
+    return made + traced(traceparent)
+
+
+def traced(traceparent: str | None) -> Headers:
+    """The header that says which trace a record belongs to, if any."""
+    return [(TRACEPARENT, traceparent.encode())] if traceparent else []
 
 
 class ReadHeaders(Mapping[str, str]):

@@ -29,6 +29,8 @@ class Delivery:
     body: bytes
     made_at: int
     tries: int = 0
+    traceparent: str = ""
+    """The trace that it belongs to, where it is recorded (W3C Trace Context)."""
 
 
 @dataclass(frozen=True, slots=True)

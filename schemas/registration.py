@@ -16,6 +16,8 @@ class Registration:
     """The platform has made sure that the address is that person's own."""
     event_id: str = ""
     """Names the registration: the same one sent again is the same event. One is made where it is empty."""
+    traceparent: str = ""
+    """The caller's trace (W3C Trace Context), if there is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,6 +245,7 @@ def _row(delivery: Delivery, now: int) -> Row:
         "tries": 0,
         "next_at": now,
         "held_until": None,
+        **({"traceparent": delivery.traceparent} if delivery.traceparent else {}),
     }
 
 
@@ -258,6 +259,7 @@ def _delivery(row: Row) -> Delivery:
         body=bytes(row["body"]),
         made_at=row["made_at"],
         tries=row["tries"],
+        traceparent=row.get("traceparent", ""),
     )
 
 

@@ -13,6 +13,7 @@ from aiohttp.abc import AbstractResolver
 
 from adapters.platform.addresses import AddressRefused, Guard, GuardedResolver, UnfitUrl
 from adapters.platform.signing import signed_headers
+from schemas.cloudevents import TRACEPARENT
 from schemas.delivery import Answer
 
 MAX_RETRY_AFTER: Final = 7 * 24 * 60 * 60
@@ -35,7 +36,7 @@ class WebhookPoster:
         self._fit = ""
         """The URL that was checked last: the same for thousands of deliveries."""
 
-    async def post(self, url: str, event_id: str, body: bytes) -> Answer:
+    async def post(self, url: str, event_id: str, body: bytes, traceparent: str = "") -> Answer:
         """Post it once; nothing of the answer's body is read or kept."""
         if url != self._fit:
             try:
@@ -44,6 +45,8 @@ class WebhookPoster:
                 return Answer(0, "address_refused")
             self._fit = url
         headers = signed_headers(self._keys, event_id, self._now() // 1000, body)
+        if traceparent:
+            headers[TRACEPARENT] = traceparent
         began = time.monotonic()
         status, why, retry_after = 0, "", None
         try:

@@ -1,34 +1,27 @@
-"""Traces: spans from the webhook through Kafka's headers to the call to Salesforce, by OTLP; off without an endpoint.
+"""Traces: spans from the webhook or a change of Salesforce's through Kafka's headers to the call to Salesforce or the
+platform, by OTLP; off without an endpoint.
 
 What a span says is where a record stood and how it ended: never a key, an id of a document, or a value. Exceptions are
 told by their type.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import orjson
 from opentelemetry import trace
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from adapters.telemetry.settings import TelemetrySettings
-from schemas.cloudevents import TRACEPARENT, Headers
+from adapters.telemetry.spans import IN_HAND, InHand, context_of, ended, failed, header, messaging
+from schemas.cloudevents import RECEIVED_AT, TRACEPARENT, Headers
 from schemas.log_record import Record
 from schemas.outcome import Outcome, Result
 
-if TYPE_CHECKING:
-    from opentelemetry.sdk.trace.export import SpanExporter
-
-EXPORT_SECONDS: Final = 5
 _SAMPLED: Final = frozenset("13579bdf")
 """What the flags end with where their lowest bit is set: the sender's span is recorded."""
-_PARENT: Final = TraceContextTextMapPropagator()
-_NONE_IN_HAND: Final[Mapping[str, trace.Span]] = MappingProxyType({})
-_IN_HAND: ContextVar[Mapping[str, trace.Span]] = ContextVar("tandem_spans_in_hand", default=_NONE_IN_HAND)
-"""By a record's key or the subject that its doorbell will have: the spans of the batch that is being handled."""
+_CLIENT: Final = trace.SpanKind.CLIENT
+Said = Callable[[int], None]
+"""Says how many rows a call had, where that is not known before."""
 
 
 class Tracing:
@@ -36,6 +29,8 @@ class Tracing:
 
     def __init__(self, tracer: trace.Tracer | None = None) -> None:
         self._tracer = tracer
+        self._waiting: defaultdict[str, list[trace.Span]] = defaultdict(list)
+        """By address: the spans of those who wait for an answer about it. It is in no span."""
 
     @property
     def on(self) -> bool:
@@ -51,12 +46,39 @@ class Tracing:
         """
         if self._tracer is None:
             raise RuntimeError("traces are off")
-        attributes = {**_messaging(topic), "messaging.operation.type": "send"}
         span = self._tracer.start_span(
-            f"send {topic}", context=_context_of(traceparent), kind=trace.SpanKind.PRODUCER, attributes=attributes
+            f"send {topic}",
+            context=context_of(traceparent),
+            kind=trace.SpanKind.PRODUCER,
+            attributes=messaging(topic, "send"),
         )
-        with _ended(span):
-            yield _header(span)
+        with ended(span):
+            yield header(span)
+
+    @contextmanager
+    def beginning(self, topic: str, each: Sequence[Headers]) -> Iterator[Sequence[Headers]]:
+        """Spans around sending records with which a trace begins, since they were received; the headers to send.
+
+        Only those of records whose spans are recorded have more than they had.
+        """
+        if self._tracer is None:
+            yield each
+            return
+        spans = [
+            self._tracer.start_span(
+                f"send {topic}",
+                context=context_of(None),
+                kind=trace.SpanKind.PRODUCER,
+                attributes=messaging(topic, "send"),
+                start_time=_received(headers),
+            )
+            for headers in each
+        ]
+        with ended(*spans):
+            yield [
+                [*headers, (TRACEPARENT, header(span).encode())] if span.is_recording() else headers
+                for headers, span in zip(each, spans, strict=True)
+            ]
 
     @contextmanager
     def processing(self, records: Sequence[Record]) -> Iterator[list[tuple[int, trace.Span]]]:
@@ -74,17 +96,12 @@ class Tracing:
             yield []
             return
         by_key = {(records[place].key or b"").decode("utf-8", "replace"): span for place, span in spans}
-        token = _IN_HAND.set(by_key)
+        token = IN_HAND.set(InHand(dict(spans), by_key))
         try:
-            yield spans
-        except BaseException as error:
-            for _place, span in spans:
-                _failed(span, error)
-            raise
+            with ended(*(span for _place, span in spans)):
+                yield spans
         finally:
-            _IN_HAND.reset(token)
-            for _place, span in spans:
-                span.end()
+            IN_HAND.reset(token)
 
     def told(self, spans: Sequence[tuple[int, trace.Span]], results: Sequence[Result]) -> None:
         """How the records of a batch ended."""
@@ -95,105 +112,123 @@ class Tracing:
                 span.set_status(trace.StatusCode.ERROR)
 
     @contextmanager
-    def calling(self, verb: str, sobject: str, rows: int) -> Iterator[None]:
-        """A span around one call to Salesforce, linked to every record of the batch that may have led to it."""
-        causes = list(_IN_HAND.get().values())
-        if self._tracer is None or not causes:
-            yield
+    def calling(self, verb: str, sobject: str, rows: int | None = None, *, begins: bool = False) -> Iterator[Said]:
+        """A span around one call to Salesforce, linked to every record of the batch that may have led to it.
+
+        One that `begins` a trace where no record did has a span too, for the share of traces that is recorded.
+        """
+        causes = list(IN_HAND.get().by_place.values())
+        if self._tracer is None or not (causes or begins):
+            yield _unheard
             return
+        with self._call(f"{verb} {sobject}", causes, {"tandem.sobject": sobject}) as span:
+            if rows is not None:
+                _said(span)(rows)
+            yield _said(span)
+
+    @contextmanager
+    def waiting(
+        self, traceparent: str | None, kind: str, document_id: str, email: str
+    ) -> Iterator[Callable[[str], None]]:
+        """A span for somebody who waits to be looked up; to be told how that ended.
+
+        What is asked for them meanwhile is part of their trace.
+        """
+        if self._tracer is None:
+            yield _unheard
+            return
+        span = self._tracer.start_span(f"look up {kind}", context=context_of(traceparent))
+        if not span.is_recording():
+            yield _unheard
+            return
+        token = IN_HAND.set(InHand({0: span}, {f"{kind}:{document_id}": span}))
+        self._waiting[email].append(span)
+        try:
+            with ended(span):
+                yield lambda end: span.set_attribute("tandem.outcome", end)
+        finally:
+            self._waiting[email].remove(span)
+            if not self._waiting[email]:
+                del self._waiting[email]
+            IN_HAND.reset(token)
+
+    @contextmanager
+    def looking(self, sobjects: Sequence[str], emails: Sequence[str]) -> Iterator[Callable[[str], None]]:
+        """A span around one call that looks people up, linked to all who wait for it; to be told why it failed.
+
+        Of a call in the background it is linked to the requests that are being handled.
+        """
+        waiting = [span for email in emails for span in self._waiting.get(email, ())]
+        causes = waiting or list(IN_HAND.get().by_place.values())
+        if self._tracer is None or not causes:
+            yield _unheard
+            return
+        objects = ",".join(sobjects)
+        with self._call(f"look up {objects}", causes, {"tandem.sobject": objects, "tandem.rows": len(emails)}) as span:
+            yield lambda why: failed(span, why)
+
+    @contextmanager
+    def delivering(self, traceparent: str) -> Iterator[tuple[str, Callable[[int, str], None]]]:
+        """A span around one post to the platform; the `traceparent` to send along, and whom to tell status and error.
+
+        Nothing where what is delivered is not traced.
+        """
+        if self._tracer is None or not traceparent or traceparent[-1] not in _SAMPLED:
+            yield "", _unheard
+            return
+        attributes = {"peer.service": "platform", "http.request.method": "POST"}
+        span = self._tracer.start_span("POST", context=context_of(traceparent), kind=_CLIENT, attributes=attributes)
+
+        def answered(status: int, why: str) -> None:
+            if status:
+                span.set_attribute("http.response.status_code", status)
+            if why:
+                failed(span, why)
+
+        with ended(span):
+            yield header(span), answered
+
+    @contextmanager
+    def _call(self, name: str, causes: Sequence[trace.Span], attributes: dict[str, Any]) -> Iterator[trace.Span]:
+        """Child of the first of the causes, and linked to the others; without any the first of a trace."""
+        if self._tracer is None:
+            raise RuntimeError("traces are off")
         span = self._tracer.start_span(
-            f"{verb} {sobject}",
-            context=trace.set_span_in_context(causes[0]),
-            kind=trace.SpanKind.CLIENT,
+            name,
+            context=trace.set_span_in_context(causes[0]) if causes else context_of(None),
+            kind=_CLIENT,
             links=[trace.Link(cause.get_span_context()) for cause in causes[1:]],
-            attributes={"peer.service": "salesforce", "tandem.sobject": sobject, "tandem.rows": rows},
+            attributes={"peer.service": "salesforce", **attributes},
         )
-        with _ended(span):
-            yield
+        with ended(span):
+            yield span
 
 
 OFF: Final = Tracing()
 
 
-@contextmanager
-def open_tracing(
-    settings: TelemetrySettings, *, stage: str, exporter: "SpanExporter | None" = None
-) -> Iterator[Tracing]:
-    """Traces of one process while the block runs; at its end what is left is sent, within `EXPORT_SECONDS`.
-
-    `exporter` takes the place of OTLP over HTTP to the endpoint in the settings. With neither nothing is recorded.
-    """
-    if exporter is None and not settings.trace_otlp_endpoint:
-        yield OFF
-        return
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - the SDK costs who does not trace nothing
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
-    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased  # noqa: PLC0415
-
-    if exporter is None:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
-
-        exporter = OTLPSpanExporter(endpoint=settings.trace_otlp_endpoint, timeout=EXPORT_SECONDS)
-    provider = TracerProvider(
-        sampler=ParentBased(TraceIdRatioBased(settings.trace_ratio)),
-        resource=Resource.create({"service.name": f"tandem-{stage}", "service.namespace": "tandem"}),
-        shutdown_on_exit=False,
-    )
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    try:
-        yield Tracing(provider.get_tracer("tandem"))
-    finally:
-        provider.shutdown()
-
-
-def doorbell_headers(value: bytes) -> Headers:
-    """The headers of a doorbell: the trace of the record that is being handled and that it rings for, if any."""
-    spans = _IN_HAND.get()
-    if not spans:
-        return []
-    bell: dict[str, Any] = orjson.loads(value)
-    span = spans.get(f"{bell['kind']}:{bell.get('id', '')}") or spans.get(bell.get("record_id", ""))
-    return [] if span is None else [(TRACEPARENT, _header(span).encode())]
-
-
-@contextmanager
-def _ended(span: trace.Span) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:
-        _failed(span, error)
-        raise
-    finally:
-        span.end()
-
-
-def _failed(span: trace.Span, error: BaseException) -> None:
-    """Its type alone: a message may quote a document."""
-    span.set_attribute("error.type", type(error).__qualname__)
-    span.set_status(trace.StatusCode.ERROR)
-
-
 def _processing(tracer: trace.Tracer, record: Record, parent: str) -> trace.Span:
     attributes = {
-        **_messaging(record.topic),
-        "messaging.operation.type": "process",
+        **messaging(record.topic, "process"),
         "messaging.destination.partition.id": str(record.partition),
         "messaging.kafka.offset": record.offset,
     }
     return tracer.start_span(
-        f"process {record.topic}", context=_context_of(parent), kind=trace.SpanKind.CONSUMER, attributes=attributes
+        f"process {record.topic}", context=context_of(parent), kind=trace.SpanKind.CONSUMER, attributes=attributes
     )
 
 
-def _messaging(topic: str) -> dict[str, Any]:
-    return {"messaging.system": "kafka", "messaging.destination.name": topic}
+def _received(headers: Headers) -> int | None:
+    """When the listener took the record in, as OpenTelemetry takes times: nanoseconds."""
+    for name, value in headers:
+        if name == RECEIVED_AT:
+            return int(value) * 1_000_000
+    return None
 
 
-def _context_of(traceparent: str | None) -> Any:
-    return _PARENT.extract({TRACEPARENT: traceparent} if traceparent else {})
+def _said(span: trace.Span) -> Said:
+    return lambda rows: span.set_attribute("tandem.rows", rows)
 
 
-def _header(span: trace.Span) -> str:
-    context = span.get_span_context()
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+def _unheard(*_words: object) -> None:
+    """Of what is not traced."""

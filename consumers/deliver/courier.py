@@ -142,7 +142,7 @@ class Courier:
             self._told("delivered")
 
     async def _post(self, delivery: Delivery, endpoint: Endpoint) -> Taken | None:
-        answer = await self._poster.post(endpoint.url, delivery.id, delivery.body)
+        answer = await self._poster.post(endpoint.url, delivery.id, delivery.body, delivery.traceparent)
         ending = self._policy.after(answer, delivery.tries, now=self._now(), chance=self._chance())
         if isinstance(ending, Delivered):
             if endpoint.failing_since is not None:

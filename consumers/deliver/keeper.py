@@ -75,6 +75,7 @@ def delivery_of(record: Record) -> Delivery:
         revision=told.data.revision,
         body=record.value or b"",
         made_at=record.timestamp,
+        traceparent=record.headers.get(cloudevents.TRACEPARENT, ""),
     )
 
 

@@ -50,5 +50,5 @@ class Endpoints(Protocol):
 class Poster(Protocol):
     """Posts signed webhooks."""
 
-    async def post(self, url: str, event_id: str, body: bytes) -> Answer:
-        """Post it once. Raises nothing: what goes wrong is in the answer."""
+    async def post(self, url: str, event_id: str, body: bytes, traceparent: str = "") -> Answer:
+        """Post it once, as part of this trace if one is given. Raises nothing: what goes wrong is in the answer."""

@@ -15,7 +15,7 @@ import orjson
 from consumers.catalog import Catalog
 from consumers.enrichment.guarded import Change, GuardedDocuments
 from consumers.enrichment.lookups import ORG_ILL, Lookups
-from consumers.enrichment.ports import EventLog, Identities, Requests
+from consumers.enrichment.ports import EventLog, Identities, Requests, Traces, Untraced
 from consumers.ports import Documents, Record, Unavailable
 from consumers.reconciler.incoming import PlatformFact, Unreadable, flatten, read
 from consumers.rules.enrichment import await_look, comparable, email_field, email_of, take_over, verify, visitor_view
@@ -52,6 +52,7 @@ class Enrolment:
         deadline: float = 2.0,
         on_answer: Callable[[str, float], None] = lambda _end, _seconds: None,
         notice: Callable[..., Any] = lambda *_words, **_more: None,
+        traces: Traces | None = None,
     ) -> None:
         """`now` is the wall clock, epoch milliseconds; `deadline` seconds; `on_answer` hears how each one ended."""
         self._catalog = catalog
@@ -65,6 +66,7 @@ class Enrolment:
         self._deadline = deadline
         self._on_answer = on_answer
         self._notice = notice
+        self._traces = traces or Untraced()
 
     async def register(self, registration: Registration, *, look: bool = True, kind_name: str = "") -> Registered:
         """Store the person, then look them up; with `look` false leave that to whoever has time.
@@ -81,7 +83,9 @@ class Enrolment:
         email = _address(fields, kind)
         document_id, new = await self._identity(kind, email, registration.id)
         fact, record = self._fact(catalog, kind, document_id, fields, registration)
-        await self._log.append(key=record.key or b"", value=record.value or b"", headers=list(record.raw_headers))
+        with self._traces.publishing(registration.traceparent) as traceparent:
+            headers = [*record.raw_headers, *cloudevents.traced(traceparent)]
+            await self._log.append(key=record.key or b"", value=record.value or b"", headers=headers)
         # From here on it is taken: what fails now is done by others.
         try:
             stored, state = await self._stored(
@@ -91,7 +95,8 @@ class Enrolment:
             self._notice("registration_not_stored_yet", reason=str(error))
             self._on_answer("accepted", asyncio.get_running_loop().time() - began)
             return Registered(document_id, created=False, document=None, visitor={"verified": False})
-        return await self._looked_up(catalog, kind, stored, state, began, created=new, look=look)
+        with self._traces.waiting(traceparent, kind.name, document_id, email) as ended:
+            return await self._looked_up(catalog, kind, stored, state, began, ended, created=new, look=look)
 
     async def enrich(
         self, document_id: str, *, verified: bool = False, look: bool = True, kind_name: str = ""
@@ -112,7 +117,8 @@ class Enrolment:
         stored, state = changed
         if not email_of(state, kind):
             raise InvalidRegistration([f"{_by(kind)}: the document shows no address to look for"])
-        return await self._looked_up(catalog, kind, stored, state, began, created=False, look=look)
+        with self._traces.waiting("", kind.name, document_id, email_of(state, kind)) as ended:
+            return await self._looked_up(catalog, kind, stored, state, began, ended, created=False, look=look)
 
     async def find(self, document_id: str, *, kind_name: str = "") -> Registered | None:
         """What is stored, as it is now.
@@ -154,6 +160,7 @@ class Enrolment:
         stored: dict[str, Any],
         state: DocumentState,
         began: float,
+        ended: Callable[[str], None],
         *,
         created: bool,
         look: bool,
@@ -162,6 +169,7 @@ class Enrolment:
         email = email_of(state, kind)
         if unasked(state, kind):
             # Who opted out is asked about nowhere.
+            ended("left_out")
             self._on_answer("left_out", asyncio.get_running_loop().time() - began)
             return _told(kind, stored, state, created=created)
         told: Lookup = await self._in_time(kind, email, began) if look else None
@@ -181,6 +189,7 @@ class Enrolment:
             # The document says when it is to be looked up at the latest: the sweep finds it.
             self._notice("enrichment_left_to_the_sweep", reason=str(error))
             end = "pending"
+        ended(end)
         self._on_answer(end, asyncio.get_running_loop().time() - began)
         return _told(kind, stored, state, created=created)
 

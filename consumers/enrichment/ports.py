@@ -1,6 +1,7 @@
 """What enrichment needs of the outside."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from schemas.cloudevents import Headers
@@ -71,6 +72,32 @@ class Requests(Protocol):
         Raises:
             Unavailable: the log does not answer.
         """
+
+
+class Traces(Protocol):
+    """The trace that a registration belongs to, by its caller's `traceparent` (W3C Trace Context), empty for none."""
+
+    def publishing(self, traceparent: str) -> AbstractContextManager[str]:
+        """Surrounds the publishing of the event; the `traceparent` to send along, empty for none."""
+
+    def waiting(
+        self, traceparent: str, kind: str, document_id: str, email: str
+    ) -> AbstractContextManager[Callable[[str], None]]:
+        """Surrounds the look-up that somebody waits for; to be told how it ended."""
+
+
+class Untraced:
+    """Where there are no traces. Satisfies `Traces`."""
+
+    def publishing(self, _traceparent: str) -> AbstractContextManager[str]:
+        """Nothing to send along."""
+        return nullcontext("")
+
+    def waiting(
+        self, _traceparent: str, _kind: str, _document_id: str, _email: str
+    ) -> AbstractContextManager[Callable[[str], None]]:
+        """Nobody hears."""
+        return nullcontext(lambda _end: None)
 
 
 class DueDocuments(Protocol):

@@ -107,11 +107,13 @@ class Reconciler:
         on_conflict: Callable[[dict[str, Any]], None] = lambda _row: None,
         debugged: Callable[[], Debugged] = lambda: NOTHING_DEBUGGED,
         on_decision: Callable[[dict[str, Any]], None] = lambda _row: None,
+        on_spoken_of: Callable[[str, str, Sequence[int]], None] = lambda _kind, _id, _places: None,
     ) -> None:
         """`tellings` is where the platform is told of what Salesforce changed; without it, it is told nothing.
 
         `erasures` is the list of erased people; without it nobody can be erased, and who asks for it is parked.
         `debugged` is what somebody looks at closely: `on_decision` is told each decision about it.
+        `on_spoken_of` hears which document (kind, id) the records at these places of a batch speak of.
         """
         self._catalog = catalog
         self._documents = documents
@@ -128,6 +130,7 @@ class Reconciler:
         self._on_conflict = on_conflict
         self._debugged = debugged
         self._on_decision = on_decision
+        self._on_spoken_of = on_spoken_of
 
     async def handle(self, records: Sequence[Record]) -> list[Result]:
         """One end for each record, in order.
@@ -191,6 +194,8 @@ class Reconciler:
             late += any(touched.state.revision == lost_at.get(key, -1) for key, touched in batch.documents.items())
             batch.patience = patience(late)
             batch.decide(facts)
+            for key, touched in batch.documents.items():
+                self._on_spoken_of(*key, touched.facts)
             end.unlinked |= batch.unlinked
             end.owners |= batch.owners
             lost, refused = await self._write(batch)

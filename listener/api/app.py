@@ -24,6 +24,7 @@ from listener.api.rate import Rates
 from listener.api.routes import Call, Found, Group, Router
 from listener.api.settings import ApiSettings
 from schemas.api_key import ApiKey
+from schemas.cloudevents import TRACEPARENT
 
 _UNKNOWN: Final = "unknown"
 _LINGER_SECONDS: Final = 1.0
@@ -114,6 +115,7 @@ class Api:
             now=now,
             idempotency_key=reading.idempotency_key(request, found.route),
             etag=reading.etag(request, found.route),
+            traceparent=request.headers.get(TRACEPARENT, ""),
             parts=parts,
         )
         if call.idempotency_key is None or key is None:

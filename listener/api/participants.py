@@ -255,7 +255,13 @@ class Participants:
         body = call.body(RegistrationBody)
         fields = {"email": body.email, **(body.model_extra or {})}
         may_know = call.key is not None and Scope.ENRICH in call.key.scopes
-        registration = Registration(fields, id=body.id or "", verified=body.emailVerified, event_id=_event_id(call))
+        registration = Registration(
+            fields,
+            id=body.id or "",
+            verified=body.emailVerified,
+            event_id=_event_id(call),
+            traceparent=call.traceparent,
+        )
         try:
             told = await self._enrolling.register(registration, look=may_know)
         except InvalidRegistration as wrong:

@@ -53,6 +53,8 @@ class Call:
     """What the caller named it, where the route takes such names: the same name is the same request."""
     etag: str | None = None
     """`If-Match`, without its quotes: the version that the caller has seen."""
+    traceparent: str = ""
+    """The caller's trace (W3C Trace Context), as it was sent."""
     parts: Mapping[type[BaseModel], BaseModel] = field(default_factory=dict)
 
     def body(self, model: type[Model]) -> Model:

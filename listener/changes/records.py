@@ -6,7 +6,7 @@ What cannot be normalised becomes a record that holds its JSON, so that the reco
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -28,14 +28,6 @@ UNDECODABLE_CONTENT_TYPE: Final = "application/vnd.tandem.undecodable+json"
 UNDECODABLE_TYPE: Final = "salesforce.undecodable"
 REASON: Final = "ce_reason"
 
-Traceparent = Callable[[], str | None]
-"""Starts a trace for one record: a W3C `traceparent`, or nothing."""
-
-
-def untraced() -> str | None:
-    """No trace."""
-    return None
-
 
 @dataclass(slots=True)
 class Batch:
@@ -52,7 +44,7 @@ class Batch:
     """By object, the id of the schema of its last event."""
 
 
-def record_of(change: Change, org_id: str, *, received_at: int, traceparent: str | None = None) -> ChangeRecord:
+def record_of(change: Change, org_id: str, *, received_at: int) -> ChangeRecord:
     """The record of one change; `received_at` is epoch milliseconds.
 
     Raises:
@@ -68,28 +60,25 @@ def record_of(change: Change, org_id: str, *, received_at: int, traceparent: str
             subject=change.record_id,
             time=_iso(change.position.timestamp),
             schema=data_schema(Data.CHANGE),
-            traceparent=traceparent,
             extensions={cloudevents.RECEIVED_AT: str(received_at)},
         ),
     )
 
 
-def records_of(event: Event, org_id: str, traceparent: Traceparent = untraced) -> tuple[list[ChangeRecord], bool]:
+def records_of(event: Event, org_id: str) -> tuple[list[ChangeRecord], bool]:
     """The records of one event, and whether it could be normalised; there is always at least one."""
     try:
         return [
-            record_of(change, org_id, received_at=event.received_at, traceparent=traceparent())
+            record_of(change, org_id, received_at=event.received_at)
             for change in normalise(event.data, event.replay_id)
         ], True
     except Undecodable as error:
-        return [_undecodable(event, org_id, str(error), traceparent())], False
+        return [_undecodable(event, org_id, str(error))], False
     except (ValueError, TypeError):
-        return [_undecodable(event, org_id, "a value that JSON in UTF-8 cannot hold", traceparent())], False
+        return [_undecodable(event, org_id, "a value that JSON in UTF-8 cannot hold")], False
 
 
-def batch_of(
-    items: Sequence[Item], org_id: str, limit: int, stored: Mapping[str, Position], traceparent: Traceparent = untraced
-) -> Batch:
+def batch_of(items: Sequence[Item], org_id: str, limit: int, stored: Mapping[str, Position]) -> Batch:
     """The items up to the first refused position, until there are `limit` records; always at least one item.
 
     `stored` is where each channel stood before: an event that tells no commit time, or no replay id, leaves that part
@@ -101,7 +90,7 @@ def batch_of(
             case PositionRefused():
                 break
             case Event():
-                records, readable = records_of(item, org_id, traceparent)
+                records, readable = records_of(item, org_id)
                 batch.undecodable += not readable
                 if (told := schema_of(item.data)) is not None:
                     batch.schemas[told[0]] = told[1]
@@ -109,8 +98,7 @@ def batch_of(
                     before = batch.positions.get(item.channel) or stored.get(item.channel)
                     batch.positions[item.channel] = _position(item.replay_id, item.data, before)
             case Polled():
-                trace = traceparent()
-                records = [record_of(item.change, org_id, received_at=item.received_at, traceparent=trace)]
+                records = [record_of(item.change, org_id, received_at=item.received_at)]
                 batch.positions[item.channel] = item.position
             case Reached():
                 records = []
@@ -130,7 +118,7 @@ def _position(replay_id: ReplayId, data: object, before: Position | None) -> Pos
     return Position(replay_id, at)
 
 
-def _undecodable(event: Event, org_id: str, reason: str, traceparent: str | None) -> ChangeRecord:
+def _undecodable(event: Event, org_id: str, reason: str) -> ChangeRecord:
     value = _json(event.data)
     mark = hashlib.sha256(value).hexdigest()[:32]
     return ChangeRecord(
@@ -142,7 +130,6 @@ def _undecodable(event: Event, org_id: str, reason: str, traceparent: str | None
             type=UNDECODABLE_TYPE,
             subject=event.channel.encode("utf-8", "replace").decode(),
             time=_iso(event.received_at),
-            traceparent=traceparent,
             content_type=UNDECODABLE_CONTENT_TYPE,
             extensions={cloudevents.RECEIVED_AT: str(event.received_at), REASON: reason},
         ),

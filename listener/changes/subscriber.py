@@ -31,7 +31,7 @@ from listener.changes.ports import (
     Unavailable,
 )
 from listener.changes.racing import first_to_end
-from listener.changes.records import Batch, Traceparent, batch_of, untraced
+from listener.changes.records import Batch, batch_of
 from listener.changes.settings import ChangesSettings
 from schemas.gap import GapReason
 from schemas.stream import EARLIEST, ReplayId
@@ -73,7 +73,6 @@ class Subscriber:
         owner: str,
         alarm: Alarm = log_gap,
         channels: Callable[[], Iterable[str]] | None = None,
-        traceparent: Traceparent = untraced,
         closely: Closely | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], int] = wall_ms,
@@ -95,7 +94,6 @@ class Subscriber:
         self._org_id = org_id
         self._alarm = alarm
         self._channels = channels or (lambda: settings.channels)
-        self._traceparent = traceparent
         self._clock = clock
         self._wall = wall
         self._pause = pause
@@ -200,7 +198,7 @@ class Subscriber:
                 done = await self._record_gap(items[0], stop)
                 count = 1
             else:
-                batch = batch_of(items, self._org_id, self._settings.batch_records, self._stored, self._traceparent)
+                batch = batch_of(items, self._org_id, self._settings.batch_records, self._stored)
                 done = await self._keep(batch, lease, stop)
                 count = batch.events
             if not done:

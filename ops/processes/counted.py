@@ -59,9 +59,11 @@ class CountedRecords:
 class CountedBulk:
     """Bulk jobs whose rows are counted by their outcome. Satisfies `consumers.ports.BulkRecords`."""
 
-    def __init__(self, bulk: BulkRecords, told: Callable[[str, str], None]) -> None:
+    def __init__(self, bulk: BulkRecords, told: Callable[[str, str], None], tracing: Tracing = OFF) -> None:
+        """`told` hears the object and the outcome of every row; what carries rows there and back is traced."""
         self._bulk = bulk
         self._told = told
+        self._tracing = tracing
         self.open = bulk.open
         self.state = bulk.state
         self.abandon = bulk.abandon
@@ -69,7 +71,17 @@ class CountedBulk:
 
     async def send(self, job_id: str, load: BulkLoad, rows: AsyncIterable[RecordUpdate]) -> Sequence[BulkOutcome]:
         """As the port."""
-        unfit = await self._bulk.send(job_id, load, rows)
+        sent = 0
+
+        async def counted() -> AsyncIterator[RecordUpdate]:
+            nonlocal sent
+            async for row in rows:
+                sent += 1
+                yield row
+
+        with self._tracing.calling(f"bulk {load.operation}", load.sobject) as said:
+            unfit = await self._bulk.send(job_id, load, counted())
+            said(sent - len(unfit))
         for outcome in unfit:
             if outcome.result.code != INVALID_ROW:  # that goes by a call, and is counted there
                 self._count(load, outcome)
@@ -77,9 +89,14 @@ class CountedBulk:
 
     async def outcomes(self, job_id: str, load: BulkLoad) -> AsyncIterator[BulkOutcome]:
         """As the port."""
-        async for outcome in self._bulk.outcomes(job_id, load):
-            self._count(load, outcome)
-            yield outcome
+        # Most often the sweep rings for a job, and then no record's trace has led here.
+        with self._tracing.calling("bulk results", load.sobject, begins=True) as said:
+            rows = 0
+            async for outcome in self._bulk.outcomes(job_id, load):
+                rows += 1
+                self._count(load, outcome)
+                yield outcome
+            said(rows)
 
     def _count(self, load: BulkLoad, outcome: BulkOutcome) -> None:
         failure = outcome.result.failure

@@ -18,6 +18,7 @@ from ops.mapping_source import MappingSettings
 from ops.processes.frame import Frame, run
 from ops.processes.guarantees import topics_prepared
 from ops.processes.parts import Timed, beside, open_store, opened_for, results_told, unavailable_told, wall_ms
+from ops.processes.traced import TracedPoster
 from ops.settings import read_settings
 from schemas import topics
 from schemas.unavailable import Unavailable
@@ -52,7 +53,7 @@ async def stage(frame: Frame) -> None:
         courier = Courier(
             deliveries=deliveries,
             endpoints=endpoints,
-            poster=poster,
+            poster=TracedPoster(poster, frame.tracing),
             now=wall_ms,
             policy=DeliveryPolicy(disable_after=deliver.disable_hours * HOUR),
             at_once=deliver.at_once,

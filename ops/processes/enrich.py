@@ -71,7 +71,7 @@ async def stage(frame: Frame) -> None:
         warn_of_flow(frame, salesforce_settings)
         frame.pings["kafka"] = producer.ping
         frame.pings["salesforce_login"] = login_ping(salesforce)
-        parts = enrichment_parts(store, producer, salesforce, org, merge)
+        parts = enrichment_parts(store, producer, salesforce, org, merge, frame.tracing)
         worker = EnrichmentWorker(
             catalog=store.mapping.current,
             documents=store.documents,

@@ -13,9 +13,12 @@ from adapters.mongo.people_cache import MongoPeopleCache
 from adapters.salesforce.opening import Salesforce, open_salesforce
 from adapters.salesforce.people import SalesforcePeople
 from adapters.salesforce.settings import SalesforceSettings
+from adapters.telemetry.spans import document_headers
+from adapters.telemetry.tracing import Tracing
 from consumers.enrichment.enrolment import Enrolment
 from consumers.enrichment.guarded import GuardedDocuments
 from consumers.enrichment.lookups import Lookups
+from consumers.enrichment.ports import People
 from consumers.enrichment.settings import EnrichmentSettings
 from consumers.enrichment.slow import SlowLookups
 from consumers.rules.budget import BudgetLane
@@ -26,6 +29,7 @@ from ops.logins import connection_store, login_told
 from ops.processes.budget import Account
 from ops.processes.frame import Frame
 from ops.processes.parts import Store, beside, wall_ms
+from ops.processes.traced import RegistrationTraces, TracedPeople
 from ops.settings import read_settings
 
 LOGIN_SECONDS = 5.0
@@ -35,7 +39,7 @@ LOGIN_SECONDS = 5.0
 class EnrichmentParts:
     """What both make use of."""
 
-    people: SalesforcePeople
+    people: People
     cache: MongoPeopleCache
     guarded: GuardedDocuments
     requests: EnrichmentRequests
@@ -55,14 +59,19 @@ def hasty(salesforce: SalesforceSettings, settings: EnrichmentSettings) -> Sales
 
 
 def enrichment_parts(
-    store: Store, producer: Producer, salesforce: Salesforce, settings: SalesforceSettings, merge: MergeSettings
+    store: Store,
+    producer: Producer,
+    salesforce: Salesforce,
+    settings: SalesforceSettings,
+    merge: MergeSettings,
+    tracing: Tracing,
 ) -> EnrichmentParts:
     """Put together from what the process has open."""
     return EnrichmentParts(
-        people=SalesforcePeople(salesforce.rest, version=settings.version),
+        people=TracedPeople(SalesforcePeople(salesforce.rest, version=settings.version), tracing),
         cache=MongoPeopleCache(store.database),
         guarded=GuardedDocuments(store.documents, now=wall_ms, timing=merge.timing()),
-        requests=EnrichmentRequests(producer),
+        requests=EnrichmentRequests(producer, headers=document_headers),
     )
 
 
@@ -99,6 +108,7 @@ async def open_enrolment(
                 deadline=settings.deadline_seconds,
                 on_answer=answered,
                 notice=frame.log.warning,
+                traces=RegistrationTraces(frame.tracing),
             )
     finally:
         await lookups.close()
@@ -126,7 +136,11 @@ async def open_participants(store: Store, producer: Producer, account: Account, 
             store=connection_store(store.database, encryption),
         ) as salesforce,
         open_enrolment(
-            store, producer, enrichment_parts(store, producer, salesforce, org, merge), settings, frame
+            store,
+            producer,
+            enrichment_parts(store, producer, salesforce, org, merge, frame.tracing),
+            settings,
+            frame,
         ) as enrolment,
     ):
         yield Participants(enrolment).group()

@@ -10,8 +10,9 @@ from typing import Any
 
 from adapters.telemetry.logs import open_logs
 from adapters.telemetry.metrics import Metrics
+from adapters.telemetry.opening import open_tracing
 from adapters.telemetry.settings import TelemetrySettings
-from adapters.telemetry.tracing import OFF, Tracing, open_tracing
+from adapters.telemetry.tracing import OFF, Tracing
 from ops import server
 from ops.settings import WrongSettings, read_settings
 from schemas.unavailable import Unavailable

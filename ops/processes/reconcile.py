@@ -8,7 +8,7 @@ from adapters.mongo.erased_settings import ErasedSettings
 from adapters.mongo.erasures import open_erasures
 from adapters.mongo.gaps import MongoObjectGaps
 from adapters.mongo.settings import MongoSettings
-from adapters.telemetry.tracing import doorbell_headers
+from adapters.telemetry.spans import document_headers, doorbell_headers, speaks_of
 from consumers.reconciler.reconciler import Reconciler
 from consumers.runner.runner import Runner
 from consumers.runner.settings import RunnerSettings
@@ -61,12 +61,13 @@ async def stage(frame: Frame) -> None:
             gaps=MongoObjectGaps(store.database),
             now=wall_ms,
             timing=merge.timing(),
-            tellings=PlatformChanges(producer),
+            tellings=PlatformChanges(producer, headers=document_headers),
             erasures=erasures,
             on_gap=gap_told(frame),
             on_conflict=conflict_told(frame),
             debugged=debugging.current,
             on_decision=decision_told(frame),
+            on_spoken_of=speaks_of,
         )
         runner = Runner(
             Timed(reconciler, frame),

@@ -70,7 +70,7 @@ async def stage(frame: Frame) -> None:
                 catalog=store.mapping.current,
                 gaps=gaps,
                 looks=salesforce.looks,
-                changes=ChangeLog(producer),
+                changes=ChangeLog(producer, begun=frame.tracing.beginning),
                 documents=store.documents,
                 org_id=org_id,
                 overlap=int(repairing.overlap_seconds * 1000),

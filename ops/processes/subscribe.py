@@ -108,7 +108,7 @@ async def stage(frame: Frame) -> None:
                 objects=objects.current,
                 deliveries=lambda: account.budget.heard.deliveries,
             ),
-            log=ChangeLog(producer),
+            log=ChangeLog(producer, begun=frame.tracing.beginning),
             positions=MongoPositions(database, org_id),
             leases=MongoLeases(database),
             gaps=MongoGaps(database, org_id),

@@ -21,6 +21,7 @@ from adapters.salesforce.errors import CallFailed
 from adapters.salesforce.member_statuses import SalesforceMemberStatuses
 from adapters.salesforce.opening import Salesforce, open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
+from adapters.telemetry.spans import document_headers
 from consumers.budget import Budget
 from consumers.rules.budget import BudgetLane
 from consumers.rules.parents import ROWS_A_CALL
@@ -140,7 +141,7 @@ async def stage(frame: Frame) -> None:
             debugged=debugging.current,
             on_decision=decision_told(frame),
             bulk=BulkWithinBudget(
-                CountedBulk(DescribedBulk(salesforce.bulk, describes), frame.metrics.rows_written),
+                CountedBulk(DescribedBulk(salesforce.bulk, describes), frame.metrics.rows_written, frame.tracing),
                 account.budget,
                 BudgetLane.LIVE,
             ),
@@ -148,7 +149,7 @@ async def stage(frame: Frame) -> None:
             bulk_rows=writing.bulk_rows or sys.maxsize,
             reservations=MongoReservations(store.database),
             unheard=untold.current,
-            tellings=PlatformChanges(producer),
+            tellings=PlatformChanges(producer, headers=document_headers),
         )
         runner = Runner(
             WithinBudget(Timed(writer, frame), account.budget, BudgetLane.LIVE),

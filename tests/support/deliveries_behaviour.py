@@ -1,5 +1,7 @@
 """What deliveries promise, whatever keeps them: `test_...(deliveries)` for the fake and for MongoDB."""
 
+from dataclasses import replace
+
 from consumers.deliver.ports import Deliveries
 from schemas.delivery import Answer, Delivery
 
@@ -93,3 +95,10 @@ class DeliveriesBehaviour:
         await deliveries.keep([delivery(f"many-{n:04d}", "cust-1", revision=n) for n in range(1, 300)], now=10)
         await deliveries.keep([delivery("other", "cust-2")], now=11)
         assert {each.id for each in await deliveries.take(11, 2, 60)} == {"many-0001", "other"}
+
+    async def test_its_trace_is_kept_with_it(self, deliveries: Deliveries) -> None:
+        """It may be posted hours later, and by another process."""
+        traced = replace(delivery("one"), traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+        await deliveries.keep([traced, delivery("two", "cust-2")], now=10)
+        taken = {each.id: each.traceparent for each in await deliveries.take(10, 10, 60)}
+        assert taken == {"one": traced.traceparent, "two": ""}

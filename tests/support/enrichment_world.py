@@ -11,6 +11,7 @@ from consumers.enrichment.enrolment import Enrolment
 from consumers.enrichment.gathering import GatherPolicy
 from consumers.enrichment.guarded import GuardedDocuments
 from consumers.enrichment.lookups import LookupPolicy, Lookups
+from consumers.enrichment.ports import Traces
 from consumers.enrichment.worker import EnrichmentSweep, EnrichmentWorker
 from consumers.rules.retry import RetryPolicy
 from schemas import topics
@@ -136,6 +137,7 @@ class EnrichmentWorld:
     people: FakePeople = field(default_factory=FakePeople)
     deadline: float = 60.0
     policy: LookupPolicy = field(default_factory=lambda: PATIENT)
+    traces: Traces | None = None
     log: FakeEventLog = field(default_factory=FakeEventLog)
     identities: Any = field(default_factory=FakeIdentities)
     cache: Any = field(default_factory=FakePeopleCache)
@@ -166,6 +168,7 @@ class EnrichmentWorld:
             deadline=self.deadline,
             on_answer=lambda end, _seconds: self.ends.append(end),
             notice=lambda word, **_more: self.notices.append(word),
+            traces=self.traces,
         )
         self.worker = EnrichmentWorker(
             catalog=lambda: stage.catalog,

@@ -188,7 +188,7 @@ GUARDS: Final = (
         "an event that cannot be read is skipped",
         (
             "listener.changes.records",
-            "return [_undecodable(event, org_id, str(error), traceparent())], False",
+            "return [_undecodable(event, org_id, str(error))], False",
             "return [], False",
         ),
     ),

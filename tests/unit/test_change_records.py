@@ -33,7 +33,7 @@ def event(number: int, header: dict[str, Any] | None = None, channel: str = CHAN
 
 def test_a_record() -> None:
     """Keyed by the record id, with the change as its value and CloudEvents headers."""
-    (record,), readable = records_of(event(7, FirstName=None), ORG, lambda: "00-aa-bb-01")
+    (record,), readable = records_of(event(7, FirstName=None), ORG)
     assert readable
     assert record.key == b"003000000000007AAA"
     change = decode(Change, record.value)
@@ -48,9 +48,8 @@ def test_a_record() -> None:
         "ce_dataschema": "urn:tandem:change:1",
         "ce_receivedat": "1800000000123",
         "content-type": "application/json",
-        "traceparent": "00-aa-bb-01",
     }
-    assert record_of(change, ORG, received_at=1_800_000_000_123, traceparent="00-aa-bb-01") == record
+    assert record_of(change, ORG, received_at=1_800_000_000_123) == record
 
 
 def test_a_merged_event_is_one_record_for_each_id() -> None:

@@ -69,7 +69,7 @@ class FakePoster:
     turns: dict[str, int] = field(default_factory=dict)
     """How many turns of the event loop a post takes, where it takes any."""
 
-    async def post(self, url: str, event_id: str, body: bytes) -> Answer:
+    async def post(self, url: str, event_id: str, body: bytes, traceparent: str = "") -> Answer:
         self.posted.append(event_id)
         for _turn in range(self.turns.get(event_id, 0)):
             await asyncio.sleep(0)

@@ -65,12 +65,18 @@ async def receiver(status: int = 200, headers: dict[str, str] | None = None) -> 
 
 
 async def post(
-    url: str, guard: Guard = LOOPBACK, *, lookup: AbstractResolver | None = None, seconds: float = 20, now: int = NOW
+    url: str,
+    guard: Guard = LOOPBACK,
+    *,
+    lookup: AbstractResolver | None = None,
+    seconds: float = 20,
+    now: int = NOW,
+    traceparent: str = "",
 ) -> Any:
     keys = (decode_secret(NEWER), decode_secret(SECRET))
     names = lookup or Names(["127.0.0.1"])
     async with open_poster(keys, guard, seconds=seconds, at_once=4, now=lambda: now, lookup=lambda: names) as poster:
-        return await poster.post(url, "told_1", b'{"type":"customer.changed"}')
+        return await poster.post(url, "told_1", b'{"type":"customer.changed"}', traceparent)
 
 
 async def test_a_foreign_library_verifies_it_with_either_secret() -> None:
@@ -82,6 +88,15 @@ async def test_a_foreign_library_verifies_it_with_either_secret() -> None:
     assert headers["webhook-id"] == "told_1"
     for secret in (SECRET, NEWER):
         assert Webhook(secret).verify(body, {name.lower(): value for name, value in headers.items()})
+
+
+async def test_the_platform_is_told_which_trace_it_belongs_to() -> None:
+    """W3C Trace Context, where there is a trace and no header where there is none."""
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with receiver() as (port, got):
+        for traceparent in ("", trace):
+            await post(f"http://127.0.0.1:{port}/hook", traceparent=traceparent)
+    assert [headers.get("traceparent") for headers, _body in got] == [None, trace]
 
 
 async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:

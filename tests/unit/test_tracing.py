@@ -1,89 +1,24 @@
 """One trace from the webhook to the call to Salesforce; nothing personal in it; nothing at all where it is off."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 from support.fake_documents import FakeDocuments
 from support.sync_stage import Stage
+from support.traced import ADA, SENDERS, UNRECORDED, named, recording
 
-from adapters.kafka.logs import Doorbells
+from adapters.telemetry.opening import open_tracing
 from adapters.telemetry.settings import TelemetrySettings
-from adapters.telemetry.tracing import OFF, Tracing, doorbell_headers, open_tracing
-from ops.processes.counted import CountedRecords
-from schemas import cloudevents, topics
+from adapters.telemetry.spans import doorbell_headers
+from adapters.telemetry.tracing import OFF
+from schemas import topics
 from schemas.log_record import Record
 from schemas.outcome import Outcome, Result
-
-SENDERS = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-UNRECORDED = SENDERS[:-1] + "0"
-ADA = {"last_name": "Lovelace", "email": "ada@example.org", "phone": "+40712345678"}
-
-
-@dataclass
-class Kept:
-    """Satisfies what `Doorbells` asks of a producer."""
-
-    entries: list[tuple[bytes | None, bytes | None, cloudevents.Headers]] = field(default_factory=list)
-
-    async def deliver_all(self, topic: str, entries: Any) -> None:
-        assert topic == topics.SALESFORCE_WRITES
-        self.entries += entries
-
-
-class Way:
-    """Webhook, reconciler and writer in one process, each within the spans that its process makes."""
-
-    def __init__(self, tracing: Tracing) -> None:
-        self.tracing, self.stage, self.rung = tracing, Stage(FakeDocuments()), Kept()
-        stage, bells = self.stage, self.rung
-        stage.doorbells = Doorbells(bells, headers=doorbell_headers)  # type: ignore[assignment, arg-type]
-        stage.salesforce = CountedRecords(stage.salesforce, lambda _object, _outcome: None, tracing)  # type: ignore[assignment]
-        stage.reconciler, stage.writer = stage.new_reconciler(), stage.new_writer()
-
-    async def post(self, traceparent: str, fields: dict[str, Any] = ADA, id_: str = "ada@example.org") -> None:
-        """From the webhook to the doorbell."""
-        with self.tracing.publishing(traceparent, topics.PLATFORM_EVENTS) as sent:
-            event = self.stage.event(fields, id_=id_)
-        headers = {**event.headers, cloudevents.TRACEPARENT: sent}
-        await self.handle(self.stage.reconciler, [self.stage.record(event.topic, event.key, event.value, headers)])  # type: ignore[arg-type]
-
-    async def write(self) -> None:
-        """Doorbells, until none rings any more."""
-        while self.rung.entries:
-            bells, self.rung.entries = self.rung.entries, []
-            self.stage.now += 5_000
-            records = [
-                self.stage.record(topics.SALESFORCE_WRITES, key or b"", value or b"", cloudevents.read(headers))
-                for key, value, headers in bells
-            ]
-            await self.handle(self.stage.writer, records)
-
-    async def handle(self, handler: Any, records: Sequence[Record]) -> None:
-        with self.tracing.processing(records) as spans:
-            results = await handler.handle(records)
-            self.tracing.told(spans, results)
-
-
-@contextmanager
-def recording(ratio: float = 0.0) -> Iterator[tuple[Way, InMemorySpanExporter]]:
-    """What was recorded is there once the block has ended."""
-    kept = InMemorySpanExporter()
-    with open_tracing(TelemetrySettings(trace_ratio=ratio), stage="test", exporter=kept) as tracing:
-        yield Way(tracing), kept
-
-
-def named(spans: Sequence[ReadableSpan], name: str) -> ReadableSpan:
-    (found,) = [span for span in spans if span.name == name]
-    return found
 
 
 async def test_one_trace_leads_from_the_webhook_to_the_call_to_salesforce() -> None:
