@@ -1,6 +1,6 @@
 """Hashes of secrets that are compared and never read again: argon2id, as RFC 9106 recommends where memory is short."""
 
-from argon2 import PasswordHasher
+from argon2 import Parameters, PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
@@ -8,8 +8,9 @@ from argon2.profiles import RFC_9106_LOW_MEMORY
 class SecretHashes:
     """Satisfies `listener.api.ports.SecretHash`. 64 MiB and some tens of milliseconds of a core for each."""
 
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
+    def __init__(self, parameters: Parameters = RFC_9106_LOW_MEMORY) -> None:
+        """`parameters` are those of new hashes; each hash has its own with it."""
+        self._hasher = PasswordHasher.from_parameters(parameters)
 
     def hash(self, secret: str) -> str:
         """The hash to store, with its parameters and salt."""

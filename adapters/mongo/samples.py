@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from pymongo import ReplaceOne
+
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import SAMPLES, SYNC_LOGS
@@ -53,10 +55,14 @@ class MongoSamples:
 
     async def keep(self, samples: Sequence[tuple[Sample, int]]) -> None:
         """Keep each for so many milliseconds from its beginning; the one of the same while and width gives way."""
-        for sample, kept in samples:
-            row = _dump(sample) | {"expires_at": dated(sample.at) + timedelta(milliseconds=kept)}
+        rows = [
+            _dump(sample) | {"expires_at": dated(sample.at) + timedelta(milliseconds=kept)} for sample, kept in samples
+        ]
+        if rows:
             with answering():
-                await self._database[SAMPLES].replace_one({"_id": row["_id"]}, row, upsert=True)
+                await self._database[SAMPLES].bulk_write(
+                    [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows]
+                )
 
     async def happened(self, since: int, until: int, rules: Collection[str]) -> Happened:
         """What the log has from `since` on and before `until`, epoch milliseconds.

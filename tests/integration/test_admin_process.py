@@ -8,12 +8,11 @@ from typing import Any
 import aiohttp
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
-from support.admin_page import PASSWORD, Visitor
+from support.admin_page import HASHED, Visitor
 from support.org import OrgClient, org_client
 from support.running import Stages, until
 from support.sync_stage import Stage
 
-from adapters.encryption.passwords import hash_password
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.mongo.documents import MongoDocuments
@@ -81,7 +80,7 @@ class Running:
 async def running(settings: pytest.MonkeyPatch, database: Database) -> AsyncIterator[Running]:
     """The admin page and a reconciler."""
     assert settings
-    admin = User("grace", Role.ADMIN, await hash_password(PASSWORD), created_at=wall_ms())
+    admin = User("grace", Role.ADMIN, HASHED, created_at=wall_ms())
     assert await MongoUsers(database).add(admin)
     stages = Stages()
     try:

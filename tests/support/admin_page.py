@@ -11,10 +11,11 @@ from typing import Any
 import aiohttp
 import structlog
 from aiohttp.test_utils import TestServer
+from argon2.profiles import CHEAPEST
 from pydantic import SecretStr
 from pymongo.asynchronous.database import AsyncDatabase
 
-from adapters.encryption.passwords import hash_password
+from adapters.encryption.secret_hash import SecretHashes
 from adapters.kafka.producer import Entry
 from adapters.mongo.api_keys import MongoApiKeys
 from adapters.mongo.collections import INDEXES, prepare
@@ -49,14 +50,8 @@ from support.sync_stage import TIMING
 
 PASSWORD = "correct horse battery"
 
-_once: list[str] = []
-
-
-async def _hashed() -> str:
-    """The password's hash, which takes its time, once for all tests."""
-    if not _once:
-        _once.append(await hash_password(PASSWORD))
-    return _once[0]
+HASHED = SecretHashes(CHEAPEST).hash(PASSWORD)
+"""As cheap to verify as to make: what real ones cost, every sign-in of every test would."""
 
 
 @dataclass
@@ -149,7 +144,7 @@ class AdminWorld:
 
     async def user(self, name: str, role: Role) -> User:
         """Somebody who may sign in with `PASSWORD`."""
-        user = User(name, role, await _hashed(), created_at=self.operator.stage.now)
+        user = User(name, role, HASHED, created_at=self.operator.stage.now)
         assert await self.parts.users.add(user)
         return user
 
