@@ -403,13 +403,27 @@ def forget_old_writes(state: DocumentState, *, now: int) -> None:
     kept: list[Write] = []
     for write in state.writes:
         over = write.taken_at + LONGEST_CALL
-        heard = state.position.timestamp > over
-        past = now > over and (heard or (state.row_mark > over and now > write.taken_at + UNHEARD_FOR))
-        if surplus > 0 and past and not write.pending:
+        past = now > over and not write.pending and _is_told(state, write, over, now=now)
+        if surplus > 0 and past:
             surplus -= 1
         else:
             kept.append(write)
     state.writes = kept
+
+
+def _is_told(state: DocumentState, write: Write, over: int, *, now: int) -> bool:
+    """Whether all has been told that its record had to tell until the write was over, or is told no more."""
+    unheard_for_long = now > write.taken_at + UNHEARD_FOR
+    if _is_of_former_id(state, write):
+        # What it buried there was told before it, in order; the position of the new record says nothing of that.
+        return write.heard or write.state in _CHANGED_NOTHING or unheard_for_long
+    return state.position.timestamp > over or (state.row_mark > over and unheard_for_long)
+
+
+def _is_of_former_id(state: DocumentState, write: Write) -> bool:
+    """Whether it went into a record that another has taken the place of. A first write lay over nothing."""
+    link = state.link
+    return link is not None and bool(link.former) and write.taken_at < link.linked_at and not write.first
 
 
 _AFTER: Final = {
@@ -421,6 +435,7 @@ _AFTER: Final = {
     Failure.CONVERTED: WriteState.REJECTED,
     Failure.LOCKED: WriteState.NOT_RUN,
 }
+_CHANGED_NOTHING: Final = (WriteState.NOT_RUN, WriteState.REJECTED)
 
 
 def _landed_or_acknowledged(state: DocumentState, write: Write, result: RowResult, *, now: int) -> None:

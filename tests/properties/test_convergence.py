@@ -20,6 +20,7 @@ from support.oracle_schedule import (
     run,
     seeded,
     seeded_conversion,
+    seeded_far_behind,
     seeded_partitions,
     settle,
 )
@@ -68,8 +69,15 @@ def test_seeded_schedules_in_which_one_record_overtakes_another_end_right() -> N
     assert_right(0, seeded_partitions)
 
 
-def assert_right(first: int, schedule_of: Callable[[int], tuple[Setting, list[str], str]]) -> None:
-    for seed in range(first, first + SEEDS_A_TEST):
+def test_seeded_schedules_in_which_a_former_record_is_heard_long_after_end_right() -> None:
+    """Rule 16: what a write of ours had buried there still comes to light."""
+    assert_right(0, seeded_far_behind, seeds=150)
+
+
+def assert_right(
+    first: int, schedule_of: Callable[[int], tuple[Setting, list[str], str]], seeds: int = SEEDS_A_TEST
+) -> None:
+    for seed in range(first, first + seeds):
         setting, steps, last = schedule_of(seed)
         try:
             run(setting, steps, last)

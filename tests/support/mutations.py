@@ -650,12 +650,20 @@ MUTATIONS: Final = (
         "16",
         "writes are forgotten although they may land",
         "writes",
-        "        if surplus > 0 and past and",
-        "        if state.writes and",
+        "        if surplus > 0 and past:",
+        "        if not write.pending:",
         Schedule(
             ["post, meanwhile post", "writer A, meanwhile writer B", "wait 25000", "writer A late", "edit phone whole"],
             last="whole phone",
         ),
+    ),
+    Mutation(
+        "16",
+        "a write to a former id is forgotten by what the new record tells",
+        "writes",
+        "    if _is_of_former_id(state, write):",
+        "    if False:",
+        Example("rule_16_a_write_to_a_former_id_is_kept_until_that_id_has_told_of_it"),
     ),
     Mutation(
         "17",

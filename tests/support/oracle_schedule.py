@@ -369,3 +369,30 @@ def seeded_partitions(seed: int) -> tuple[Setting, list[str], str]:
         if lead and rng.random() < 0.3:
             steps.insert(rng.randint(place + 1, len(steps)), rng.choice(tuple(PARTITIONS)[1:]))
     return setting, steps, last
+
+
+def seeded_far_behind(seed: int) -> tuple[Setting, list[str], str]:
+    """The same, and the record that is left goes on for so long that rule 16 forgets what was written before.
+
+    Only then is the rest heard of the record that went: an edit, which a write of ours had buried, among it. Whoever
+    merges or converts chooses no values: an edit told so late is not always known to lie under those.
+    """
+    setting, steps, last = seeded_partitions(seed)
+    rng = random.Random(f"far behind {seed}")
+    place = next((place for place, step in enumerate(steps) if step in CONVERSIONS or step.startswith("merge")), None)
+    if place is None:
+        return setting, steps, last
+    before = rng.choice(("sales Phone", "sales Title", "sales Phone and Title"))
+    edited = rng.choice(("edit phone named", "edit title named"))
+    goes_on = ["edit title named", "post", "write ok", "change ahead", "change ahead", "wait 200000"]
+    follows = ["edit title named", "post", *["write ok", "wait 6000"] * 3]
+    behind = [
+        before,
+        edited,
+        "post",
+        "write ok",
+        steps[place].partition(",")[0],
+        *follows,
+        *goes_on * rng.randint(8, 10),
+    ]
+    return setting, [*steps[:place], *behind, *steps[place + 1 :]], last

@@ -9,8 +9,10 @@ from support.merge_world import RECORD, World
 
 from consumers.rules.existence import moved
 from consumers.rules.platform import Assertion, assert_platform
-from consumers.rules.state import DocumentState, Link
+from consumers.rules.state import DocumentState, Link, WriteState
 from consumers.rules.stored import load
+from consumers.rules.timing import LONGEST_CALL
+from consumers.rules.writes import UNHEARD_FOR, WRITES_KEPT, forget_old_writes, take
 from schemas.change import Change, ChangeType
 from schemas.outcome import Outcome
 from schemas.position import BEGINNING, CommitPosition
@@ -33,6 +35,13 @@ def posted(world: World, value: str) -> None:
     state = world.load()
     event = f"event-{value}"
     assert_platform(state, Assertion(event, world.now, {"phone": value}, frozenset({"phone"})), world.kind, at(world))
+    world.save(state)
+
+
+def titled(world: World, value: str) -> None:
+    """The platform names a new title."""
+    state, event = world.load(), f"event-{value}"
+    assert_platform(state, Assertion(event, world.now, {"title": value}, frozenset({"title"})), world.kind, at(world))
     world.save(state)
 
 
@@ -230,3 +239,53 @@ def test_rule_23_what_was_set_in_a_record_that_is_gone_unread_counts_also_when_i
     if recreate:
         assert world.record is not None
         assert world.record["Phone"] == "s1"
+
+
+def test_rule_16_a_write_to_a_former_id_is_kept_until_that_id_has_told_of_it() -> None:
+    """The new record has gone on for long, and eight writes further, before the former one tells what ours buried."""
+    world = at_rest()
+    posted(world, "p1")
+    world.salesforce_edits("Phone", "s1")
+    world.now += 1_000
+    assert world.write() == "ok"
+    world.now += 1_000
+    goes_on(world, {"Phone": "p1"})
+    late = [change for change in world.stream[world.unheard :] if change.record_id == RECORD]
+    world.stream[world.unheard :] = [change for change in world.stream[world.unheard :] if change not in late]
+    for number in range(WRITES_KEPT + 1):
+        world.now += LONGEST_CALL // 4
+        titled(world, f"t{number}")
+        world.settle()
+    forget_old_writes(state := world.load(), now=world.now)
+    world.save(state)
+    assert any(write.values.get("Phone") == "p1" for write in state.writes)
+    assert len(state.writes) < WRITES_KEPT + 3, "and others go"
+    world.stream += late
+    while world.unheard < len(world.stream):
+        world.deliver_change()
+    world.settle()
+    assert world.record is not None
+    assert world.load().fields["Phone"].value == world.record["Phone"] == "s1"
+    assert [row["lost"]["value"] for row in world.audit.values()] == ["p1"]
+    forget_old_writes(state := world.load(), now=world.now)
+    assert not any(write.values.get("Phone") == "p1" for write in state.writes), "told of, it goes as any other"
+
+
+@pytest.mark.parametrize(
+    ("state", "kept"),
+    [(WriteState.LANDED, True), (WriteState.UNKNOWN, True), (WriteState.NOT_RUN, False), (WriteState.REJECTED, False)],
+)
+def test_rule_16_what_a_former_id_never_tells_is_not_kept_for_ever(state: WriteState, kept: bool) -> None:
+    """What changed nothing there goes with the others; of what may have, an event may come for a month."""
+    document = DocumentState("customer", "c-1", position=CommitPosition(2 * LONGEST_CALL, 1, 1))
+    document.link = Link(OTHER, linked_at=1, read=True, former=(RECORD,))
+    for number in range(WRITES_KEPT + 1):
+        take(document, {"Phone": str(number)}, now=number)
+        document.writes[-1].state = WriteState.LANDED
+    document.writes[0].state = state
+    forget_old_writes(document, now=3 * LONGEST_CALL)
+    assert len(document.writes) == WRITES_KEPT
+    assert (document.writes[0].number == 1) is kept
+    take(document, {"Phone": "last"}, now=3 * LONGEST_CALL)
+    forget_old_writes(document, now=UNHEARD_FOR + 1)
+    assert document.writes[0].number > 1
