@@ -18,6 +18,7 @@ from adapters.mongo.collections import (
     PARKED,
     SYNC_LOGS,
 )
+from adapters.mongo.mentions import Mentions, forget_deliveries, forget_mentions, mentioning
 
 Row = dict[str, Any]
 
@@ -69,11 +70,21 @@ class MongoRemoval:
 
         `collections` are those of the kinds.
         """
+        asked = _about(things, collections, records)
+        named = await forget_deliveries(self._database, asked[DELIVERIES])
         with answering():
-            return {
-                name: (await self._database[name].delete_many(about)).deleted_count
-                for name, about in _about(things, collections, records).items()
+            gone = {
+                name: (await self._database[name].delete_many(about)).deleted_count for name, about in asked.items()
             }
+        return {**gone, f"{OPERATIONS}.{DELIVERIES}": named}
+
+    async def forget_mentions(self, mentions: Mentions) -> dict[str, int]:
+        """Take them out of what people asked for and wrote; how many rows, by what the certificate calls them."""
+        return await forget_mentions(self._database, mentions)
+
+    async def mentioning(self, mentions: Mentions) -> dict[str, list[Row]]:
+        """The rows that `forget_mentions` would remove or change, by collection."""
+        return await mentioning(self._database, mentions)
 
     async def held_rows(
         self, things: Sequence[tuple[str, str]], collections: Mapping[str, str], records: Sequence[str]

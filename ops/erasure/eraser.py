@@ -77,6 +77,9 @@ class Eraser:
         await self.erasures.add(names, self.now())
         records = [(name, each) for name, ids in found.records.items() for each in ids]
         await self.erasures.found(erasure, found.things, records)
+        # Before the documents go, which alone tell the addresses.
+        for name, count in (await self.removal.forget_mentions(found.mentions())).items():
+            removed.add(f"mongodb.{name}", count)
         await self._remove_documents(found, catalog, removed)
         await self._remove_records(found, catalog, removed)
         collections = {each.name: each.collection for each in catalog.kinds.values()}

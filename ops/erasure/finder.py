@@ -1,15 +1,19 @@
 """Finds all that is a person's: their documents, what cannot be without them, and the records of both."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from adapters.mongo.mentions import Mentions
 from adapters.mongo.removal import MongoRemoval
 from consumers.catalog import Catalog
 from consumers.ports import Records
 from consumers.rules.kinds import Kind
+from consumers.rules.stored import load
 from consumers.writer.kept import KeptRecords
 
+ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 Thing = tuple[str, str]
 """Kind and id."""
 
@@ -20,11 +24,17 @@ class Found:
 
     things: Sequence[Thing]
     records: Mapping[str, Sequence[str]]
+    addresses: Sequence[str] = ()
+    """E-mail addresses that their documents show, or have shown lately; known while the documents are there."""
 
     @property
     def record_ids(self) -> list[str]:
         """All of them."""
         return sorted({record for records in self.records.values() for record in records})
+
+    def mentions(self) -> Mentions:
+        """By what they may be named where nothing is keyed by them."""
+        return Mentions(self.things, self.record_ids, self.addresses)
 
 
 class Finder:
@@ -52,6 +62,7 @@ class Finder:
         for name, record_id in records:
             of_kind_records.setdefault(name, set()).add(record_id)
         found: list[Thing] = []
+        addresses: set[str] = set()
         wanted = [(kind.name, document_id), *things]
         while wanted:
             thing = wanted.pop(0)
@@ -59,13 +70,16 @@ class Finder:
             if thing in found or of_kind is None:
                 continue
             found.append(thing)
-            of_kind_records.setdefault(thing[0], set()).update(await self._records_of(of_kind, thing[1]))
+            document = await self._removal.document(of_kind.collection, thing[1])
+            if document is not None:
+                addresses |= addresses_in(document, of_kind)
+            of_kind_records.setdefault(thing[0], set()).update(await self._records_of(of_kind, thing[1], document))
             wanted += await self._dependents(thing, catalog)
-        return Found(found, {name: sorted(ids) for name, ids in of_kind_records.items() if ids})
+        records_found = {name: sorted(ids) for name, ids in of_kind_records.items() if ids}
+        return Found(found, records_found, sorted(addresses))
 
-    async def _records_of(self, kind: Kind, document_id: str) -> set[str]:
+    async def _records_of(self, kind: Kind, document_id: str, document: Mapping[str, Any] | None) -> set[str]:
         """By the document's link, by the external id, and whatever was merged into or converted to these."""
-        document = await self._removal.document(kind.collection, document_id)
         link: Mapping[str, Any] = ((document or {}).get("_sync") or {}).get("link") or {}
         found = {link["id"], *link.get("former", ())} if link else set()
         for place in kind.places():
@@ -83,6 +97,16 @@ class Finder:
                     ids = await self._removal.naming(kind.collection, rule.dotted, spelled(thing))
                     found += [(kind.name, each) for each in ids]
         return found
+
+
+def addresses_in(document: Mapping[str, Any], kind: Kind) -> set[str]:
+    """The e-mail addresses in mapped fields: those shown, those shown before, and what either side said last."""
+    state = load(document, str(document["_id"]), kind)
+    values: list[Any] = []
+    for field in state.fields.values():
+        values += [field.value, *field.shown]
+        values += [register.value for register in (field.platform, field.salesforce) if register is not None]
+    return {value.strip() for value in values if isinstance(value, str) and ADDRESS.fullmatch(value.strip())}
 
 
 def spelled(thing: Thing) -> list[str]:

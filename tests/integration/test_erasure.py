@@ -34,6 +34,7 @@ from schemas.erasure import ErasureState
 from schemas.log_record import Record
 from schemas.outcome import Outcome, Result
 from schemas.presets import preset
+from schemas.telling import telling_id
 
 SETTLE = 600_000
 ROUNDS = 12
@@ -288,6 +289,73 @@ async def test_a_certificate_says_what_was_removed_where_and_when_the_topics_wil
         assert first["left"] == second["left"] == []
         assert certificate["topics"][topics.SALESFORCE_CHANGES] == NEVER
         assert certificate["topics"][topics.PLATFORM_EVENTS].endswith("Z")
+
+
+async def test_what_people_asked_for_by_a_record_or_an_address_goes_too(
+    database: AsyncDatabase[dict[str, Any]], apart: AsyncDatabase[dict[str, Any]], tmp_path: Path
+) -> None:
+    """A replay by a record's id, debugging of a record, a run by an address, a note: the export tells it, the erasure
+    removes it, and that somebody did something stays."""
+    async with registry_of(database, apart, tmp_path) as registry:
+        await registry.people()
+        lead = (await registry.world.row(f"SELECT Id FROM Lead WHERE Email = '{ANA[0]}'"))["Id"]
+        operations, runs = MongoOperations(database), database["tandem_runs"]
+        told = telling_id("participant", "part-ana", 3)
+        await MongoDeliveries(database).keep([Delivery(told, "participant", "part-ana", "a.b", 3, b"{}", 1)], 1)
+        done: dict[str, Any] = {"by": "joe", "at": 1, "note": ""}
+        about_her = [
+            {"_id": "by-record", "what": "replay", "key": lead, **done},
+            {"_id": "by-short-id", "what": "replay", "key": lead[:15], **done},
+            {"_id": "by-address", "what": "replay", "key": ANA[0].upper(), **done},
+            {"_id": "debugged", "what": "debug", "record": lead, "item": lead, **done},
+            {"_id": "of-old", "what": "replay", "key": "participant:part-ana", **done},
+        ]
+        beside = [
+            {"_id": "noted", "what": "replay", "key": "", **done, "note": f"for {ANA[0]}, part-ana and {lead}"},
+            {
+                "_id": "planned",
+                "what": "replay",
+                "key": "",
+                **done,
+                "plan": ["1 to publish", f"participant:part-ana, {lead}"],
+            },
+            {"_id": "redelivered", "what": "redeliver", **done, "deliveries": [told, "told_bens"]},
+            {"_id": "bens", "what": "replay", "key": "participant:part-ben", **done, "note": "for ben@example.com"},
+        ]
+        await operations.add([*about_her, *beside])
+        asked = {"what": "leads", "filter": {"path": "email", "equals": ANA[0]}}
+        ended = {"_id": "run-1", "state": "done", "request": asked, "steps": [{"cursor": "part-ana"}]}
+        going = {"_id": "run-2", "state": "paused", "request": asked, "steps": [{"cursor": "part-ana"}]}
+        await runs.insert_many([ended, going])
+
+        held = await held_of(
+            registry.eraser.removal, registry.eraser.records, registry.stage.catalog, "participant", "part-ana"
+        )
+        assert {row["_id"] for row in held["tandem_operations"]} == {
+            "op-1",
+            *(row["_id"] for row in about_her),
+            "noted",
+            "planned",
+        }
+        assert {row["_id"] for row in held["tandem_runs"]} == {"run-1", "run-2"}
+
+        await registry.erasures.ask("participant", "part-ana", registry.stage.now, "a test")
+        await registry.eraser.work()
+        left = {row["_id"]: row async for row in database["tandem_operations"].find()}
+        assert left.keys() == {"noted", "planned", "redelivered", "bens"}
+        assert left["noted"]["note"] == "for [erased], [erased] and [erased]"
+        assert left["planned"]["plan"] == ["1 to publish", "[erased], [erased]"]
+        assert left["redelivered"]["deliveries"] == ["told_bens"]
+        assert (left["bens"]["key"], left["bens"]["note"]) == ("participant:part-ben", "for ben@example.com")
+        of_runs = {row["_id"]: row async for row in runs.find()}
+        assert [row["request"]["filter"]["equals"] for row in of_runs.values()] == ["[erased]"] * 2
+        assert [of_runs[each]["steps"][0]["cursor"] for each in ("run-1", "run-2")] == ["[erased]", "part-ana"]
+        certificate = await registry.erasures.certificate("participant", "part-ana")
+        assert certificate is not None
+        removed = certificate["passes"][0]["removed"]
+        assert removed["mongodb.tandem_operations"] == 1 + len(about_her)
+        assert removed["mongodb.tandem_operations.words"] == removed["mongodb.tandem_runs.words"] == 2
+        assert removed["mongodb.tandem_operations.tandem_deliveries"] == 1
 
 
 async def test_a_kill_between_any_two_steps_leaves_more_to_do_and_loses_no_record(
