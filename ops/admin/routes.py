@@ -43,6 +43,7 @@ ROUTES: Final = (
     Route("GET", "/admin/gaps", VIEWER, gaps.show_all),
     Route("GET", "/admin/gaps/{gap}", VIEWER, gaps.show_one),
     Route("POST", "/admin/gaps/{gap}/close", OPERATOR, gaps.close),
+    Route("POST", "/admin/gaps/{gap}/repair", OPERATOR, gaps.repair),
     Route("GET", "/admin/conflicts", VIEWER, conflicts.show_all),
     Route("POST", "/admin/conflicts/choose", OPERATOR, conflicts.choose),
     Route("GET", "/admin/runs", VIEWER, runs.show_all),
