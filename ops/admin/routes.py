@@ -35,6 +35,8 @@ ROUTES: Final = (
     Route("GET", "/admin/salesforce", VIEWER, state.show),
     Route("GET", "/admin/connection", VIEWER, connection.show),
     Route("POST", "/admin/connection", OPERATOR, connection.try_it),
+    Route("POST", "/admin/connection/sign-in", ADMIN, connection.sign_in),
+    Route("GET", "/admin/connection/callback", ADMIN, connection.come_back),
     Route("GET", "/admin/find", VIEWER, things.find),
     Route("GET", "/admin/parked", VIEWER, waiting.show_all),
     Route("GET", "/admin/parked/one", VIEWER, waiting.show_one),
