@@ -12,7 +12,19 @@ import time
 from benchmarks.child import quiet
 from benchmarks.results import keep, table
 
-BENCHES = ("webhook", "reconcile", "changes", "write", "latency", "bulk", "pull", "match", "memory", "enrichment")
+BENCHES = (
+    "webhook",
+    "reconcile",
+    "changes",
+    "write",
+    "latency",
+    "bulk",
+    "pull",
+    "match",
+    "pages",
+    "memory",
+    "enrichment",
+)
 
 
 def main() -> None:

@@ -24,6 +24,8 @@ from schemas.record_id import to_18
 ROWS_A_BLOCK = 1_000
 LONGEST_LINE = 16_384
 _MODIFIED = "2026-11-22T10:00:00.000+0000"
+REFUSED = "refused"
+"""A row whose title begins so is refused for good when it is updated, as by a validation rule."""
 
 
 def contact(number: int) -> str:
@@ -43,6 +45,13 @@ def _first(soql: str) -> int:
     """The number of the first contact behind the id that the query names, if it names one."""
     named = re.search(r"Id > '0035g(\d{10})", soql)
     return int(named[1]) + 1 if named else 0
+
+
+def _refused(row: dict[str, Any]) -> dict[str, Any] | None:
+    if not str(row.get("Title") or "").startswith(REFUSED):
+        return None
+    why = {"statusCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "No such title.", "fields": ["Title"]}
+    return {"id": row["id"], "success": False, "errors": [why]}
 
 
 HEADER = '"Id","Email","FirstName","LastName","Phone","Title","MailingCity","Tandem_Customer_Id__c","SystemModstamp"\n'
@@ -123,8 +132,9 @@ class CheapOrg:
         """Rows by id, each done."""
         rows = orjson.loads(await request.read())["records"]
         for row in rows:
-            self._rows.setdefault(row["id"], {}).update(row)
-        return _json([{"id": row["id"], "success": True, "errors": []} for row in rows])
+            if not _refused(row):
+                self._rows.setdefault(row["id"], {}).update(row)
+        return _json([_refused(row) or {"id": row["id"], "success": True, "errors": []} for row in rows])
 
     async def upsert(self, request: web.Request) -> web.Response:
         """Rows by external id, each made."""

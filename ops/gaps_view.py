@@ -75,6 +75,8 @@ def lines(row: GapRow, sobjects: Sequence[str], overlap: int) -> Iterator[str]:
         yield f"  repair    {_means(row, sobjects, overlap)}"
     for sobject, progress in row.progress.items():
         yield f"  {sobject}: {counted(progress.found)}" + ("" if progress.done else ", not through yet")
+    if row.asked_at > row.tried_at and row.state is not GapState.CLOSED:
+        yield f"  to be tried now: {row.asked_by} asked for it {moment(row.asked_at)}"
     if row.error:
         yield f"  the last try ended {moment(row.tried_at)}: {row.error}"
     yield f"  row       {row.id}"

@@ -56,6 +56,8 @@ class Found:
 
     items: list[Item] = field(default_factory=list)
     counts: dict[tuple[str, str], Count] = field(default_factory=dict)
+    more: bool = False
+    """There are more than were counted: `number` and `counts` are at least so many."""
 
     @property
     def number(self) -> int:
@@ -80,15 +82,17 @@ class Parking:
     timing: Timing
     now: Callable[[], int]
 
-    async def find(self, wanted: Wanted, limit: int) -> Found:
+    async def find(self, wanted: Wanted, limit: int, most: int = 0) -> Found:
         """What is parked, the oldest `limit` of it.
+
+        With `most` so many are counted, of the records and of each kind's writes, and no more are looked at.
 
         Raises:
             CannotDo: there is no such kind.
             Unavailable: MongoDB does not answer.
         """
         found = Found()
-        async for item in self._all(wanted):
+        async for item in self._all(wanted, found, most):
             count = found.counts.setdefault((item.reason, item.topic), Count(oldest=item.last_at))
             count.number += 1
             count.oldest, count.newest = min(count.oldest, item.last_at), max(count.newest, item.last_at)
@@ -202,17 +206,23 @@ class Parking:
             return f"parked again: {row['reason']}"
         return None
 
-    async def _all(self, wanted: Wanted) -> AsyncIterator[Item]:
+    async def _all(self, wanted: Wanted, found: Found, most: int) -> AsyncIterator[Item]:
         kinds = [self._kind(wanted.kind)] if wanted.kind else list(self.catalog.kinds.values())
-        async for row in self.queue.records(wanted):
+        number = 0
+        async for row in self.queue.records(wanted, most):
+            number += 1
             yield item_of_record(row)
+        found.more |= bool(most) and number == most
         if not wanted.takes_writes():
             return
         for kind in kinds:
-            async for document in self.queue.refused(kind.collection, wanted, kind.name):
+            number = 0
+            async for document in self.queue.refused(kind.collection, wanted, kind.name, most):
+                number += 1
                 item = item_of_write(document, kind)
                 if wanted.key in ("", item.key, item.id):
                     yield item
+            found.more |= bool(most) and number == most
 
     async def _by_id(self, given: str) -> Item:
         row = await self.queue.record(given)

@@ -29,8 +29,11 @@ class CannotChoose(Exception):
 class ReviewedDocuments(Documents, Protocol):
     """Documents that can be searched for those in question."""
 
-    def in_review(self, collection: str, field: str = "") -> AsyncIterator[Document]:
-        """Documents with a conflict that waits for a person, in this Salesforce field if given; in no order."""
+    def in_review(self, collection: str, field: str = "", most: int = 0) -> AsyncIterator[Document]:
+        """Documents with a conflict that waits for a person, in this Salesforce field if given; in no order.
+
+        With `most` no more than so many of them.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Queue:
 
     questions: list[Question]
     count: int
+    more: bool = False
+    """There are more than were looked at: the oldest of all may be among those, and `count` is at least so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +110,10 @@ class Reviews:
             kinds=lambda: catalog().kinds,
         )
 
-    async def waiting(self, kind_name: str = "", path: str = "", limit: int = LIMIT) -> Queue:
+    async def waiting(self, kind_name: str = "", path: str = "", limit: int = LIMIT, most: int = 0) -> Queue:
         """The oldest questions, of one kind or one platform path where these are given.
+
+        With `most` so many documents of each kind are looked at, and no more.
 
         Raises:
             CannotChoose: there is no such kind or path in the mapping.
@@ -116,14 +123,15 @@ class Reviews:
         if path and not any(path in kind.by_path for kind in kinds):
             known = ", ".join(dict.fromkeys(known for kind in kinds for known in kind.by_path))
             raise CannotChoose(f'"{path}" is no mapped path of {kind_name or "any kind"}; there are: {known}')
-        found = [
-            question
-            for kind in kinds
-            if not path or path in kind.by_path
-            async for question in self._of_kind(kind, kind.by_path.get(path))
-        ]
+        found: list[Question] = []
+        more = False
+        for kind in kinds:
+            if not path or path in kind.by_path:
+                questions, looked = await self._of_kind(kind, kind.by_path.get(path), most)
+                found += questions
+                more |= bool(most) and looked == most
         found.sort(key=lambda question: (question.since, question.kind, question.id, question.path))
-        return Queue(found[:limit], len(found))
+        return Queue(found[:limit], len(found), more)
 
     async def question(self, kind_name: str, document_id: str, path: str) -> Question:
         """The question that is open there.
@@ -175,8 +183,12 @@ class Reviews:
             raise CannotChoose(f"MongoDB will not store {kind.name} {asked.id}: {visit.refused}; nothing was changed")
         return chosen[0]
 
-    async def _of_kind(self, kind: Kind, only: FieldRule | None) -> AsyncIterator[Question]:
-        async for document in self._documents.in_review(kind.collection, only.name if only else ""):
+    async def _of_kind(self, kind: Kind, only: FieldRule | None, most: int) -> tuple[list[Question], int]:
+        """The questions of one kind, and in how many documents."""
+        questions: list[Question] = []
+        looked = 0
+        async for document in self._documents.in_review(kind.collection, only.name if only else "", most):
+            looked += 1
             state = load(document, document["_id"], kind)
             for name in document["_sync"]["reviews"]:
                 rule = kind.by_name.get(name)
@@ -184,7 +196,8 @@ class Reviews:
                     continue
                 found = review.open_review(state, rule)
                 if found is not None:
-                    yield _question(state, kind, found)
+                    questions.append(_question(state, kind, found))
+        return questions, looked
 
     def _kind(self, name: str) -> Kind:
         kinds = self._catalog().kinds

@@ -95,6 +95,9 @@ class GapRow:
     error: str = ""
     """Why the last try to repair it ended."""
     tried_at: int = 0
+    asked_at: int = 0
+    """When a person asked that it be tried now, however long it was to wait."""
+    asked_by: str = ""
     closed_at: int = 0
     closed_by: str = ""
     note: str = ""

@@ -117,6 +117,8 @@ INDEXES = {
         IndexModel([("state", ASCENDING), ("next_at", ASCENDING)], name="due"),
         IndexModel([("key", ASCENDING), ("state", ASCENDING), ("revision", ASCENDING)], name="of_key"),
         IndexModel([("made_at", DESCENDING), ("_id", DESCENDING)], name="in_order"),
+        IndexModel([("state", ASCENDING), ("made_at", DESCENDING), ("_id", DESCENDING)], name="of_state"),
+        IndexModel([("kind", ASCENDING), ("made_at", DESCENDING), ("_id", DESCENDING)], name="of_kind"),
         IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),
     ),
     RUNS: (

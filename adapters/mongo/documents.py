@@ -172,13 +172,13 @@ class MongoDocuments:
         with answering():
             return await self._database[collection].count_documents({"_sync.due_at": {"$exists": True}}, hint="due")
 
-    async def in_review(self, collection: str, field: str = "") -> AsyncIterator[Document]:
+    async def in_review(self, collection: str, field: str = "", most: int = 0) -> AsyncIterator[Document]:
         """Documents with a conflict that waits for a person, in no order; with one in this Salesforce field, if given.
 
-        Without their writes and audit rows: a queue may be long.
+        Without their writes and audit rows: a queue may be long. With `most` no more than so many.
         """
         asked = {"_sync.reviews": field or {"$exists": True}}
-        cursor = self._database[collection].find(asked, {"_sync.writes": 0, "_sync.audit": 0})
+        cursor = self._database[collection].find(asked, {"_sync.writes": 0, "_sync.audit": 0}, limit=most)
         while True:
             with answering():
                 found = await anext(cursor, None)

@@ -84,6 +84,14 @@ class MongoGapRows:
         closed["expires_at"] = dated(at) + self._kept
         return await self._update(gap, {"$set": closed, "$unset": {"error": ""}})
 
+    async def ask(self, gap: GapRow, *, by: str, at: int) -> bool:
+        """Have it tried now; false where it was met again, or closed, meanwhile.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        return await self._update(gap, {"$set": {"asked_at": at, "asked_by": by}})
+
     async def failed(self, gap: GapRow, why: str, at: int) -> None:
         """Keep why a try ended.
 
@@ -119,6 +127,8 @@ def _row(found: Mapping[str, Any]) -> GapRow:
         progress={name: _progress(each) for name, each in found.get("progress", {}).items()},
         error=found.get("error", ""),
         tried_at=found.get("tried_at", 0),
+        asked_at=found.get("asked_at", 0),
+        asked_by=found.get("asked_by", ""),
         closed_at=found.get("closed_at", 0),
         closed_by=found.get("closed_by", ""),
         note=found.get("note", ""),

@@ -1,4 +1,7 @@
-"""Round after round over the gaps that are not closed: each is tried when its time has come, whatever the others do."""
+"""Round after round over the gaps that are not closed: each is tried when its time has come, whatever the others do.
+
+Where a person asks, its time has come.
+"""
 
 from collections.abc import Callable
 
@@ -34,6 +37,8 @@ class Rounds:
         self._clock = clock
         self._failures: dict[str, int] = {}
         self._next: dict[str, float] = {}
+        self._asked: dict[str, int] = {}
+        """When a person asked last, of what was tried since."""
 
     async def once(self) -> list[GapRow]:
         """Try every gap whose time has come; those that are not closed then.
@@ -42,12 +47,14 @@ class Rounds:
             Unavailable: the store does not answer.
         """
         for gap in await self._gaps.unrepaired():
-            if self._clock() >= self._next.get(gap.id, 0.0):
+            if self._clock() >= self._next.get(gap.id, 0.0) or gap.asked_at > self._asked.get(gap.id, 0):
+                self._asked[gap.id] = gap.asked_at
                 await self._try(gap)
         left = await self._gaps.unrepaired()
         known = {gap.id for gap in left}
         self._next = {row: at for row, at in self._next.items() if row in known}
         self._failures = {row: count for row, count in self._failures.items() if row in known}
+        self._asked = {row: at for row, at in self._asked.items() if row in known}
         return left
 
     async def _try(self, gap: GapRow) -> None:

@@ -10,13 +10,16 @@ from ops.reviews import Question as Waiting
 from ops.reviews_view import said
 
 LIMIT: Final = 100
+MOST_LOOKED_AT: Final = 200
+"""Documents of each kind: a page does not look through a backlog, of which a person settles one after the other."""
 
 
 async def show_all(asked: Asked) -> Answer:
     """The queue, the oldest first."""
-    queue = await asked.parts.reviews.waiting(asked.query("kind"), "", LIMIT)
+    queue = await asked.parts.reviews.waiting(asked.query("kind"), "", LIMIT, MOST_LOOKED_AT)
     shows = {
         "number": queue.count,
+        "more": queue.more,
         "questions": [
             {
                 "kind": one.kind,

@@ -1,7 +1,7 @@
 """The connection to Salesforce: who we are signed in as, what we may, how old the credential is, what is left of a day.
 
 All of it is told as the processes noted it. The page calls nobody, so it stands while Salesforce is away, unless
-somebody has the connection tried.
+somebody has the connection tried. An admin signs in to Salesforce from here where the flow is the web server's.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,9 @@ from typing import Final
 from adapters.mongo.allocations import heard_by_all
 from adapters.salesforce.credential import in_use_since, reminder
 from adapters.salesforce.flows import PASSWORD_ENDS, Flow
+from listener.api.connection import CannotAsk, CannotConnect
 from ops.admin import runs
-from ops.admin.answers import Answer, Asked, Page
+from ops.admin.answers import Answer, Asked, CannotDo, Done, Page, Question
 from ops.admin.health import forecast
 from schemas.allocation import AllocationHeard
 from schemas.connection import Connection
@@ -30,6 +31,36 @@ async def try_it(asked: Asked) -> Answer:
     """Sign in, and look what is missing in the org. That changes nothing and costs some API calls."""
     found = await asked.parts.org.findings(asked.parts.mapping())
     return Page("connection.html", "Connection", {**await _told(asked), "findings": found})
+
+
+async def sign_in(asked: Asked) -> Answer:
+    """Where a person agrees that Tandem signs in. A link and no redirect: a form of this page leads nowhere else."""
+    if not asked.is_sure:
+        told = [
+            "You sign in at Salesforce as the integration user, and agree; Salesforce sends you back here.",
+            "The connection takes the place of the one there is, which is ended.",
+            "Running processes take it up within half a minute.",
+        ]
+        return Question("Sign in to Salesforce", told, "Go on", "/admin/connection")
+    why = asked.why()
+    try:
+        url = await asked.parts.org.begin_consent(asked.session.id)
+    except CannotAsk as reason:
+        raise CannotDo(str(reason)) from None
+    await asked.note("sign in to Salesforce", "the connection", why, "asked for")
+    return Page("consent.html", "Sign in to Salesforce", {"url": url})
+
+
+async def come_back(asked: Asked) -> Answer:
+    """The browser is back from Salesforce. The attempt's state, good once and in this visit alone, is its token."""
+    try:
+        connection = await asked.parts.org.finish_consent(asked.request.query_string, asked.session.id)
+    except CannotConnect as reason:
+        await asked.note("sign in to Salesforce", "the connection", "the browser came back", "not connected")
+        raise CannotDo(str(reason)) from None
+    told = f"connected to {connection.instance_url}, org {connection.org_id}"
+    await asked.note("sign in to Salesforce", "the connection", "the browser came back", told)
+    return Done(told, "/admin/connection")
 
 
 async def _told(asked: Asked) -> dict[str, object]:
@@ -75,7 +106,7 @@ def remedy(connection: Connection) -> str:
     if not connection.refused:
         return ""
     if connection.flow == Flow.WEB_SERVER:
-        return "tandem connect: a person agrees anew, and running processes take it up within half a minute"
+        return "sign in below, or tandem connect: a person agrees anew; processes take it up within half a minute"
     return "give the settings SALESFORCE_* a credential that is good, and see it tried by tandem check"
 
 

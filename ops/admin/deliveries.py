@@ -12,6 +12,8 @@ from schemas.delivery import DeliveryState
 
 LIMIT: Final = 100
 MOST_AT_ONCE: Final = 10_000
+MOST_COUNTED: Final = 1_000
+"""Of each state: a page counts no further."""
 TO: Final = "/admin/deliveries"
 
 
@@ -29,7 +31,8 @@ async def show_all(asked: Asked) -> Answer:
             "reason": endpoint.reason,
             "failing_since": endpoint.failing_since,
         },
-        "counts": dict(await asked.parts.deliveries.counts()),
+        "counts": dict(await asked.parts.deliveries.counts_to(MOST_COUNTED)),
+        "most": MOST_COUNTED,
         "deliveries": [shown(row) for row in rows],
         "limit": LIMIT,
         "state": state,

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from consumers.rules.repair import ByHand, means_for
 from ops.admin.answers import Answer, Asked, CannotDo, Done, Page, Question
 from ops.gaps_view import about, counted, handle, lines, named
 from schemas.gap import GapRow, GapState
@@ -39,8 +40,33 @@ async def show_one(asked: Asked) -> Answer:
     """All that is known of one, and by what means it is repaired."""
     row = await _one(asked, asked.request.match_info["gap"], tuple(GapState))
     told = list(lines(row, asked.parts.catalog().sobjects(), asked.parts.repair_overlap))
-    shows = {"gap": handle(row.id), "open": row.state is not GapState.CLOSED, "lines": told}
+    means = means_for(row, asked.parts.catalog().sobjects(), overlap=asked.parts.repair_overlap)
+    shows = {
+        "gap": handle(row.id),
+        "open": row.state is not GapState.CLOSED,
+        "by_hand": isinstance(means, ByHand),
+        "asked_at": row.asked_at,
+        "lines": told,
+    }
     return Page("gap.html", f"Gap {handle(row.id)}", shows)
+
+
+async def repair(asked: Asked) -> Answer:
+    """Have `tandem repair` try one now, and not when its turn comes."""
+    row = await _one(asked, asked.request.match_info["gap"], OPEN)
+    parts, name = asked.parts, handle(row.id)
+    means = means_for(row, parts.catalog().sobjects(), overlap=parts.repair_overlap)
+    if isinstance(means, ByHand):
+        raise CannotDo(f"no process repairs it: {means.why}")
+    if not asked.is_sure:
+        told = "Its wait after tries that failed is over with it; it goes on from where the last one ended."
+        shown = [*lines(row, parts.catalog().sobjects(), parts.repair_overlap), told]
+        return Question(f"Repair gap {name} now", shown, "Repair now", f"/admin/gaps/{name}")
+    why = asked.why()
+    if not await parts.gaps.ask(row, by=asked.user.name, at=parts.now()):
+        raise CannotDo("it was met again, or closed, in this moment; look again")
+    await asked.note("repair gap", f"gap {name}, {row.reason} of {about(row)}", why, "asked for")
+    return Done(f"gap {name} is tried at the next look of tandem repair, within seconds", f"/admin/gaps/{name}")
 
 
 async def close(asked: Asked) -> Answer:

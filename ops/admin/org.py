@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
+from adapters.encryption.settings import EncryptionSettings
 from adapters.mongo.client import Database
+from adapters.salesforce.settings import SalesforceSettings
 from consumers.catalog import Catalog
+from listener.api.connection import CannotAsk, CannotConnect
 from ops import check
+from ops.consent import Consent
 from ops.export_command import held_by_settings
 from ops.finding import Finding, State
 from ops.mapping_fit import Remembered, fit_of_change
-from ops.settings import WrongSettings, read_each
+from ops.settings import WrongSettings, read_each, read_settings
 from ops.settings_groups import ALL
+from schemas.connection import Connection
 from schemas.mapping import Mapping
 from schemas.unavailable import Unavailable
 
@@ -22,8 +27,10 @@ TRY_SECONDS: Final = 60.0
 class OrgOfSettings:
     """Satisfies `ops.admin.parts.Org`."""
 
-    def __init__(self, database: Database, catalog: Callable[[], Catalog]) -> None:
+    def __init__(self, database: Database, catalog: Callable[[], Catalog], callback_url: str = "") -> None:
+        """`callback_url` is where the browser comes back to whoever agrees that Tandem signs in; empty: nowhere."""
         self._database = database
+        self._callback_url = callback_url
         self._catalog = catalog
         self._remembered = Remembered()
 
@@ -43,6 +50,28 @@ class OrgOfSettings:
             told = f"no end of answers within {TRY_SECONDS:.0f} seconds; `tandem check` takes the time that it needs"
             found.append(Finding("Salesforce", State.FAILED, told))
         return found
+
+    async def begin_consent(self, owner: str) -> str:
+        """As the port."""
+        if not self._callback_url:
+            raise CannotAsk("ADMIN_CALLBACK_URL is not set: Salesforce could not send the browser back to this page")
+        try:
+            return await self._consent().begin(owner)
+        except WrongSettings as wrong:
+            raise CannotAsk(str(wrong)) from None
+
+    async def finish_consent(self, answer: str, owner: str) -> Connection:
+        """As the port."""
+        try:
+            connection, _before = await self._consent().finish(answer, owner)
+        except WrongSettings as wrong:
+            raise CannotConnect(str(wrong)) from None
+        return connection
+
+    def _consent(self) -> Consent:
+        settings, encryption = read_settings(SalesforceSettings, EncryptionSettings)
+        ours = settings.model_copy(update={"redirect_uri": self._callback_url})
+        return Consent(ours, self._database, encryption.keyring())
 
     async def held(self, kind: str, document_id: str) -> dict[str, Any]:
         """As the port."""

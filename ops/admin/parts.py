@@ -25,6 +25,7 @@ from ops.admin.settings import AdminSettings
 from ops.finding import Finding
 from ops.parked import Parking, Publisher
 from ops.reviews import Reviews
+from schemas.connection import Connection
 from schemas.mapping import Mapping
 
 
@@ -47,6 +48,20 @@ class Org(Protocol):
 
     async def findings(self, mapping: Mapping) -> list[Finding]:
         """Whether one can sign in, and what is missing there."""
+
+    async def begin_consent(self, owner: str) -> str:
+        """The address at which a person agrees that Tandem signs in; `owner` is the visit in which that is asked.
+
+        Raises:
+            CannotAsk: the settings tell another way to sign in, or not enough.
+        """
+
+    async def finish_consent(self, answer: str, owner: str) -> Connection:
+        """Take what the browser brought back in the same visit.
+
+        Raises:
+            CannotConnect: it answers no attempt of this visit's, or somebody said no.
+        """
 
     async def held(self, kind: str, document_id: str) -> dict[str, Any]:
         """All that is held of one person, here and there.

@@ -19,6 +19,11 @@ class AdminSettings(BaseSettings):
         default=True,
         description="Cookies go by HTTPS alone; browsers take the machine itself (127.0.0.1, localhost) for as safe.",
     )
+    callback_url: str = Field(
+        default="",
+        description="Where Salesforce sends the browser back after an admin has signed in to it from the page: the "
+        "page's public address with /admin/connection/callback, one of the app's callback URLs. Empty: not from there.",
+    )
     refresh_seconds: float = Field(
         default=5, gt=0, le=300, description="How often an open overview is told anew how things are, in seconds."
     )

@@ -4,6 +4,7 @@ from adapters.mongo.overview import KindCounts
 from adapters.mongo.parked import Wanted
 from ops.admin.answers import Answer, Asked, Page
 from ops.admin.health import forecast
+from ops.admin.waiting import MOST_COUNTED
 
 ERRORS = 20
 
@@ -13,7 +14,7 @@ async def show(asked: Asked) -> Answer:
     parts, seen = asked.parts, asked.parts.overview
     kinds = [await seen.counts(kind.name, kind.collection) for kind in parts.catalog().kinds.values()]
     allocation = await seen.allocation()
-    refused = await parts.parking().find(Wanted(topic="salesforce.writes"), ERRORS)
+    refused = await parts.parking().find(Wanted(topic="salesforce.writes"), ERRORS, MOST_COUNTED)
     connections = [
         {
             "org_id": each.org_id,
@@ -36,6 +37,7 @@ async def show(asked: Asked) -> Answer:
         "positions": await seen.positions(),
         "errors": refused.items,
         "errors_in_all": refused.number,
+        "errors_more": refused.more,
         "counts": [
             {"reason": reason, "number": count.number} for (reason, _topic), count in sorted(refused.counts.items())
         ],

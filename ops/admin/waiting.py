@@ -11,12 +11,14 @@ from ops.parked_view import record_lines, write_lines
 
 LIMIT: Final = 100
 MOST_AT_ONCE: Final = 500
+MOST_COUNTED: Final = 1_000
+"""Of each sort: a page does not look through a backlog. What is more is told as so many or more."""
 
 
 async def show_all(asked: Asked) -> Answer:
     """Those that wait, by reason, and the oldest of them."""
     wanted = _wanted(asked)
-    found = await asked.parts.parking().find(wanted, LIMIT)
+    found = await asked.parts.parking().find(wanted, LIMIT, MOST_COUNTED)
     shows = {
         "counts": [
             {"reason": reason, "topic": topic, "number": count.number, "oldest": count.oldest, "newest": count.newest}
@@ -24,6 +26,7 @@ async def show_all(asked: Asked) -> Answer:
         ],
         "items": found.items,
         "number": found.number,
+        "more": found.more,
         "reason": asked.query("reason"),
         "kind": asked.query("kind"),
         "key": asked.query("key"),
@@ -74,7 +77,8 @@ async def _chosen(asked: Asked) -> list[Item]:
     """Those with these ids, or with `like` all of one reason."""
     parking = asked.parts.parking()
     if like := asked.form.get("like"):
-        return (await parking.find(Wanted(reasons=[like], kind=asked.form.get("kind", "")), MOST_AT_ONCE)).items
+        wanted = Wanted(reasons=[like], kind=asked.form.get("kind", ""))
+        return (await parking.find(wanted, MOST_AT_ONCE, MOST_AT_ONCE)).items
     if not asked.chosen:
         raise CannotDo("nothing is chosen: tick what is meant")
     return await parking.by_ids(asked.chosen)

@@ -112,7 +112,7 @@ async def stage(frame: Frame) -> None:
             ),
             parking=parking,
             publisher=producer,
-            org=OrgOfSettings(store.database, store.mapping.current),
+            org=OrgOfSettings(store.database, store.mapping.current, admin.callback_url),
             deliver=deliver,
             stages=backlog,
             mapping=lambda: store.mapping.mapping,

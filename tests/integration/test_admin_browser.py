@@ -23,7 +23,7 @@ from support.samples import a_week_of_samples, two_weeks
 from adapters.mongo.allocations import MongoAllocations
 from adapters.mongo.connection_notes import ConnectionNotes, SignedIn
 from adapters.mongo.debug_marks import MongoDebugMarks
-from adapters.mongo.gaps import MongoLogGaps
+from adapters.mongo.gaps import MongoGaps, MongoLogGaps
 from adapters.mongo.lookups import MongoSlowLookups
 from adapters.mongo.samples import MongoSamples
 from ops.admin.replays import last_night
@@ -40,7 +40,7 @@ from schemas.delivery import Answer, Delivery, DeliveryState
 from schemas.operators import Role
 from schemas.records import Failure
 from schemas.slow_lookup import SlowLookup
-from schemas.stream import LostOffsets
+from schemas.stream import Gap, LostOffsets
 from schemas.sync_run import RunDirection, RunRequest, RunState
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -270,6 +270,22 @@ async def test_close_a_gap(page: Page) -> None:
     await page.get_by_role("button", name="Close by hand").click()
     await done(page, "the platform has sent it again")
     await page.get_by_text("No gap is open").wait_for()
+
+
+async def test_repair_a_gap_now(page: Page, admin: AdminWorld, database: AsyncDatabase[dict[str, Any]]) -> None:
+    """Its wait is over; by what it is repaired is said before."""
+    (other,) = await admin.parts.gaps.unrepaired()
+    assert await admin.parts.gaps.close(other, by="grace", note="sent again", at=1)
+    refused = Gap("/data/ChangeEvents", "position_refused", 1_000, admin.operator.stage.now, 7)
+    await MongoGaps(database, "00D").record(refused)
+    await page.reload()
+    await page.get_by_role("link", name="1 gap not closed yet").click()
+    await page.locator("main table a").click()
+    await page.get_by_role("button", name="Repair now").click()
+    await page.get_by_text("every record changed since").wait_for()
+    await done(page, "the org is back")
+    await page.get_by_text("to be tried now: grace asked for it").wait_for()
+    await looked_at(page, "gap")
 
 
 async def test_add_a_user(page: Page, admin: AdminWorld) -> None:

@@ -10,13 +10,14 @@ from pymongo.asynchronous.database import AsyncDatabase
 from support.admin_page import AdminWorld, open_admin
 from support.review_stage import disagree
 
-from adapters.mongo.gaps import MongoLogGaps
+from adapters.mongo.gaps import MongoGaps, MongoLogGaps
 from ops.admin.routes import ROUTES
 from ops.gaps_view import handle
 from ops.parked_view import MASK
 from schemas import topics
+from schemas.gap import GapState
 from schemas.operators import Role
-from schemas.stream import LostOffsets
+from schemas.stream import Gap, LostOffsets
 from schemas.sync_run import RunState
 
 pytestmark = pytest.mark.integration
@@ -198,6 +199,35 @@ async def test_a_gap_is_closed_by_hand(admin: AdminWorld) -> None:
         assert await visitor.post(close, {"sure": "yes", "why": "sent again by the platform"}) == 303
     (closed,) = await admin.parts.gaps.rows()
     assert (closed.closed_by, closed.note) == ("operator", "sent again by the platform")
+
+
+async def test_a_gap_is_repaired_now(admin: AdminWorld) -> None:
+    """Whoever repairs it is asked, with a reason; one that no process can repair is not asked for."""
+    stream = Gap("/data/ChangeEvents", "position_refused", 1_000, 2_000, 7)
+    await MongoGaps(admin.operator.database, "00D").record(stream)
+    lost = LostOffsets(5, 9, 12)
+    await MongoLogGaps(admin.operator.database).record(
+        "tandem.reconcile", topics.PLATFORM_EVENTS, 0, "offset_out_of_range", lost, 3_000
+    )
+    gap, by_hand = await admin.parts.gaps.unrepaired()
+    await admin.parts.gaps.failed(gap, "Salesforce does not answer", admin.operator.stage.now - 1)
+    repair = f"/admin/gaps/{handle(gap.id)}/repair"
+    async with admin.visit("operator") as visitor:
+        assert await visitor.get(f"/admin/gaps/{handle(gap.id)}") == 200
+        assert await visitor.post(repair) == 200
+        assert (await admin.parts.gaps.unrepaired())[0].asked_at == 0
+        assert await visitor.post(repair, {"sure": "yes", "why": "the org is back"}) == 303
+        told = await visitor.json(f"/admin/gaps/{handle(gap.id)}")
+        assert told["asked_at"] == admin.operator.stage.now
+        assert any("operator asked for it" in line for line in told["lines"])
+        (row,) = (await visitor.json("/admin/audit"))["rows"]
+        assert (row["what"], row["by"], row["note"]) == ("repair gap", "operator", "the org is back")
+        assert await visitor.get(f"/admin/gaps/{handle(by_hand.id)}") == 200
+        assert "Repair now" not in visitor.last
+        assert await visitor.post(f"/admin/gaps/{handle(by_hand.id)}/repair") == 409
+    asked = await admin.parts.gaps.read(gap.id)
+    assert asked is not None
+    assert (asked.asked_by, asked.state) == ("operator", GapState.OPEN)
 
 
 async def test_one_thing_is_told_whole_and_masked_for_viewers(admin: AdminWorld) -> None:

@@ -31,6 +31,7 @@ from adapters.mongo.runs import MongoRuns
 from adapters.mongo.users import MongoSessions, MongoUsers
 from adapters.platform.settings import DeliverSettings
 from consumers.catalog import Catalog
+from listener.api.connection import CannotAsk, CannotConnect
 from listener.changes.racing import end
 from ops.admin.app import application
 from ops.admin.parts import AdminParts
@@ -40,6 +41,7 @@ from ops.finding import Finding, State
 from ops.held import NothingHeld
 from ops.replay import Replayer
 from schemas import topics
+from schemas.connection import Connection
 from schemas.log_record import Record
 from schemas.mapping import Mapping
 from schemas.operators import Role, User
@@ -89,6 +91,14 @@ class FakeOrg:
     async def findings(self, mapping: Mapping) -> list[Finding]:
         assert mapping.kinds
         return self.found
+
+    async def begin_consent(self, owner: str) -> str:
+        assert owner
+        raise CannotAsk("the settings tell the flow client_credentials, for which nobody has to agree")
+
+    async def finish_consent(self, answer: str, owner: str) -> Connection:
+        assert owner
+        raise CannotConnect("no attempt of this state is under way")
 
     async def held(self, kind: str, document_id: str) -> dict[str, Any]:
         if not self.holds:

@@ -152,11 +152,14 @@ class FakeDocuments:
         ]
         return sorted(found, key=lambda document: document["_sync"]["due_at"])[:limit]
 
-    async def in_review(self, collection: str, field: str = "") -> AsyncIterator[Document]:
-        for document in list(self._at(collection).values()):
+    async def in_review(self, collection: str, field: str = "", most: int = 0) -> AsyncIterator[Document]:
+        found = []
+        for document in self._at(collection).values():
             names = document.get("_sync", {}).get("reviews", [])
             if field in names or (names and not field):
-                yield copy.deepcopy(document)
+                found.append(copy.deepcopy(document))
+        for document in found[: most or None]:
+            yield document
 
     async def postpone(self, collection: str, due: Mapping[str, int], until: int) -> None:
         for key, was in due.items():

@@ -73,8 +73,8 @@ class WatchedDocuments:
     async def undrained(self, collection: str, limit: int) -> list[Document]:
         return await self._documents.undrained(collection, limit)
 
-    async def in_review(self, collection: str, field: str = "") -> AsyncIterator[Document]:
-        async for document in self._documents.in_review(collection, field):
+    async def in_review(self, collection: str, field: str = "", most: int = 0) -> AsyncIterator[Document]:
+        async for document in self._documents.in_review(collection, field, most):
             yield document
 
     async def untold(self, collection: str, limit: int) -> list[Document]:

@@ -287,3 +287,30 @@ async def test_rounds_wait_longer_for_what_fails_and_let_the_others_through() ->
     clock = 30.0
     assert await rounds.once() == []
     assert told[2:] == [(GapReason.OVERFLOW, Closed)]
+
+
+async def test_a_gap_that_somebody_asks_for_is_tried_now_and_once() -> None:
+    """However long it was to wait after tries that failed; of one that has failed again the wait goes on."""
+    world = World()
+    waiting = world.gaps.add(gap(GapReason.OVERFLOW, entity="Contact"))
+    told: list[type] = []
+    rounds = Rounds(
+        gaps=world.gaps,
+        repairer=world.repairer(),
+        told=lambda _row, repaired: told.append(type(repaired)),
+        first=10,
+        longest=60,
+        clock=lambda: 0.0,
+    )
+    world.looks.refused = frozenset({"Contact"})
+    await rounds.once()
+    await rounds.once()
+    assert told == [Unavailable]
+    world.gaps.rows[waiting.id] = replace(world.gaps.rows[waiting.id], asked_at=START, asked_by="grace")
+    await rounds.once()
+    await rounds.once()
+    assert told == [Unavailable, Unavailable]
+    world.looks.refused = frozenset()
+    world.gaps.rows[waiting.id] = replace(world.gaps.rows[waiting.id], asked_at=START + 1)
+    assert await rounds.once() == []
+    assert told == [Unavailable, Unavailable, Closed]
