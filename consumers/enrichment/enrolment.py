@@ -50,11 +50,15 @@ class Enrolment:
         lookups: Lookups,
         now: Callable[[], int],
         deadline: float = 2.0,
+        asked_within: float = 0.25,
         on_answer: Callable[[str, float], None] = lambda _end, _seconds: None,
         notice: Callable[..., Any] = lambda *_words, **_more: None,
         traces: Traces | None = None,
     ) -> None:
-        """`now` is the wall clock, epoch milliseconds; `deadline` seconds; `on_answer` hears how each one ended."""
+        """`now` is the wall clock, epoch milliseconds; `deadline` seconds; `on_answer` hears how each one ended.
+
+        `asked_within` is how many seconds a person waits beyond that for the log to take in that others go on.
+        """
         self._catalog = catalog
         self._documents = documents
         self._guarded = guarded
@@ -64,6 +68,7 @@ class Enrolment:
         self._lookups = lookups
         self._now = now
         self._deadline = deadline
+        self._asked_within = asked_within
         self._on_answer = on_answer
         self._notice = notice
         self._traces = traces or Untraced()
@@ -184,7 +189,7 @@ class Enrolment:
                 case LookFailed(code) if code == ORG_ILL:
                     pass  # to ask for it now would only be refused again: the sweep does once the document is due
                 case LookFailed() | None:
-                    await self._requests.ask([(kind.name, state.id)])
+                    await self._ask(kind, state.id)
         except Unavailable as error:
             # The document says when it is to be looked up at the latest: the sweep finds it.
             self._notice("enrichment_left_to_the_sweep", reason=str(error))
@@ -192,6 +197,13 @@ class Enrolment:
         ended(end)
         self._on_answer(end, asyncio.get_running_loop().time() - began)
         return _told(kind, stored, state, created=created)
+
+    async def _ask(self, kind: Kind, document_id: str) -> None:
+        try:
+            async with asyncio.timeout(self._asked_within):
+                await self._requests.ask([(kind.name, document_id)])
+        except TimeoutError:
+            raise Unavailable("the log did not take the request in time") from None
 
     async def _in_time(self, kind: Kind, email: str, began: float) -> Lookup:
         try:

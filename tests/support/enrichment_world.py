@@ -79,10 +79,14 @@ class FakeRequests:
 
     asked: list[tuple[str, str]] = field(default_factory=list)
     away: bool = False
+    stuck: bool = False
+    """The log acknowledges nothing."""
 
     async def ask(self, requests: Sequence[tuple[str, str]]) -> None:
         if self.away:
             raise Unavailable("away")
+        if self.stuck:
+            await asyncio.Event().wait()
         self.asked += requests
 
 

@@ -53,6 +53,20 @@ async def test_a_slow_org_delays_nobody_beyond_the_deadline() -> None:
         assert world.requests.asked == [("participant", told.id)]
 
 
+async def test_a_log_that_acknowledges_nothing_delays_nobody_after_the_deadline() -> None:
+    """That others should go on stands in the document too: the sweep finds it there."""
+    async with enrichment_world(deadline=0.05) as world:
+        world.people.open.clear()
+        world.requests.stuck = True
+        told = await world.register(**ANA)
+        assert told.document is not None
+        assert salesforce(told.document)["syncStatus"] == "pending"
+        assert world.notices == ["enrichment_left_to_the_sweep"]
+        world.requests.stuck = False
+        world.stage.now += 120_000
+        assert await world.sweep.ask_for_due() == 1
+
+
 async def test_who_was_not_found_in_time_is_found_later(world: EnrichmentWorld) -> None:
     """Once the org is back, and without anybody's asking again."""
     contact = world.people.add("Contact", Email="ana@acme.example", Title="CTO")
