@@ -276,7 +276,8 @@ async def test_repair_a_gap_now(page: Page, admin: AdminWorld, database: AsyncDa
     """Its wait is over; by what it is repaired is said before."""
     (other,) = await admin.parts.gaps.unrepaired()
     assert await admin.parts.gaps.close(other, by="grace", note="sent again", at=1)
-    refused = Gap("/data/ChangeEvents", "position_refused", 1_000, admin.operator.stage.now, 7)
+    now = admin.operator.stage.now
+    refused = Gap("/data/ChangeEvents", "position_refused", now - 7_200_000, now, 7)
     await MongoGaps(database, "00D").record(refused)
     await page.reload()
     await page.get_by_role("link", name="1 gap not closed yet").click()
