@@ -1,4 +1,6 @@
-"""Kafka and MongoDB for tests: those the settings name, else real ones of our own, started once for the whole run."""
+"""Kafka and MongoDB for tests: those the settings name, else real ones of our own, started once for the whole run.
+
+Ours are in containers where an engine answers, or on this machine."""
 
 import asyncio
 import contextlib
@@ -15,6 +17,7 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from simulator.servers.local import KAFKA, MONGODB, servers_or_start
+from support.containers import container_or_named, engine_answers, in_containers
 
 IN_MEMORY = Path("/dev/shm")
 ROOM_BYTES = 8 * 1024**3
@@ -32,6 +35,10 @@ def quick_folder(in_memory: Path = IN_MEMORY) -> Path | None:
 @contextlib.asynccontextmanager
 async def kafka_for_tests() -> AsyncIterator[str]:
     """Bootstrap servers."""
+    if in_containers(os.environ, _engine_answers):
+        async with container_or_named(os.environ, KAFKA) as (bootstrap, _started):
+            yield bootstrap
+        return
     async with servers_or_start(os.environ, needs=(KAFKA,), beneath=quick_folder()) as servers:
         yield servers.kafka_bootstrap
 
@@ -39,11 +46,25 @@ async def kafka_for_tests() -> AsyncIterator[str]:
 @contextlib.asynccontextmanager
 async def mongodb_for_tests() -> AsyncIterator[str]:
     """A MongoDB URI. One that is started here removes nothing by age: the clock of many tests stands years ago."""
+    if in_containers(os.environ, _engine_answers):
+        async with container_or_named(os.environ, MONGODB) as (uri, started):
+            if started:
+                await _keep_all(uri)
+            yield uri
+        return
     async with servers_or_start(os.environ, needs=(MONGODB,), beneath=quick_folder()) as servers:
         if servers.started:
-            async with AsyncMongoClient[dict[str, Any]](servers.mongodb_uri) as client:
-                await client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
+            await _keep_all(servers.mongodb_uri)
         yield servers.mongodb_uri
+
+
+def _engine_answers() -> bool:
+    return engine_answers(os.environ)
+
+
+async def _keep_all(uri: str) -> None:
+    async with AsyncMongoClient[dict[str, Any]](uri) as client:
+        await client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
 
 
 class TopicFactory:
