@@ -13,7 +13,8 @@ from listener.api.mapping_form import flat_form, with_flat
 from listener.api.problem import Fault, Problem, ProblemType
 from listener.api.routes import GET, POST, PUT, Answer, Call, Group, Route
 from schemas.api_key import Scope
-from schemas.mapping import Mapping, PlatformPath, SalesforceName
+from schemas.field_mapping import PlatformPath, SalesforceName
+from schemas.mapping import Mapping
 from schemas.mapping_reading import InvalidMapping, check_mapping
 from schemas.mapping_versions import differences
 

@@ -16,7 +16,8 @@ from adapters.salesforce.opening import Salesforce, open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from consumers.ports import Records
 from listener.changes.ports import Sessions
-from schemas.mapping import FieldMapping, KindMapping
+from schemas.field_mapping import FieldMapping
+from schemas.mapping import KindMapping
 from schemas.records import Failure, RecordUpdate
 from schemas.session import LoginFailed
 
