@@ -101,7 +101,9 @@ class MappingRoutes:
 
     def group(self) -> Group:
         """Their routes."""
-        return Group("Mapping", PREFIX, (self._reading(), *self._changing(), *self._comparing()), "What goes with what.")
+        return Group(
+            "Mapping", PREFIX, (self._reading(), *self._changing(), *self._comparing()), "What goes with what."
+        )
 
     def _reading(self) -> Route:
         return Route(

@@ -16,7 +16,6 @@ from adapters.mongo.positions import MongoPositions
 from adapters.mongo.schema_ids import SchemaIds
 from adapters.mongo.settings import MongoSettings
 from adapters.salesforce.modified import ModifiedRecords
-from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from consumers.rules.budget import BudgetLane
 from consumers.settings import BudgetSettings
@@ -27,13 +26,14 @@ from listener.changes.polling import Poller
 from listener.changes.settings import ChangesSettings
 from listener.changes.subscriber import Subscriber, log_gap
 from ops.connection_notes import LastSync, NoteKeeper
-from ops.logins import connection_store, login_ping, login_told, org_id_of, process_name, warn_of_flow
+from ops.logins import login_ping, org_id_of, process_name
 from ops.mapping_source import MappingSettings
 from ops.processes.arriving import when_there
 from ops.processes.budget import Account
 from ops.processes.debugging import DebuggedInForce, decision_told
 from ops.processes.frame import Frame, run
 from ops.processes.guarantees import topics_prepared
+from ops.processes.org import open_org
 from ops.processes.parts import beside, open_store, wall_ms
 from ops.processes.polled import PolledObjects
 from ops.processes.received import ReceivedClosely
@@ -65,19 +65,9 @@ async def stage(frame: Frame) -> None:
     async with (
         open_store(mongo, mapping, frame) as store,
         when_there("Kafka", lambda: open_producer(kafka), frame) as producer,
-        open_salesforce(
-            salesforce_settings,
-            now=wall_ms,
-            gate=account.gate(BudgetLane.LIVE),
-            on_allocation=account.hear,
-            on_call=frame.metrics.salesforce_called,
-            on_login=login_told(frame),
-            store=connection_store(store.database, encryption),
-        ) as salesforce,
-        account.kept(store.database, salesforce_settings.login_url, salesforce.rest),
+        open_org(salesforce_settings, encryption, store, account, account.gate(BudgetLane.LIVE), frame) as salesforce,
     ):
         database = store.database
-        warn_of_flow(frame, salesforce_settings)
         frame.pings["kafka"] = producer.ping
         frame.pings["salesforce_login"] = login_ping(salesforce)
         frame.pings["salesforce"] = lambda: _frames_come(health)
