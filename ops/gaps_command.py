@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from rich.text import Text
 from adapters.kafka.logs import ChangeLog
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
-from adapters.mongo.client import Database, Refused, open_database
+from adapters.mongo.client import Database, open_database
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.gap_rows import MongoGapRows
 from adapters.mongo.mappings import MongoMappings
@@ -24,20 +25,18 @@ from adapters.telemetry.logs import quiet_libraries
 from consumers.catalog import Catalog
 from consumers.repair.repairer import Closed, Repaired, Repairer
 from consumers.settings import RepairSettings
+from ops.command_end import EXIT_FAILED, exit_code
 from ops.gaps_view import about, counted, ended, handle, lines, lines_of_json, list_view, named
 from ops.mapping_source import MappingSettings
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
 from ops.repair_lane import open_in_repair_lane
-from ops.settings import WrongSettings, read_settings
+from ops.settings import read_settings
 from ops.sync_settings import SyncSettings
 from schemas.gap import Found, GapRow, GapState
-from schemas.mapping_reading import InvalidMapping
 from schemas.session import LoginFailed
 from schemas.unavailable import Unavailable
 
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 NOT_CLOSED: Final = (GapState.OPEN, GapState.REPAIRING)
 
 Answer = TypeVar("Answer")
@@ -71,6 +70,13 @@ class Known:
             many = f"{len(found)} gaps begin with it" if found else "there is no such gap"
             raise CannotDo(f"{name}: {many}; `tandem gaps list` shows them")
         return found[0]
+
+
+_exit_code: Final = partial(
+    exit_code,
+    failures=(CannotDo,),
+    interrupted="interrupted; what is done stays done, and the next try goes on from there",
+)
 
 
 def run_list(limit: int, *, closed_too: bool, as_json: bool) -> int:
@@ -196,24 +202,7 @@ def _ask(work: Callable[[Known], Coroutine[Any, Any, Answer]]) -> Answer:
         return asyncio.run(asked())
 
 
-def _exit_code(work: Callable[[], None]) -> int:
-    try:
-        work()
-    except WrongSettings as wrong:
-        return _complain(str(wrong), EXIT_WRONG_SETTINGS)
-    except (CannotDo, Unavailable, Refused, InvalidMapping) as error:
-        return _complain(str(error), EXIT_FAILED)
-    except KeyboardInterrupt:
-        return _complain("interrupted; what is done stays done, and the next try goes on from there", EXIT_FAILED)
-    return 0
-
-
 def _say(told: Sequence[str]) -> None:
     console = Console(soft_wrap=True)
     for line in told:
         console.print(Text(line))
-
-
-def _complain(told: str, code: int) -> int:
-    sys.stderr.write(f"{told}\n")
-    return code
