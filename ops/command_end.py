@@ -1,9 +1,12 @@
-"""How a command runs and ends: Ctrl-C, its exit code, and what went wrong as one line on standard error."""
+"""How a command runs, speaks and ends: Ctrl-C, lines as they are, its exit code, what went wrong in one line."""
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final, TypeVar
+
+from rich.console import Console
+from rich.text import Text
 
 from adapters.mongo.client import Refused
 from adapters.telemetry.logs import quiet_libraries
@@ -41,17 +44,26 @@ def exit_code(
     try:
         work()
     except WrongSettings as wrong:
-        return complain(str(wrong), EXIT_WRONG_SETTINGS)
+        complain(str(wrong))
+        return EXIT_WRONG_SETTINGS
     except expected as error:
-        return complain(str(error))
+        complain(str(error))
+        return EXIT_FAILED
     except KeyboardInterrupt:
         if interrupted is None:
             raise
-        return complain(interrupted)
+        complain(interrupted)
+        return EXIT_FAILED
     return 0
 
 
-def complain(told: str, code: int = EXIT_FAILED) -> int:
-    """Say it on standard error; the code to end with."""
-    sys.stderr.write(f"{told}\n")
-    return code
+def say(lines: Iterable[str]) -> None:
+    """Print lines as they are, whatever they hold, and long ones on one line."""
+    console = Console(soft_wrap=True)
+    for line in lines:
+        console.print(Text(line))
+
+
+def complain(line: str) -> None:
+    """Say it on standard error."""
+    sys.stderr.write(f"{line}\n")

@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from adapters.kafka.logs import ChangeLog
 from adapters.kafka.producer import open_producer
@@ -25,7 +24,7 @@ from adapters.telemetry.logs import quiet_libraries
 from consumers.catalog import Catalog
 from consumers.repair.repairer import Closed, Repaired, Repairer
 from consumers.settings import RepairSettings
-from ops.command_end import EXIT_FAILED, exit_code
+from ops.command_end import EXIT_FAILED, exit_code, say
 from ops.gaps_view import about, counted, ended, handle, lines, lines_of_json, list_view, named
 from ops.mapping_source import MappingSettings
 from ops.operator_name import operator_name
@@ -101,7 +100,7 @@ def run_show(name: str) -> int:
     async def told(known: Known) -> list[str]:
         return list(lines(await known.one(name), known.sobjects(), known.overlap))
 
-    return _exit_code(lambda: _say(_ask(told)))
+    return _exit_code(lambda: say(_ask(told)))
 
 
 def run_close(name: str, note: str) -> int:
@@ -113,7 +112,7 @@ def run_close(name: str, note: str) -> int:
             raise CannotDo(f"{name}: it was met again, or closed, in this moment; look again")
         return [f"{handle(gap.id)} {gap.reason} of {about(gap)}: closed"]
 
-    return _exit_code(lambda: _say(_ask(close)))
+    return _exit_code(lambda: say(_ask(close)))
 
 
 def run_repair(name: str) -> int:
@@ -123,9 +122,9 @@ def run_repair(name: str) -> int:
     def work() -> None:
         results = _ask(lambda known: _repair(known, name))
         if not results:
-            _say(["no gap is open"])
+            say(["no gap is open"])
         for gap, repaired in results:
-            _say([ended(gap, repaired)])
+            say([ended(gap, repaired)])
             if not isinstance(repaired, Closed):
                 left.append(gap)
 
@@ -200,9 +199,3 @@ def _ask(work: Callable[[Known], Coroutine[Any, Any, Answer]]) -> Answer:
 
     with quiet_libraries():
         return asyncio.run(asked())
-
-
-def _say(told: Sequence[str]) -> None:
-    console = Console(soft_wrap=True)
-    for line in told:
-        console.print(Text(line))

@@ -10,11 +10,10 @@ from typing import Final
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from adapters.mongo.mappings import VersionConflict
 from ops import mapping_change
-from ops.command_end import ask, exit_code
+from ops.command_end import ask, complain, exit_code, say
 from ops.mapping_change import TAKEN_UP_SECONDS, CannotChange, Wanted
 from ops.mapping_fit import fit_of
 from ops.mapping_view import plan_lines, progress_bar, versions_table
@@ -44,7 +43,7 @@ def run_plan(file: Path, names: int) -> int:
 
     def work() -> None:
         mapping, told = _fitting(file)
-        _say(plan_lines(ask(mapping_change.plan_change(mapping_change.of_file(mapping), names, progress_bar))))
+        say(plan_lines(ask(mapping_change.plan_change(mapping_change.of_file(mapping), names, progress_bar))))
         _note(told)
 
     return _exit_code(work)
@@ -95,7 +94,7 @@ def run_versions() -> int:
 def _publish(wanted: Wanted, note: str, *, sure: bool) -> None:
     """Between the question and the answer no connection is open: a person may take an hour."""
     change = ask(mapping_change.plan_change(wanted, 0, progress_bar))
-    _say(plan_lines(change))
+    say(plan_lines(change))
     if change.before is not None and not change.differences:
         return
     if not sure and not _confirmed(f"Publish version {change.after.version}, and apply it?"):
@@ -105,26 +104,26 @@ def _publish(wanted: Wanted, note: str, *, sure: bool) -> None:
     except (Unavailable, KeyboardInterrupt) as error:
         told = str(error) or "interrupted"
         raise CannotChange(f"{told}; whether it is published `tandem mapping versions` tells") from error
-    _say([f"version {published.version} is published; running processes take it up in a few seconds"])
+    say([f"version {published.version} is published; running processes take it up in a few seconds"])
     _apply()
 
 
 def _apply() -> None:
     try:
-        ended = ask(mapping_change.apply_current(progress_bar, _tell, taken_up=TAKEN_UP_SECONDS))
+        ended = ask(mapping_change.apply_current(progress_bar, complain, taken_up=TAKEN_UP_SECONDS))
     except KeyboardInterrupt:
         raise CannotChange(f"interrupted; the version stays in force, what is decided stays decided; {GO_ON}") from None
     except Unavailable as error:
         raise CannotChange(f"{error}; {GO_ON}") from error
     applied = ended.applied
     if not applied.decided and not applied.refused and not ended.left:
-        _say([f"nothing to do: no document was decided by an older version than {ended.version}"])
+        say([f"nothing to do: no document was decided by an older version than {ended.version}"])
         return
     done = f"{applied.decided:,} document{' was' if applied.decided == 1 else 's were'} decided again"
     then = "a running `tandem write` takes what is due to Salesforce"
-    _say([f"{done} by version {ended.version}; {then}"])
+    say([f"{done} by version {ended.version}; {then}"])
     for name, why in applied.refused.items():
-        _tell(f"{name}: MongoDB will not store it: {why}")
+        complain(f"{name}: MongoDB will not store it: {why}")
     if applied.refused:
         raise CannotChange(f"{len(applied.refused)} could not be stored; put them right, then {GO_ON}")
     if ended.left:
@@ -193,17 +192,7 @@ def _exit_code(work: Callable[[], None]) -> int:
     return exit_code(done, failures=(CannotChange,), interrupted="interrupted; nothing was changed")
 
 
-def _say(lines: Iterable[str]) -> None:
-    console = Console(soft_wrap=True)
-    for line in lines:
-        console.print(Text(line))
-
-
 def _note(lines: Iterable[str]) -> None:
     """Beside the plan, so that whoever reads that from a pipe has it alone."""
     for line in lines:
-        _tell(line)
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+        complain(line)

@@ -12,9 +12,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from rich.console import Console
-from rich.text import Text
-
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.mongo.client import open_database
@@ -26,7 +23,7 @@ from adapters.mongo.parked import ParkedQueue, Wanted
 from adapters.mongo.settings import MongoSettings
 from consumers.catalog import Catalog
 from consumers.settings import MergeSettings
-from ops.command_end import ask, exit_code
+from ops.command_end import ask, exit_code, say
 from ops.mapping_source import MappingSettings
 from ops.mapping_view import progress_bar
 from ops.mapping_walk import end_if_cancelled
@@ -242,10 +239,3 @@ def _dry(what: str, count: int) -> list[str]:
     if not count:
         return ["nothing parked is like that"]
     return [f"nothing was changed: {count:,} would be {what}; --yes does it"]
-
-
-def say(lines: Any) -> None:
-    """Print lines as they are."""
-    console = Console(soft_wrap=True, highlight=False)
-    for line in lines:
-        console.print(Text(line))

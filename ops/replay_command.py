@@ -21,12 +21,12 @@ from adapters.mongo.operations import MongoOperations
 from adapters.mongo.settings import MongoSettings
 from consumers.catalog import Catalog
 from consumers.settings import MergeSettings
-from ops.command_end import ask
+from ops.command_end import ask, say
 from ops.mapping_source import MappingSettings
 from ops.mapping_walk import Passed, end_if_cancelled
 from ops.operator_name import operator_name
 from ops.parked import CannotDo
-from ops.parked_command import parking_exit_code, say
+from ops.parked_command import parking_exit_code
 from ops.processes.parts import wall_ms
 from ops.processes.reconcile import GROUP
 from ops.replay import CannotReplay, Replayer, Run, check_kinds, new_run_id

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from functools import partial
 from pathlib import Path
@@ -12,10 +11,9 @@ import typer
 import yaml
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
-from rich.text import Text
 
 from adapters.salesforce.lists import ListRefused
-from ops.command_end import ask, exit_code
+from ops.command_end import ask, complain, exit_code, say
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
 from ops.sync.asking import CannotRun, new_run
@@ -70,7 +68,7 @@ def run_sync(
         )
         if not sure and not dry_run and not sys.stdin.isatty():
             raise Stopped("standard input is no terminal, so nobody can be asked: `--yes` runs without a question")
-        _say(ask(_planned(request, dry_run=dry_run)))
+        say(ask(_planned(request, dry_run=dry_run)))
         if dry_run:
             return
         if not sure and not _confirmed("Run it?"):
@@ -88,19 +86,19 @@ def run_list(limit: int) -> int:
         if found:
             Console().print(runs_table(found))
         else:
-            _say(["no run was asked for yet"])
+            say(["no run was asked for yet"])
 
     return _exit_code(work)
 
 
 def run_show(run_id: str) -> int:
     """Show one run; the exit code."""
-    return _exit_code(lambda: _say(run_lines(ask(_one(run_id)))))
+    return _exit_code(lambda: say(run_lines(ask(_one(run_id)))))
 
 
 def run_cancel(run_id: str) -> int:
     """End a run; the exit code."""
-    return _exit_code(lambda: _say([ask(_cancelled(run_id))]))
+    return _exit_code(lambda: say([ask(_cancelled(run_id))]))
 
 
 def run_resume(run_id: str, *, accept_missing: bool) -> int:
@@ -200,7 +198,7 @@ def _follow(run_id: str, run: Run) -> None:
         if isinstance(error, KeyboardInterrupt) and not ask(pause_unless_worked_at(run_id)):
             raise Stopped(f"another process goes on with it; `tandem sync cancel {run_id}` ends it") from None
         raise Stopped(f"{told}; what is done stays done, and `tandem sync resume {run_id}` goes on") from None
-    _say(run_lines(run))
+    say(run_lines(run))
     if run.state is not RunState.DONE:
         raise Stopped(ended_line(run))
 
@@ -267,7 +265,7 @@ async def _planned_again(run_id: str, *, accept_missing: bool) -> None:
 
 
 def _refused(document: str, why: str) -> None:
-    _tell(f"{document}: MongoDB will not store it: {why}")
+    complain(f"{document}: MongoDB will not store it: {why}")
 
 
 def _confirmed(question: str) -> bool:
@@ -275,13 +273,3 @@ def _confirmed(question: str) -> bool:
         return typer.confirm(question)
     except typer.Abort:
         return False
-
-
-def _say(lines: Iterable[str]) -> None:
-    console = Console(soft_wrap=True)
-    for line in lines:
-        console.print(Text(line))
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
