@@ -22,7 +22,6 @@ ALLOCATIONS: Final = {
     "DailyBulkV2QueryJobs": "bulk queries",
 }
 """What of `limits` is drawn upon ("Limits" in the REST API guide)."""
-STANDARD_CHANNEL: Final = "ChangeEvents"
 
 
 async def of_org(

@@ -300,7 +300,3 @@ class Mapping(Strict):
         }
         found |= {(kind.collection, kind.enrichment.by) for kind in self.kinds.values() if kind.enrichment is not None}
         return sorted(found)
-
-    def event_types(self) -> frozenset[str]:
-        """Every event type that some kind names."""
-        return frozenset(event_type for kind in self.kinds.values() for event_type in kind.events)

@@ -47,13 +47,6 @@ class Rest(Calls):
         """Every allocation by name, with `Max` and `Remaining`."""
         return object_of(await self.call("GET", "limits"))
 
-    async def describe_global(self) -> list[dict[str, Any]]:
-        """Every object the login may see, in short."""
-        found = object_of(await self.call("GET", "sobjects")).get("sobjects")
-        if not isinstance(found, list):
-            raise unexpected("no sobjects")
-        return found
-
     async def describe(self, sobject: str) -> dict[str, Any] | None:
         """One object with all its fields; nothing where the org has no such object or the login may not see it."""
         return (await self.describe_since(sobject)).definition
