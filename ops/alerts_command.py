@@ -21,14 +21,13 @@ from ops.alerts.rules import Alert
 from ops.alerts.sender import sender_of
 from ops.alerts.settings import AlertSettings
 from ops.alerts.stored import StoredAlerts
+from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
 from ops.settings import WrongSettings, read_settings
 from ops.show_view import moment
 from schemas.unavailable import Unavailable
 
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 TEST: Final = Message("Tandem: a test", "Alerts of Tandem reach you here. Nothing is wrong.", Level.WELL)
 
 Answer = TypeVar("Answer")

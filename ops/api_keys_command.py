@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from rich import box
 from rich.console import Console
@@ -16,13 +16,12 @@ from adapters.mongo.api_keys import MongoApiKeys
 from adapters.mongo.client import Refused, open_database
 from adapters.mongo.settings import MongoSettings
 from adapters.telemetry.logs import quiet_libraries
+from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.operator_name import operator_name
 from ops.settings import WrongSettings, read_settings
 from schemas.api_key import KEY_PREFIX, ApiKey, Scope
 from schemas.unavailable import Unavailable
 
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 Given = TypeVar("Given")
 
 

@@ -10,6 +10,7 @@ from adapters.salesforce.rest import Rest
 from adapters.salesforce.soql import Select
 from ops.finding import Finding, State
 from schemas import mapping as contract
+from schemas.field_mapping import Direction
 from schemas.stream import change_event
 
 FEW_LEFT: Final = 0.1
@@ -21,7 +22,6 @@ ALLOCATIONS: Final = {
     "DailyBulkV2QueryJobs": "bulk queries",
 }
 """What of `limits` is drawn upon ("Limits" in the REST API guide)."""
-STANDARD_CHANNEL: Final = "ChangeEvents"
 
 
 async def of_org(
@@ -138,7 +138,7 @@ def of_change_events(
         if bringing:
             yield Finding("changes", State.GOOD, f"{name}: changes of {kind.sobject} come by {', '.join(bringing)}")
             continue
-        pulls = any(field.direction is not contract.Direction.PUSH for field in kind.fields)
+        pulls = any(field.direction is not Direction.PUSH for field in kind.fields)
         elsewhere = [channel for channel, members in selected.by_channel.items() if entity in members]
         cure = (
             f"it is selected for {', '.join(elsewhere)}: set CHANGES_CHANNELS"

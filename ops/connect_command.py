@@ -5,7 +5,6 @@ Between the question and the answer no connection to MongoDB is open: a person m
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 import typer
 from rich.console import Console
@@ -20,15 +19,13 @@ from adapters.salesforce.connecting import connect, end_connection
 from adapters.salesforce.flows import Flow
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.logs import quiet_libraries
+from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.processes.parts import wall_ms
 from ops.redirect import redirects
 from ops.settings import WrongSettings, read_settings
 from schemas.connection import CannotOpen, Connection
 from schemas.session import LoginFailed
 from schemas.unavailable import Unavailable
-
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 
 
 class CannotConnect(Exception):

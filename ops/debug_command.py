@@ -6,32 +6,30 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapters.mongo.client import Refused, open_database
+from adapters.mongo.client import open_database
 from adapters.mongo.debug_marks import MongoDebugMarks
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.operations import MongoOperations
 from adapters.mongo.settings import MongoSettings
 from adapters.telemetry.logs import quiet_libraries
+from ops.command_end import exit_code
 from ops.debugging import CannotDebug, Switch
 from ops.mapping_source import MappingSettings
 from ops.moments import shown_moment
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
-from ops.settings import WrongSettings, read_settings
+from ops.settings import read_settings
 from schemas.debugging import DebugMark
 from schemas.mapping import Mapping
-from schemas.mapping_reading import InvalidMapping
-from schemas.unavailable import Unavailable
 
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 MINUTE_MS: Final = 60_000
 
 Answer = TypeVar("Answer")
@@ -43,6 +41,9 @@ class Desk:
 
     switch: Switch
     mapping: Mapping
+
+
+_exit_code: Final = partial(exit_code, failures=(CannotDebug,))
 
 
 def run_on(kind: str, document_id: str, record_id: str, *, minutes: int, why: str) -> int:
@@ -126,18 +127,6 @@ def _collection(mapping: Mapping, kind: str) -> str:
     if kind not in mapping.kinds:
         raise CannotDebug(f'"{kind}" is no kind of the mapping; there are: {", ".join(mapping.kinds)}')
     return mapping.kinds[kind].collection
-
-
-def _exit_code(work: Callable[[], None]) -> int:
-    try:
-        work()
-    except WrongSettings as wrong:
-        sys.stderr.write(f"{wrong}\n")
-        return EXIT_WRONG_SETTINGS
-    except (CannotDebug, Unavailable, Refused, InvalidMapping) as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_FAILED
-    return 0
 
 
 def _with_desk(ask: Callable[[Desk], Awaitable[Answer]]) -> Answer:

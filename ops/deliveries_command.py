@@ -13,7 +13,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from adapters.mongo.client import Refused, open_database
+from adapters.mongo.client import open_database
 from adapters.mongo.deliveries import MongoDeliveries
 from adapters.mongo.endpoints import MongoEndpoints
 from adapters.mongo.operations import MongoOperations
@@ -22,14 +22,12 @@ from adapters.platform.addresses import UnfitUrl
 from adapters.platform.poster import resolves
 from adapters.platform.settings import DeliverSettings
 from adapters.telemetry.logs import quiet_libraries
+from ops.command_end import exit_code
 from ops.moments import shown_moment
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
-from ops.settings import WrongSettings, read_settings
-from schemas.unavailable import Unavailable
+from ops.settings import read_settings
 
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 RESOLVE_SECONDS: Final = 5.0
 AT_MOST: Final = 100_000
 
@@ -183,20 +181,13 @@ def _say(line: str) -> None:
 
 
 def _exit_code(work: Callable[[], None]) -> int:
-    try:
-        work()
-    except WrongSettings as wrong:
-        return _complain(str(wrong), EXIT_WRONG_SETTINGS)
-    except UnfitUrl as unfit:
-        return _complain(f"The URL {unfit}", EXIT_FAILED)
-    except (Nothing, Unavailable, Refused) as error:
-        return _complain(str(error), EXIT_FAILED)
-    return 0
+    def done() -> None:
+        try:
+            work()
+        except UnfitUrl as unfit:
+            raise Nothing(f"The URL {unfit}") from unfit
 
-
-def _complain(told: str, code: int) -> int:
-    sys.stderr.write(f"{told}\n")
-    return code
+    return exit_code(done, failures=(Nothing,))
 
 
 def _with_desk(ask: Callable[[Desk], Awaitable[Answer]]) -> Answer:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any
 
 import typer
 
@@ -21,6 +21,7 @@ from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.logs import quiet_libraries
 from consumers.catalog import Catalog
+from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.erasure.certificate import certificate, left
 from ops.erasure.eraser import HELD_MILLISECONDS, Eraser
 from ops.erasure.opened import Opened, eraser_of
@@ -31,11 +32,6 @@ from ops.processes.parts import wall_ms
 from ops.settings import WrongSettings, read_settings
 from schemas.mapping_reading import InvalidMapping
 from schemas.unavailable import Unavailable
-
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
-
-Answer = TypeVar("Answer")
 
 
 class CannotErase(Exception):

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import uuid
-from typing import Any, Final
+from typing import Any
 
 from adapters.encryption.settings import EncryptionSettings
 from adapters.mongo.client import Database, Refused, open_database
@@ -15,6 +15,7 @@ from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.logs import quiet_libraries
 from consumers.catalog import Catalog
+from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.held import NothingHeld, as_json, audit_row, held_of
 from ops.logins import connection_store
 from ops.mapping_source import MappingSettings
@@ -23,9 +24,6 @@ from ops.processes.parts import wall_ms
 from ops.settings import WrongSettings, read_settings
 from schemas.mapping_reading import InvalidMapping
 from schemas.unavailable import Unavailable
-
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 
 
 def run(kind: str, document_id: str) -> int:

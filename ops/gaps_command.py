@@ -5,16 +5,16 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from adapters.kafka.logs import ChangeLog
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
-from adapters.mongo.client import Database, Refused, open_database
+from adapters.mongo.client import Database, open_database
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.gap_rows import MongoGapRows
 from adapters.mongo.mappings import MongoMappings
@@ -24,20 +24,18 @@ from adapters.telemetry.logs import quiet_libraries
 from consumers.catalog import Catalog
 from consumers.repair.repairer import Closed, Repaired, Repairer
 from consumers.settings import RepairSettings
+from ops.command_end import EXIT_FAILED, exit_code, say
 from ops.gaps_view import about, counted, ended, handle, lines, lines_of_json, list_view, named
 from ops.mapping_source import MappingSettings
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
 from ops.repair_lane import open_in_repair_lane
-from ops.settings import WrongSettings, read_settings
+from ops.settings import read_settings
 from ops.sync_settings import SyncSettings
 from schemas.gap import Found, GapRow, GapState
-from schemas.mapping_reading import InvalidMapping
 from schemas.session import LoginFailed
 from schemas.unavailable import Unavailable
 
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 NOT_CLOSED: Final = (GapState.OPEN, GapState.REPAIRING)
 
 Answer = TypeVar("Answer")
@@ -73,6 +71,13 @@ class Known:
         return found[0]
 
 
+_exit_code: Final = partial(
+    exit_code,
+    failures=(CannotDo,),
+    interrupted="interrupted; what is done stays done, and the next try goes on from there",
+)
+
+
 def run_list(limit: int, *, closed_too: bool, as_json: bool) -> int:
     """Show the gaps, as a table or as lines of JSON; the exit code."""
 
@@ -95,7 +100,7 @@ def run_show(name: str) -> int:
     async def told(known: Known) -> list[str]:
         return list(lines(await known.one(name), known.sobjects(), known.overlap))
 
-    return _exit_code(lambda: _say(_ask(told)))
+    return _exit_code(lambda: say(_ask(told)))
 
 
 def run_close(name: str, note: str) -> int:
@@ -107,7 +112,7 @@ def run_close(name: str, note: str) -> int:
             raise CannotDo(f"{name}: it was met again, or closed, in this moment; look again")
         return [f"{handle(gap.id)} {gap.reason} of {about(gap)}: closed"]
 
-    return _exit_code(lambda: _say(_ask(close)))
+    return _exit_code(lambda: say(_ask(close)))
 
 
 def run_repair(name: str) -> int:
@@ -117,9 +122,9 @@ def run_repair(name: str) -> int:
     def work() -> None:
         results = _ask(lambda known: _repair(known, name))
         if not results:
-            _say(["no gap is open"])
+            say(["no gap is open"])
         for gap, repaired in results:
-            _say([ended(gap, repaired)])
+            say([ended(gap, repaired)])
             if not isinstance(repaired, Closed):
                 left.append(gap)
 
@@ -194,26 +199,3 @@ def _ask(work: Callable[[Known], Coroutine[Any, Any, Answer]]) -> Answer:
 
     with quiet_libraries():
         return asyncio.run(asked())
-
-
-def _exit_code(work: Callable[[], None]) -> int:
-    try:
-        work()
-    except WrongSettings as wrong:
-        return _complain(str(wrong), EXIT_WRONG_SETTINGS)
-    except (CannotDo, Unavailable, Refused, InvalidMapping) as error:
-        return _complain(str(error), EXIT_FAILED)
-    except KeyboardInterrupt:
-        return _complain("interrupted; what is done stays done, and the next try goes on from there", EXIT_FAILED)
-    return 0
-
-
-def _say(told: Sequence[str]) -> None:
-    console = Console(soft_wrap=True)
-    for line in told:
-        console.print(Text(line))
-
-
-def _complain(told: str, code: int) -> int:
-    sys.stderr.write(f"{told}\n")
-    return code

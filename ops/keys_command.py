@@ -13,12 +13,11 @@ from adapters.mongo.client import Database, Refused, open_database
 from adapters.mongo.connections import reseal, sealed_connections
 from adapters.mongo.settings import MongoSettings
 from adapters.telemetry.logs import quiet_libraries
+from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.settings import WrongSettings, read_settings
 from schemas.connection import CannotOpen
 from schemas.unavailable import Unavailable
 
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 TRIES: Final = 5
 """A process may refresh a login while its tokens are sealed anew; then they are read again."""
 

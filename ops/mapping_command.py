@@ -3,43 +3,34 @@
 Nothing that it prints is personal data, but for the ids of documents where they are asked for.
 """
 
-import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
-from adapters.mongo.client import Refused
 from adapters.mongo.mappings import VersionConflict
-from adapters.telemetry.logs import quiet_libraries
 from ops import mapping_change
+from ops.command_end import ask, complain, exit_code, say
 from ops.mapping_change import TAKEN_UP_SECONDS, CannotChange, Wanted
 from ops.mapping_fit import fit_of
 from ops.mapping_view import plan_lines, progress_bar, versions_table
-from ops.mapping_walk import end_if_cancelled
 from ops.operator_name import operator_name
-from ops.settings import WrongSettings
 from schemas.mapping import Mapping
 from schemas.mapping_reading import InvalidMapping
 from schemas.mapping_yaml import dump_mapping, load_mapping, shaped_mapping
 from schemas.unavailable import Unavailable
 
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 GO_ON: Final = "`tandem mapping apply` goes on"
-
-Answer = TypeVar("Answer")
 
 
 def run_export(version: int | None) -> int:
     """Print a version, by default the one in force, as YAML; the exit code."""
 
     def work() -> None:
-        mapping = _ask(mapping_change.stored(version))
+        mapping = ask(mapping_change.stored(version))
         if mapping is None:
             raise CannotChange(f"there is no version {version}")
         sys.stdout.write(dump_mapping(mapping))
@@ -52,7 +43,7 @@ def run_plan(file: Path, names: int) -> int:
 
     def work() -> None:
         mapping, told = _fitting(file)
-        _say(plan_lines(_ask(mapping_change.plan_change(mapping_change.of_file(mapping), names, progress_bar))))
+        say(plan_lines(ask(mapping_change.plan_change(mapping_change.of_file(mapping), names, progress_bar))))
         _note(told)
 
     return _exit_code(work)
@@ -75,7 +66,7 @@ def run_rollback(version: int, note: str, *, sure: bool) -> int:
 
     def work() -> None:
         _refuse_nobody_to_ask(sure=sure)
-        found = _ask(mapping_change.stored(version))
+        found = ask(mapping_change.stored(version))
         if found is not None:
             _note(_compared(found))
         _publish(mapping_change.of_version(version), note or f"back to version {version}", sure=sure)
@@ -92,7 +83,7 @@ def run_versions() -> int:
     """Show all versions; the exit code."""
 
     def work() -> None:
-        found = _ask(mapping_change.history())
+        found = ask(mapping_change.history())
         if not found.publications:
             raise CannotChange("no mapping is published yet")
         Console().print(versions_table(found))
@@ -102,37 +93,37 @@ def run_versions() -> int:
 
 def _publish(wanted: Wanted, note: str, *, sure: bool) -> None:
     """Between the question and the answer no connection is open: a person may take an hour."""
-    change = _ask(mapping_change.plan_change(wanted, 0, progress_bar))
-    _say(plan_lines(change))
+    change = ask(mapping_change.plan_change(wanted, 0, progress_bar))
+    say(plan_lines(change))
     if change.before is not None and not change.differences:
         return
     if not sure and not _confirmed(f"Publish version {change.after.version}, and apply it?"):
         raise CannotChange("nothing was changed")
     try:
-        published = _ask(mapping_change.publish(change, by=operator_name(), note=note))
+        published = ask(mapping_change.publish(change, by=operator_name(), note=note))
     except (Unavailable, KeyboardInterrupt) as error:
         told = str(error) or "interrupted"
         raise CannotChange(f"{told}; whether it is published `tandem mapping versions` tells") from error
-    _say([f"version {published.version} is published; running processes take it up in a few seconds"])
+    say([f"version {published.version} is published; running processes take it up in a few seconds"])
     _apply()
 
 
 def _apply() -> None:
     try:
-        ended = _ask(mapping_change.apply_current(progress_bar, _tell, taken_up=TAKEN_UP_SECONDS))
+        ended = ask(mapping_change.apply_current(progress_bar, complain, taken_up=TAKEN_UP_SECONDS))
     except KeyboardInterrupt:
         raise CannotChange(f"interrupted; the version stays in force, what is decided stays decided; {GO_ON}") from None
     except Unavailable as error:
         raise CannotChange(f"{error}; {GO_ON}") from error
     applied = ended.applied
     if not applied.decided and not applied.refused and not ended.left:
-        _say([f"nothing to do: no document was decided by an older version than {ended.version}"])
+        say([f"nothing to do: no document was decided by an older version than {ended.version}"])
         return
     done = f"{applied.decided:,} document{' was' if applied.decided == 1 else 's were'} decided again"
     then = "a running `tandem write` takes what is due to Salesforce"
-    _say([f"{done} by version {ended.version}; {then}"])
+    say([f"{done} by version {ended.version}; {then}"])
     for name, why in applied.refused.items():
-        _tell(f"{name}: MongoDB will not store it: {why}")
+        complain(f"{name}: MongoDB will not store it: {why}")
     if applied.refused:
         raise CannotChange(f"{len(applied.refused)} could not be stored; put them right, then {GO_ON}")
     if ended.left:
@@ -176,7 +167,7 @@ def _compared(mapping: Mapping, faults: Sequence[str] = ()) -> list[str]:
     Raises:
         InvalidMapping: with these faults and what the org has against it.
     """
-    fit = _ask(fit_of(mapping))
+    fit = ask(fit_of(mapping))
     if faults or fit.blocking:
         raise InvalidMapping([*faults, *fit.blocking])
     told = [f"not compared with the org: {fit.untold}"] if fit.untold else []
@@ -190,47 +181,18 @@ def _text(file: Path) -> str:
         raise CannotChange(f"{file}: cannot be read: {type(error).__name__}") from error
 
 
-def _ask(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Run it. Ctrl-C ends it by KeyboardInterrupt, also where it was done in the same moment."""
-
-    async def asked() -> Answer:
-        answer = await work
-        end_if_cancelled()
-        return answer
-
-    with quiet_libraries():
-        return asyncio.run(asked())
-
-
 def _exit_code(work: Callable[[], None]) -> int:
-    try:
-        work()
-    except WrongSettings as wrong:
-        _tell(str(wrong))
-        return EXIT_WRONG_SETTINGS
-    except VersionConflict as conflict:
-        _tell(f"{conflict}; export version {conflict.current} and make your changes there")
-        return EXIT_FAILED
-    except (CannotChange, Unavailable, Refused, InvalidMapping) as error:
-        _tell(str(error))
-        return EXIT_FAILED
-    except KeyboardInterrupt:
-        _tell("interrupted; nothing was changed")
-        return EXIT_FAILED
-    return 0
+    def done() -> None:
+        try:
+            work()
+        except VersionConflict as conflict:
+            told = f"{conflict}; export version {conflict.current} and make your changes there"
+            raise CannotChange(told) from conflict
 
-
-def _say(lines: Iterable[str]) -> None:
-    console = Console(soft_wrap=True)
-    for line in lines:
-        console.print(Text(line))
+    return exit_code(done, failures=(CannotChange,), interrupted="interrupted; nothing was changed")
 
 
 def _note(lines: Iterable[str]) -> None:
     """Beside the plan, so that whoever reads that from a pipe has it alone."""
     for line in lines:
-        _tell(line)
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+        complain(line)

@@ -1,46 +1,46 @@
 """`tandem migrate`: what stored rows have to become for this release. Shows the plan unless it is told to do it."""
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Final
 
-from adapters.mongo.client import Refused, open_database
+from adapters.mongo.client import open_database
 from adapters.mongo.collections import prepare
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.migrations import MongoMigrations
 from adapters.mongo.settings import MongoSettings
-from adapters.telemetry.logs import quiet_libraries
+from ops.command_end import ask, exit_code
 from ops.mapping_source import MappingSettings
 from ops.mapping_view import progress_bar
-from ops.mapping_walk import end_if_cancelled
 from ops.migrating import Due, Migrator, Unfinished
 from ops.migrations import ALL, Migration
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
-from ops.settings import WrongSettings, read_settings
-from schemas.mapping_reading import InvalidMapping
-from schemas.unavailable import Unavailable
+from ops.settings import read_settings
 
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 NOTHING: Final = "nothing is to be migrated"
 
-Answer = TypeVar("Answer")
+
+_exit_code: Final = partial(
+    exit_code,
+    failures=(Unfinished,),
+    interrupted="interrupted; what was changed is changed, and `tandem migrate --yes` goes on",
+)
 
 
 def run(*, sure: bool, migrations: Sequence[Migration] = ALL) -> int:
     """Show what is to be done, or do it; the exit code."""
 
     def work() -> None:
-        plan = _ask(_planned(migrations))
+        plan = ask(_planned(migrations))
         sys.stdout.writelines(f"{line}\n" for line in plan_lines(plan))
         if not sure or not plan:
             return
         for due in plan:
             with progress_bar(due.migration.name, due.total) as passed:
-                changed = _ask(_made(due.migration, passed))
+                changed = ask(_made(due.migration, passed))
             sys.stdout.write(f"{due.migration.name} is made: {changed:,} rows were changed\n")
 
     return _exit_code(work)
@@ -78,30 +78,3 @@ async def _opened() -> AsyncIterator[Migrator]:
             database, mapping.collections(), mapping.counted(), mapping.matched(), retention=mongo.retention()
         )
         yield Migrator(MongoMigrations(database), mapping.collections(), mongo.retention(), wall_ms)
-
-
-def _ask(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Run it. Ctrl-C ends it by KeyboardInterrupt, also where it was done in the same moment."""
-
-    async def asked() -> Answer:
-        answer = await work
-        end_if_cancelled()
-        return answer
-
-    with quiet_libraries():
-        return asyncio.run(asked())
-
-
-def _exit_code(work: Callable[[], None]) -> int:
-    try:
-        work()
-    except WrongSettings as wrong:
-        sys.stderr.write(f"{wrong}\n")
-        return EXIT_WRONG_SETTINGS
-    except (Unfinished, Unavailable, Refused, InvalidMapping) as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_FAILED
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; what was changed is changed, and `tandem migrate --yes` goes on\n")
-        return EXIT_FAILED
-    return 0

@@ -6,26 +6,24 @@ What it prints may be personal data: Salesforce's own words quote values. Nothin
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
-
-from rich.console import Console
-from rich.text import Text
+from functools import partial
+from typing import Any, Final
 
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
-from adapters.mongo.client import Refused, open_database
+from adapters.mongo.client import open_database
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.logs import MongoSyncLog
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.operations import MongoOperations
 from adapters.mongo.parked import ParkedQueue, Wanted
 from adapters.mongo.settings import MongoSettings
-from adapters.telemetry.logs import quiet_libraries
 from consumers.catalog import Catalog
 from consumers.settings import MergeSettings
+from ops.command_end import ask, exit_code, say
 from ops.mapping_source import MappingSettings
 from ops.mapping_view import progress_bar
 from ops.mapping_walk import end_if_cancelled
@@ -35,17 +33,11 @@ from ops.parked import CannotDo, Found, Parking, watch
 from ops.parked_items import Item
 from ops.parked_view import lines_of_json, list_lines, record_lines, write_lines
 from ops.processes.parts import wall_ms
-from ops.settings import WrongSettings, read_settings
+from ops.settings import read_settings
 from ops.sync_settings import SyncSettings
-from schemas.mapping_reading import InvalidMapping
-from schemas.unavailable import Unavailable
 
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 LOOK_AGAIN_SECONDS: Final = 0.5
 AGAIN: Final = ("parked again", "refused again")
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +76,23 @@ class Chosen:
         )
 
 
+parking_exit_code: Final = partial(
+    exit_code, failures=(CannotDo, NoMoment), interrupted="interrupted; what is said above is done"
+)
+"""Of what redrives, discards or replays."""
+
+
 def run_list(chosen: Chosen, *, as_json: bool) -> int:
     """Show what is parked; the exit code."""
 
     def show() -> None:
-        found, redriven = _ask(_found(chosen))
+        found, redriven = ask(_found(chosen))
         if as_json:
             sys.stdout.write(lines_of_json(found))
         else:
             say(list_lines(found, filtered=chosen.chooses or chosen.state != "parked", redriven=redriven))
 
-    return exit_code(show)
+    return parking_exit_code(show)
 
 
 def run_show(row_id: str, *, values: bool) -> int:
@@ -106,11 +104,11 @@ def run_show(row_id: str, *, values: bool) -> int:
             return item, await parking.row(item)
 
     def show() -> None:
-        item, row = _ask(find())
+        item, row = ask(find())
         lines = write_lines(item, row, values=values) if item.is_write else record_lines(row, values=values)
         say(lines)
 
-    return exit_code(show)
+    return parking_exit_code(show)
 
 
 def run_redrive(chosen: Chosen, *, everything: bool, note: str, sure: bool, wait: float) -> int:
@@ -118,9 +116,9 @@ def run_redrive(chosen: Chosen, *, everything: bool, note: str, sure: bool, wait
 
     def work() -> None:
         _refuse_all(chosen, everything=everything)
-        _ask(_redrive(chosen, note, wait) if sure else _foretell(chosen))
+        ask(_redrive(chosen, note, wait) if sure else _foretell(chosen))
 
-    return exit_code(work)
+    return parking_exit_code(work)
 
 
 def run_discard(chosen: Chosen, *, everything: bool, note: str, sure: bool) -> int:
@@ -128,9 +126,9 @@ def run_discard(chosen: Chosen, *, everything: bool, note: str, sure: bool) -> i
 
     def work() -> None:
         _refuse_all(chosen, everything=everything)
-        _ask(_discard(chosen, note, sure=sure))
+        ask(_discard(chosen, note, sure=sure))
 
-    return exit_code(work)
+    return parking_exit_code(work)
 
 
 @asynccontextmanager
@@ -241,33 +239,3 @@ def _dry(what: str, count: int) -> list[str]:
     if not count:
         return ["nothing parked is like that"]
     return [f"nothing was changed: {count:,} would be {what}; --yes does it"]
-
-
-def _ask(work: Coroutine[Any, Any, Answer]) -> Answer:
-    with quiet_libraries():
-        return asyncio.run(work)
-
-
-def exit_code(work: Callable[[], None]) -> int:
-    """Do it; what went wrong is one line on standard error, and 1 or, for wrong settings, 2."""
-    try:
-        work()
-    except WrongSettings as wrong:
-        return _complain(str(wrong), EXIT_WRONG_SETTINGS)
-    except (CannotDo, NoMoment, Unavailable, Refused, InvalidMapping) as error:
-        return _complain(str(error), EXIT_FAILED)
-    except KeyboardInterrupt:
-        return _complain("interrupted; what is said above is done", EXIT_FAILED)
-    return 0
-
-
-def say(lines: Any) -> None:
-    """Print lines as they are."""
-    console = Console(soft_wrap=True, highlight=False)
-    for line in lines:
-        console.print(Text(line))
-
-
-def _complain(told: str, code: int) -> int:
-    sys.stderr.write(f"{told}\n")
-    return code

@@ -3,12 +3,11 @@
 Nothing that it prints is personal data, but for the ids of documents where they are asked for.
 """
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -20,14 +19,14 @@ from adapters.mongo.client import open_database
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.operations import MongoOperations
 from adapters.mongo.settings import MongoSettings
-from adapters.telemetry.logs import quiet_libraries
 from consumers.catalog import Catalog
 from consumers.settings import MergeSettings
+from ops.command_end import ask, say
 from ops.mapping_source import MappingSettings
 from ops.mapping_walk import Passed, end_if_cancelled
 from ops.operator_name import operator_name
 from ops.parked import CannotDo
-from ops.parked_command import exit_code, say
+from ops.parked_command import parking_exit_code
 from ops.processes.parts import wall_ms
 from ops.processes.reconcile import GROUP
 from ops.replay import CannotReplay, Replayer, Run, check_kinds, new_run_id
@@ -37,10 +36,7 @@ from ops.settings import read_settings
 from ops.sync_settings import SyncSettings
 from schemas.unavailable import Unavailable
 
-Answer = TypeVar("Answer")
 Shown = tuple[Passed, Callable[[int], None]]
-
-LAG: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ def run(asked: Asked, *, dry: bool, sure: bool, note: str, lag: int, names: int,
         if not (dry or sure or sys.stdin.isatty()):
             raise CannotDo("standard input is no terminal, so nobody can be asked: --yes publishes, --dry-run plans")
         try:
-            begun, plan = _ask(_plan(asked, names, group))
+            begun, plan = ask(_plan(asked, names, group))
             if dry or not plan.to_publish:
                 return
             if not sure and not _confirmed(f"Publish {plan.to_publish:,} records again?"):
@@ -71,7 +67,7 @@ def run(asked: Asked, *, dry: bool, sure: bool, note: str, lag: int, names: int,
             raise CannotDo(str(error)) from None
         _publish(begun, asked, note, lag, group)
 
-    return exit_code(work)
+    return parking_exit_code(work)
 
 
 def run_list() -> int:
@@ -83,12 +79,12 @@ def run_list() -> int:
             return await MongoOperations(database).unfinished()
 
     def show() -> None:
-        rows = _ask(unfinished())
+        rows = ask(unfinished())
         say([f"{row['_id']}  {row['topic']}, by {row['by']}, {row['published']:,} published so far" for row in rows])
         if not rows:
             say(["every replay has come to its end"])
 
-    return exit_code(show)
+    return parking_exit_code(show)
 
 
 async def _plan(asked: Asked, names: int, group: str) -> tuple[Run, ReplayPlan]:
@@ -128,7 +124,7 @@ def _publish(begun: Run, asked: Asked, note: str, lag: int, group: str) -> None:
     go_on = f"`tandem replay --resume {begun.id}` goes on"
     before = begun.published
     try:
-        _ask(_published(begun, asked, note, lag, group))
+        ask(_published(begun, asked, note, lag, group))
     except KeyboardInterrupt:
         raise CannotDo(f"stopped after {begun.published - before:,} records; {go_on}") from None
     except Unavailable as error:
@@ -188,15 +184,3 @@ def _confirmed(question: str) -> bool:
         return typer.confirm(question)
     except typer.Abort:
         return False
-
-
-def _ask(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Run it. Ctrl-C ends it by KeyboardInterrupt, also where the driver swallowed that."""
-
-    async def asked() -> Answer:
-        answer = await work
-        end_if_cancelled()
-        return answer
-
-    with quiet_libraries():
-        return asyncio.run(asked())

@@ -22,6 +22,7 @@ from adapters.salesforce.rest import Rest
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.logs import quiet_libraries
 from ops.campaigns.report import EventReport, NoEvents, collections_of, reports, shape_of
+from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.logins import connection_store
 from ops.mapping_source import MappingSettings
 from ops.processes.parts import wall_ms
@@ -29,8 +30,6 @@ from ops.settings import WrongSettings, read_settings
 from schemas.mapping_reading import InvalidMapping
 from schemas.unavailable import Unavailable
 
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 PAGE: Final = 1_000
 DEAL_FIELDS: Final = ("Id", "CampaignId", "Amount", "ExpectedRevenue", "IsClosed", "IsWon")
 

@@ -7,13 +7,14 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final, TypeVar
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from adapters.mongo.client import Refused, open_database
+from adapters.mongo.client import open_database
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.logs import MongoSyncLog
 from adapters.mongo.mappings import MongoMappings
@@ -22,19 +23,19 @@ from adapters.telemetry.logs import quiet_libraries
 from consumers.catalog import Catalog
 from consumers.rules.state import Side
 from consumers.settings import MergeSettings
+from ops.command_end import exit_code
 from ops.mapping_source import MappingSettings
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
 from ops.reviews import CannotChoose, Reviews
 from ops.reviews_view import lines_of_json, outcome, prompt, question_lines, queue_view
-from ops.settings import WrongSettings, read_settings
-from schemas.mapping_reading import InvalidMapping
+from ops.settings import read_settings
 from schemas.unavailable import Unavailable
 
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
-
 Answer = TypeVar("Answer")
+
+
+_exit_code: Final = partial(exit_code, failures=(CannotChoose,))
 
 
 def run_list(kind_name: str, path: str, limit: int, *, as_json: bool) -> int:
@@ -72,16 +73,6 @@ def run_choose(kind_name: str, document_id: str, path: str, side: Side, *, why: 
     return _exit_code(choose)
 
 
-def _exit_code(work: Callable[[], None]) -> int:
-    try:
-        work()
-    except WrongSettings as wrong:
-        return _complain(str(wrong), EXIT_WRONG_SETTINGS)
-    except (CannotChoose, Unavailable, Refused, InvalidMapping) as error:
-        return _complain(str(error), EXIT_FAILED)
-    return 0
-
-
 def _with_reviews(ask: Callable[[Reviews], Awaitable[Answer]]) -> Answer:
     async def asked() -> Answer:
         async with open_reviews() as reviews:
@@ -108,8 +99,3 @@ async def open_reviews() -> AsyncIterator[Reviews]:
             now=wall_ms,
             timing=merge.timing(),
         )
-
-
-def _complain(told: str, code: int) -> int:
-    sys.stderr.write(f"{told}\n")
-    return code

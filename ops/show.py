@@ -5,7 +5,6 @@ It prints personal data, since a person with access to both sides asked for it b
 
 import asyncio
 from dataclasses import replace
-from typing import Final
 
 from rich.console import Console
 from rich.text import Text
@@ -17,6 +16,7 @@ from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.settings import MongoSettings
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.logs import quiet_libraries
+from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.logins import open_signed_in
 from ops.mapping_source import MappingSettings
 from ops.settings import WrongSettings, read_each, read_settings
@@ -24,9 +24,6 @@ from ops.show_view import Findings, Row, view
 from schemas.mapping import KindMapping
 from schemas.mapping_reading import InvalidMapping
 from schemas.unavailable import Unavailable
-
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 
 
 class CannotShow(Exception):

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -15,15 +14,13 @@ from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.operations import MongoOperations
 from adapters.mongo.settings import MongoSettings
 from adapters.telemetry.logs import quiet_libraries
+from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.mapping_source import MappingSettings
 from ops.settings import WrongSettings, read_settings
 from ops.show_view import moment
 from ops.story import Entry, Known, story
 from schemas.mapping_reading import InvalidMapping
 from schemas.unavailable import Unavailable
-
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 
 
 class NoKind(Exception):

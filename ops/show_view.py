@@ -16,7 +16,8 @@ from consumers.rules.audit import MASK, NOBODY
 from consumers.rules.registers import load_field
 from consumers.rules.state import FieldState, PlatformRegister, SalesforceRegister, Side
 from schemas.debugging import DECISION
-from schemas.mapping import Direction, FieldMapping, KindMapping
+from schemas.field_mapping import Direction, FieldMapping
+from schemas.mapping import KindMapping
 from schemas.transforms import compile_field
 
 Row = Mapping[str, Any]

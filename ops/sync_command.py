@@ -2,46 +2,44 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, date, datetime, time
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import typer
 import yaml
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
-from rich.text import Text
 
-from adapters.mongo.client import Refused
 from adapters.salesforce.lists import ListRefused
-from adapters.telemetry.logs import quiet_libraries
-from ops.mapping_walk import end_if_cancelled
+from ops.command_end import ask, complain, exit_code, say
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
-from ops.settings import WrongSettings
 from ops.sync.asking import CannotRun, new_run
 from ops.sync.opened import OpenedSync, new_id, open_runs, open_sync, pause_unless_worked_at
 from ops.sync.planning import make_plan, plan_lines, refuse_unfollowed
 from ops.sync.view import Bars, bars, ended_line, run_lines, runs_table
 from ops.sync.walk import Advance, TooManyMissing
 from schemas.codec import wrong_places
-from schemas.mapping_reading import InvalidMapping
 from schemas.record_filter import Condition
 from schemas.stream import LeaseLost
 from schemas.sync_run import Purpose, Run, RunDirection, RunRequest, RunState, RunStep, Wish
 from schemas.unavailable import Unavailable
 
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 WATCH_SECONDS: Final = 1.0
 _CONDITION: TypeAdapter[Condition] = TypeAdapter(Condition)
-
-Answer = TypeVar("Answer")
 
 
 class Stopped(Exception):
     """Why a command ends without having done what was asked, in one line."""
+
+
+_exit_code: Final = partial(
+    exit_code,
+    failures=(Stopped, CannotRun, ListRefused, TooManyMissing),
+    interrupted="interrupted; nothing was changed",
+)
 
 
 def run_sync(
@@ -70,12 +68,12 @@ def run_sync(
         )
         if not sure and not dry_run and not sys.stdin.isatty():
             raise Stopped("standard input is no terminal, so nobody can be asked: `--yes` runs without a question")
-        _say(_ask(_planned(request, dry_run=dry_run)))
+        say(ask(_planned(request, dry_run=dry_run)))
         if dry_run:
             return
         if not sure and not _confirmed("Run it?"):
             raise Stopped("nothing was changed")
-        _follow(request.id, _ask(_asked_for(request)))
+        _follow(request.id, ask(_asked_for(request)))
 
     return _exit_code(work)
 
@@ -84,31 +82,31 @@ def run_list(limit: int) -> int:
     """Show runs; the exit code."""
 
     def work() -> None:
-        found = _ask(_newest(limit))
+        found = ask(_newest(limit))
         if found:
             Console().print(runs_table(found))
         else:
-            _say(["no run was asked for yet"])
+            say(["no run was asked for yet"])
 
     return _exit_code(work)
 
 
 def run_show(run_id: str) -> int:
     """Show one run; the exit code."""
-    return _exit_code(lambda: _say(run_lines(_ask(_one(run_id)))))
+    return _exit_code(lambda: say(run_lines(ask(_one(run_id)))))
 
 
 def run_cancel(run_id: str) -> int:
     """End a run; the exit code."""
-    return _exit_code(lambda: _say([_ask(_cancelled(run_id))]))
+    return _exit_code(lambda: say([ask(_cancelled(run_id))]))
 
 
 def run_resume(run_id: str, *, accept_missing: bool) -> int:
     """Go on with a run that was paused, interrupted or failed; the exit code."""
 
     def work() -> None:
-        _ask(_planned_again(run_id, accept_missing=accept_missing))
-        _follow(run_id, _ask(_one(run_id)))
+        ask(_planned_again(run_id, accept_missing=accept_missing))
+        _follow(run_id, ask(_one(run_id)))
 
     return _exit_code(work)
 
@@ -194,13 +192,13 @@ async def _asked_for(request: RunRequest) -> Run:
 def _follow(run_id: str, run: Run) -> None:
     """Work at it, or watch who does. Ctrl-C pauses it."""
     try:
-        run = _ask(_work(run_id))
+        run = ask(_work(run_id))
     except (KeyboardInterrupt, Unavailable, LeaseLost) as error:
         told = str(error) or "interrupted"
-        if isinstance(error, KeyboardInterrupt) and not _ask(pause_unless_worked_at(run_id)):
+        if isinstance(error, KeyboardInterrupt) and not ask(pause_unless_worked_at(run_id)):
             raise Stopped(f"another process goes on with it; `tandem sync cancel {run_id}` ends it") from None
         raise Stopped(f"{told}; what is done stays done, and `tandem sync resume {run_id}` goes on") from None
-    _say(run_lines(run))
+    say(run_lines(run))
     if run.state is not RunState.DONE:
         raise Stopped(ended_line(run))
 
@@ -267,19 +265,7 @@ async def _planned_again(run_id: str, *, accept_missing: bool) -> None:
 
 
 def _refused(document: str, why: str) -> None:
-    _tell(f"{document}: MongoDB will not store it: {why}")
-
-
-def _ask(work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Run it. Ctrl-C ends it by KeyboardInterrupt, also where it was done in the same moment."""
-
-    async def asked() -> Answer:
-        answer = await work
-        end_if_cancelled()
-        return answer
-
-    with quiet_libraries():
-        return asyncio.run(asked())
+    complain(f"{document}: MongoDB will not store it: {why}")
 
 
 def _confirmed(question: str) -> bool:
@@ -287,28 +273,3 @@ def _confirmed(question: str) -> bool:
         return typer.confirm(question)
     except typer.Abort:
         return False
-
-
-def _exit_code(work: Callable[[], None]) -> int:
-    try:
-        work()
-    except WrongSettings as wrong:
-        _tell(str(wrong))
-        return EXIT_WRONG_SETTINGS
-    except (Stopped, CannotRun, ListRefused, TooManyMissing, Unavailable, Refused, InvalidMapping) as error:
-        _tell(str(error))
-        return EXIT_FAILED
-    except KeyboardInterrupt:
-        _tell("interrupted; nothing was changed")
-        return EXIT_FAILED
-    return 0
-
-
-def _say(lines: Iterable[str]) -> None:
-    console = Console(soft_wrap=True)
-    for line in lines:
-        console.print(Text(line))
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")

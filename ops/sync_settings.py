@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from schemas.mapping import SalesforceName
+from schemas.field_mapping import SalesforceName
 
 STANDARD: Final = {
     "contacts": "Contact",

@@ -5,7 +5,6 @@ import sys
 import uuid
 from collections.abc import Awaitable, Callable
 from getpass import getpass
-from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +15,7 @@ from adapters.mongo.operations import MongoOperations
 from adapters.mongo.settings import MongoSettings
 from adapters.mongo.users import MongoSessions, MongoUsers
 from adapters.telemetry.logs import quiet_libraries
+from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
 from ops.settings import WrongSettings, read_settings
@@ -23,9 +23,6 @@ from ops.show_view import moment
 from ops.users import new_user, wrong_password
 from schemas.operators import Role, User
 from schemas.unavailable import Unavailable
-
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 
 
 class CannotDo(Exception):

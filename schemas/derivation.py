@@ -2,18 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
+
+from schemas.strict import Strict
 
 Path = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Plain = str | int | float | bool
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Total(_Strict):
+class Total(Strict):
     """What is taken together of the documents of `of` whose path `by` names this document; of deleted ones nothing.
 
     `count` counts them, `distinct` the different values of `path`; `sum`, `min` and `max` are over its values;
@@ -36,14 +34,14 @@ class Total(_Strict):
         return self
 
 
-class Case(_Strict):
+class Case(Strict):
     """A value, and what the document's other derived fields must at least be for it, by platform path."""
 
     value: Plain
     when: dict[Path, float] = Field(min_length=1)
 
 
-class Cases(_Strict):
+class Cases(Strict):
     """The value of the first case that holds; `otherwise` where none does."""
 
     cases: tuple[Case, ...] = Field(min_length=1)

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from schemas.platform_event import DocumentId, EventType
 from schemas.record_filter import Condition
+from schemas.strict import Strict
 
 NAMES = r"^[A-Za-z][A-Za-z0-9_]{0,79}(\.[A-Za-z][A-Za-z0-9_]{0,79}){0,4}$"
 FieldPath = Annotated[str, StringConstraints(pattern=NAMES)]
@@ -33,11 +34,7 @@ TOP = frozenset({"_id", "_sync", "salesforce", "revision", "isExistingCustomer"}
 """What Tandem itself puts beside `salesforce`, or leaves alone."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class EnrichedField(_Strict):
+class EnrichedField(Strict):
     """One value that is taken over from the Contact, or from the Lead where there is no Contact."""
 
     name: ShownName
@@ -58,7 +55,7 @@ class EnrichedField(_Strict):
         return self
 
 
-class EnrichmentMapping(_Strict):
+class EnrichmentMapping(Strict):
     """How people of the kind are looked up in Salesforce while they register."""
 
     by: FieldPath = "email"

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 
+from schemas.field_mapping import FieldMapping, Transform
 from schemas.lookup import named_by, record_named
-from schemas.mapping import FieldMapping, Transform
 
 _PHONES_KEPT: Final = 65_536
 _DAYS_KEPT: Final = 32_768

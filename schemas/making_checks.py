@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from schemas.mapping import Creation, Direction, FieldMapping, KindMapping, LeadMapping
+from schemas.field_mapping import Direction, FieldMapping
+from schemas.mapping import Creation, KindMapping, LeadMapping
 from schemas.mapping import Mapping as MappingOfAll
 from schemas.place import LEAD
 from schemas.system_fields import set_by_salesforce

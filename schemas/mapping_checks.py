@@ -8,8 +8,9 @@ from typing import Final
 
 from schemas.derivation import Cases, Total
 from schemas.enrichment_checks import enrichment_problems
+from schemas.field_mapping import Direction, FieldMapping, Policy, Transform
 from schemas.making_checks import lookup_of_lead, making_problems
-from schemas.mapping import Direction, FieldMapping, KindMapping, Mapping, PlatformDeletion, Policy, Transform
+from schemas.mapping import KindMapping, Mapping, PlatformDeletion
 from schemas.record_filter import comparisons
 from schemas.system_fields import set_by_salesforce
 from schemas.transforms import InvalidValue, compile_field

@@ -8,7 +8,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.mapping import FieldMapping, KindMapping, LeadMapping, Mapping, Matching, OnDelete, Preference
+from schemas.field_mapping import FieldMapping
+from schemas.mapping import KindMapping, LeadMapping, Mapping, Matching, OnDelete, Preference
 from schemas.mapping_checks import problems
 from schemas.record_filter import Comparison, Filters
 

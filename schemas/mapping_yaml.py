@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import yaml
 
-from schemas.mapping import Direction, FieldMapping, KindMapping, Mapping, Policy
+from schemas.field_mapping import Direction, FieldMapping, Policy
+from schemas.mapping import KindMapping, Mapping
 from schemas.mapping_reading import InvalidMapping, dotted, parse_mapping, read_mapping
 
 Location = tuple[str | int, ...]

@@ -7,7 +7,9 @@ A small closed language of conditions on mapped paths: it can neither call anyth
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
+
+from schemas.strict import Strict
 
 Path = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*$")]
 Plain = str | int | float | bool
@@ -15,11 +17,7 @@ Plain = str | int | float | bool
 _TESTS = ("equals", "one_of", "at_least", "at_most", "present")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Comparison(_Strict):
+class Comparison(Strict):
     """One mapped path and what must hold of its value. Text is compared without case, as SOQL does."""
 
     path: Path
@@ -42,21 +40,21 @@ class Comparison(_Strict):
         return self
 
 
-class AllOf(_Strict):
+class AllOf(Strict):
     """Every one holds."""
 
     all: tuple["Condition", ...] = Field(min_length=1)
     """Conditions."""
 
 
-class AnyOf(_Strict):
+class AnyOf(Strict):
     """At least one holds."""
 
     any: tuple["Condition", ...] = Field(min_length=1)
     """Conditions."""
 
 
-class NoneOf(_Strict):
+class NoneOf(Strict):
     """None holds."""
 
     none: tuple["Condition", ...] = Field(min_length=1)
@@ -78,7 +76,7 @@ Condition = Annotated[
 ]
 
 
-class Filters(_Strict):
+class Filters(Strict):
     """By direction."""
 
     push: Condition | None = None

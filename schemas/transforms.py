@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from schemas.field_mapping import FieldMapping, Transform
 from schemas.forms import INT64, Unfit, as_it_is, as_number, comparable, shown_form, spellings, written_form
-from schemas.mapping import FieldMapping, Transform
 
 
 class InvalidValue(ValueError):

@@ -1,5 +1,6 @@
 """Deliveries to the platform's URL (`tandem_deliveries`): kept until they are taken, and some time after."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final

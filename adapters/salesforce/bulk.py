@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any, Final
 
+from adapters.salesforce.calls import Csv
 from adapters.salesforce.collections import failed
 from adapters.salesforce.csv_text import CsvReader, Upload, cells
 from adapters.salesforce.errors import ApiError, CallFailed, Fault, row_fault
-from adapters.salesforce.rest import Csv, Rest, unexpected
+from adapters.salesforce.replies import unexpected
+from adapters.salesforce.rest import Rest
 from adapters.salesforce.soql import name
 from schemas.bulk import UNPROCESSED, BulkLoad, BulkOperation, BulkOutcome, BulkState, JobsUsedUp
 from schemas.record_id import is_id, to_18

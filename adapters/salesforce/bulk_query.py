@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from adapters.salesforce.csv_text import CsvReader, typed
 from adapters.salesforce.errors import CallFailed
-from adapters.salesforce.rest import Rest, unexpected
+from adapters.salesforce.replies import unexpected
+from adapters.salesforce.rest import Rest
 from adapters.salesforce.soql import Select
 from schemas.record_id import is_id, to_18
 from schemas.unavailable import Unavailable

@@ -29,7 +29,8 @@ from adapters.salesforce.soql import (
 from adapters.salesforce.soql_filter import value_of
 from adapters.salesforce.soql_reading import Named, read_soql
 from adapters.salesforce.soql_words import SoqlFault
-from schemas.mapping import FieldMapping, KindMapping, Transform
+from schemas.field_mapping import FieldMapping, Transform
+from schemas.mapping import KindMapping
 from schemas.record_query import AllHold, AnyHolds, FieldTest, NoneHolds, Plain, QueryCondition, RecordQuery
 
 MOST_ROWS: Final = 2_000

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, field_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from schemas.named_variables import named_variables
 from schemas.record_id import is_id, to_18
 
 PREFIX = "SF_CAMPAIGN"
@@ -46,32 +46,8 @@ class CampaignSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The variables whose names hold an event, besides the usual sources."""
-        by_event = (
-            _CampaignsByEvent(settings_cls, source)
-            for source in (env_settings, dotenv_settings)
-            if isinstance(source, EnvSettingsSource)
-        )
+        by_event = named_variables(settings_cls, (env_settings, dotenv_settings), field="campaign", variable=PREFIX)
         return (init_settings, *by_event, env_settings, dotenv_settings, file_secret_settings)
-
-
-class _CampaignsByEvent(PydanticBaseSettingsSource):
-    """`SF_CAMPAIGN_SPRING_2026=701…` as `{"campaign": {"spring_2026": "701…"}}`."""
-
-    def __init__(self, settings_cls: type[BaseSettings], variables: EnvSettingsSource) -> None:
-        super().__init__(settings_cls)
-        self._variables = variables
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        prefix = f"{PREFIX}_".lower()
-        found = {
-            name.lower().removeprefix(prefix): value or ""
-            for name, value in self._variables.env_vars.items()
-            if name.lower().startswith(prefix)
-        }
-        return {"campaign": found} if found else {}
 
 
 def event_key(event_id: str) -> str:

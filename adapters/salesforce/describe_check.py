@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schemas.mapping import Creation, Direction, FieldMapping, KindMapping, PlatformDeletion, Transform
+from schemas.field_mapping import Direction, FieldMapping, Transform
+from schemas.mapping import Creation, KindMapping, PlatformDeletion
 from schemas.mapping import Mapping as MappingOfAll
 from schemas.place import CONVERTED_TO, IS_CONVERTED, LEAD
 

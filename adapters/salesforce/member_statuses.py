@@ -6,7 +6,8 @@ from typing import Any, Final
 from adapters.salesforce import soql
 from adapters.salesforce.collections import failed
 from adapters.salesforce.errors import CallFailed, api_errors, row_fault
-from adapters.salesforce.rest import Rest, unexpected
+from adapters.salesforce.replies import unexpected
+from adapters.salesforce.rest import Rest
 from schemas.records import RowResult
 from schemas.unavailable import Unavailable
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from adapters.salesforce.error_codes import CODES, Remedy
 from adapters.salesforce.errors import CallFailed, Fault
-from adapters.salesforce.rest import Rest, unexpected
+from adapters.salesforce.replies import unexpected
+from adapters.salesforce.rest import Rest
 from adapters.salesforce.soql import Compare, Operator, Order, Select
 from schemas.platform_event import epoch_ms
 from schemas.polling import ModifiedPage, ModifiedRow, PollRefused

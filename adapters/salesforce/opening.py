@@ -9,13 +9,14 @@ import aiohttp
 from adapters.salesforce.bulk import SalesforceBulk
 from adapters.salesforce.bulk_query import BulkQueries
 from adapters.salesforce.flows import Flow
+from adapters.salesforce.gate import Gate
 from adapters.salesforce.login import DirectLogins, Login, Logins
 from adapters.salesforce.looks import SalesforceLooks
 from adapters.salesforce.private_key import read_private_key
 from adapters.salesforce.records import SalesforceRecords
 from adapters.salesforce.recycle_bin import RecycleBin
 from adapters.salesforce.refresh import ConnectionStore, RefreshedLogins
-from adapters.salesforce.rest import Gate, Rest
+from adapters.salesforce.rest import Rest
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.token_endpoint import TokenEndpoint
 from adapters.salesforce.token_forms import client_credentials_form, jwt_bearer_form, password_form

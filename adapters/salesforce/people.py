@@ -11,7 +11,8 @@ from urllib.parse import quote
 import orjson
 
 from adapters.salesforce.errors import CallFailed, call_fault
-from adapters.salesforce.rest import Rest, unexpected, without_attributes
+from adapters.salesforce.replies import unexpected, without_attributes
+from adapters.salesforce.rest import Rest
 from adapters.salesforce.soql import Compare, Operator, Select, select_where_in
 from schemas.people import LookFailed, PeopleQuery
 from schemas.record_id import is_id, to_18

@@ -3,7 +3,8 @@ records that mapped lookups name."""
 
 from typing import Final
 
-from schemas.mapping import FieldMapping, KindMapping, Mapping
+from schemas.field_mapping import FieldMapping
+from schemas.mapping import KindMapping, Mapping
 
 OF_EVERY_RECORD: Final = ("Id", "Name", "CreatedDate", "SystemModstamp")
 STEPS: Final = 5

@@ -10,7 +10,8 @@ from adapters.salesforce import collections as many
 from adapters.salesforce import soql
 from adapters.salesforce.collections import Deletion, Operation, Write
 from adapters.salesforce.errors import ROW_LOCK, CallFailed, Fault
-from adapters.salesforce.rest import Rest, unexpected, without_attributes
+from adapters.salesforce.replies import unexpected, without_attributes
+from adapters.salesforce.rest import Rest
 from adapters.salesforce.retry import QuickRetries
 from schemas.record_id import is_id, to_18
 from schemas.records import INVALID_ROW, Converted, Failure, RecordRead, RecordUpdate, RowResult

@@ -9,7 +9,8 @@ from typing import Any, assert_never
 
 from adapters.salesforce import soql
 from adapters.salesforce.soql import Compare, In, Operator, Value
-from schemas.mapping import FieldMapping, KindMapping, Transform
+from schemas.field_mapping import FieldMapping, Transform
+from schemas.mapping import KindMapping
 from schemas.record_filter import AllOf, AnyOf, Comparison, Condition, NoneOf
 from schemas.transforms import compile_field
 

@@ -5,7 +5,7 @@ from typing import Any, assert_never
 
 from consumers.rules.kinds import FieldRule
 from consumers.rules.state import FieldState, Side
-from schemas.mapping import Policy
+from schemas.field_mapping import Policy
 from schemas.transforms import InvalidValue
 
 Claim = tuple[Any, int]

@@ -7,21 +7,9 @@ from typing import Any
 from schemas.change import Change
 from schemas.derivation import Derivation
 from schemas.enrichment import EnrichmentMapping
+from schemas.field_mapping import Direction, FieldMapping, Policy, Privacy
 from schemas.lookup import record_named
-from schemas.mapping import (
-    Creation,
-    Direction,
-    FieldMapping,
-    Mapping,
-    Matching,
-    OnDelete,
-    OnMerge,
-    Policy,
-    Preference,
-    Privacy,
-    Unlinked,
-    WholeRecords,
-)
+from schemas.mapping import Creation, Mapping, Matching, OnDelete, OnMerge, Preference, Unlinked, WholeRecords
 from schemas.place import LEAD_PREFIX, Place
 from schemas.record_filter import Condition
 from schemas.transforms import CompiledField, InvalidValue, compile_field

@@ -9,7 +9,7 @@ from consumers.rules.audit import Occasion
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.review import choose
 from consumers.rules.state import DocumentState, FieldState, SalesforceRegister, Side
-from schemas.mapping import Policy
+from schemas.field_mapping import Policy
 from schemas.unavailable import Unavailable
 
 NEWLY_MAPPED = "rule 29: a field is newly mapped"

@@ -4,12 +4,11 @@ The order is strict: address (404, 405), room (503), key (401), scope (403), rat
 (413, 415), body (408, 413), its shape (400, 422), idempotency key (409, 422), and only then the handler is called.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -23,11 +22,11 @@ from listener.api.problem import Problem
 from listener.api.rate import Rates
 from listener.api.routes import Call, Found, Group, Router
 from listener.api.settings import ApiSettings
+from listener.serving import Listening, Server, listening
 from schemas.api_key import ApiKey
 from schemas.cloudevents import TRACEPARENT
 
 _UNKNOWN: Final = "unknown"
-_LINGER_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 5
 _HOUR: Final = 3_600
 
@@ -166,65 +165,25 @@ class _Heard:
     method: str = _UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """Where the server listens. With `port` 0 in the settings this holds the one that was taken."""
-
-    host: str
-    port: int
-
-
-@asynccontextmanager
-async def serve(settings: ApiSettings, api: Api, notice: Notice) -> AsyncIterator[Listening]:
+def serve(settings: ApiSettings, api: Api, notice: Notice) -> AbstractAsyncContextManager[Listening]:
     """Listen while the block runs; at its end take no new requests and let those in flight finish.
 
     Raises:
         OSError: the address is taken or is not ours.
     """
-    runner = web.ServerRunner(_Server(api, settings, notice), shutdown_timeout=settings.shutdown_seconds)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, settings.host, settings.port).start()
-        yield Listening(settings.host, runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
+    server = Server(api, _Broken(notice), keep_alive_seconds=settings.keep_alive_seconds)
+    return listening(server, settings.host, settings.port, shutdown_seconds=settings.shutdown_seconds)
 
 
-class _Connection(web.RequestHandler):
-    """A connection whose broken requests are answered in our words: aiohttp's would quote what was sent."""
+class _Broken:
+    """Satisfies `listener.serving.Broken`."""
 
-    __slots__ = ("_notice",)
-
-    def __init__(self, manager: web.Server, *, notice: Notice, **options: Any) -> None:
-        super().__init__(manager, **options)
+    def __init__(self, notice: Notice) -> None:
         self._notice = notice
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """The answer to bytes that are not HTTP, and to a fault of ours."""
-        if status < 500:
-            return problem.answer(Problem(problem.MALFORMED, "not a well-formed request", last=True), None)
-        self._notice("api_failed", route=_UNKNOWN, error=type(exc).__name__, exc_info=exc)
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer had begun")
+    def malformed(self, _status: int) -> web.Response:
+        return problem.answer(Problem(problem.MALFORMED, "not a well-formed request", last=True), None)
+
+    def failed(self, error: BaseException | None) -> web.Response:
+        self._notice("api_failed", route=_UNKNOWN, error=type(error).__name__, exc_info=error)
         return problem.answer(Problem(problem.INTERNAL, last=True), None)
-
-
-class _Server(web.Server):
-    def __init__(self, api: Api, settings: ApiSettings, notice: Notice) -> None:
-        super().__init__(api)
-        self._options: dict[str, Any] = {
-            "notice": notice,
-            "keepalive_timeout": settings.keep_alive_seconds,
-            "lingering_time": _LINGER_SECONDS,
-            "auto_decompress": False,
-            "access_log": None,
-        }
-
-    def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=asyncio.get_running_loop(), **self._options)

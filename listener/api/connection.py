@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from listener.api.contacts import PREFIX
+from listener.api.paths import PREFIX
 from listener.api.problem import Problem, ProblemType
 from listener.api.routes import GET, POST, Answer, Call, Group, Page, Route
 from schemas.api_key import Scope

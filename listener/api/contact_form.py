@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from listener.api.problem import INVALID, Fault, Problem
-from schemas.mapping import Asserts, Direction, FieldMapping, KindMapping
+from schemas.field_mapping import Direction, FieldMapping
+from schemas.mapping import Asserts, KindMapping
 from schemas.transforms import InvalidValue, compile_field
 
 EMAIL = "Email"

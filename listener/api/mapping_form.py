@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from listener.api.problem import INVALID, Fault, Problem
-from schemas.mapping import FieldMapping, KindMapping
+from schemas.field_mapping import FieldMapping
+from schemas.mapping import KindMapping
 from schemas.mapping import Mapping as FieldMappings
 from schemas.place import LEAD
 

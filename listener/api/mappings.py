@@ -3,25 +3,35 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Protocol
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, RootModel, StringConstraints, Tag
+from typing import Final, Protocol
 
 from listener.api import problem
-from listener.api.contacts import PREFIX
+from listener.api.mapping_bodies import (
+    BackTo,
+    Between,
+    Change,
+    DiffShown,
+    FormAsked,
+    MappingResult,
+    MappingShown,
+    MappingWanted,
+    PlanShown,
+    VersionList,
+    VersionPath,
+    VersionShown,
+)
 from listener.api.mapping_form import flat_form, with_flat
+from listener.api.paths import PREFIX
 from listener.api.problem import Fault, Problem, ProblemType
 from listener.api.routes import GET, POST, PUT, Answer, Call, Group, Route
 from schemas.api_key import Scope
-from schemas.mapping import Mapping, PlatformPath, SalesforceName
+from schemas.mapping import Mapping
 from schemas.mapping_reading import InvalidMapping, check_mapping
 from schemas.mapping_versions import differences
 
 CANNOT_BE: Final = ProblemType("mapping_refused", 422, "The mapping cannot be used")
 MOVED_ON: Final = ProblemType("mapping_moved_on", 412, "The mapping is at another version")
 PLAN_TOO_SLOW: Final = ProblemType("plan_too_slow", 504, "There are too many documents for a plan by HTTP")
-ObjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")]
-FlatForm = dict[ObjectName, dict[PlatformPath, SalesforceName | None]]
 
 
 class Published(Exception):
@@ -83,131 +93,6 @@ class Mappings(Protocol):
         """
 
 
-def _form(raw: Any) -> str:
-    return "<full>" if isinstance(raw, dict) and "kinds" in raw else "<flat>"
-
-
-class MappingWanted(
-    RootModel[Annotated[Annotated[FlatForm, Tag("<flat>")] | Annotated[Mapping, Tag("<full>")], Discriminator(_form)]]
-):
-    """The flat form, which says what to change, or the full one, which replaces the mapping."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "contact": {
-                        "email": "Email",
-                        "first_name": "FirstName",
-                        "last_name": "LastName",
-                        "total_spent": "Total_Spent__c",
-                    }
-                }
-            ]
-        }
-    )
-
-
-class MappingShown(RootModel[FlatForm | Mapping]):
-    """The mapping, in the form that was asked for."""
-
-
-class FormAsked(BaseModel):
-    """In which form."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    form: Literal["flat", "full"] = Field(default="flat", description="`flat`, or `full` with every setting.")
-
-
-class Change(BaseModel):
-    """How a change is made."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    dry_run: bool = Field(default=False, description="Only say what would differ.")
-    note: str = Field(default="", max_length=500, description="Why, kept with the version.")
-
-
-class VersionPath(BaseModel):
-    """Which."""
-
-    version: int = Field(ge=1, le=2**31 - 1, description="A published version.")
-
-
-class Between(BaseModel):
-    """Which two."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    before: int = Field(ge=1, le=2**31 - 1, alias="from", description="The older one.")
-    after: int | None = Field(
-        default=None, ge=1, le=2**31 - 1, alias="to", description="The newer one; else the one in force."
-    )
-
-
-class BackTo(BaseModel):
-    """Where to."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    version: int = Field(ge=1, le=2**31 - 1)
-    """The version whose content is published anew."""
-    note: str = Field(default="", max_length=500)
-    """Why, kept with the new version."""
-
-
-class MappingResult(BaseModel):
-    """What became of a change."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    version: int
-    """The version in force."""
-    published: bool
-    """Whether that is a new one."""
-    differences: tuple[str, ...]
-    """What differs from the one before, a line each."""
-
-
-class PlanShown(BaseModel):
-    """What a change would do."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    version: int
-    """The version that it was compared with, which is in force."""
-    differences: tuple[str, ...]
-    lines: tuple[str, ...]
-    """What follows for the documents that are there."""
-    api_calls_to_read: int
-    api_calls_to_write: int
-    """At most, if they go out full."""
-
-
-class VersionShown(BaseModel):
-    """A published version."""
-
-    version: int
-    published_at: AwareDatetime
-    published_by: str
-    note: str
-
-
-class VersionList(BaseModel):
-    """All versions, the newest first."""
-
-    versions: tuple[VersionShown, ...]
-
-
-class DiffShown(BaseModel):
-    """What differs between two versions."""
-
-    before: int
-    after: int
-    differences: tuple[str, ...]
-
-
 class MappingRoutes:
     """The handlers."""
 
@@ -216,84 +101,89 @@ class MappingRoutes:
 
     def group(self) -> Group:
         """Their routes."""
-        refused = (CANNOT_BE, MOVED_ON)
-        missing = (problem.NOT_FOUND,)
-        read, change = Scope.READ, Scope.MAPPINGS
         return Group(
-            "Mapping",
-            PREFIX,
-            (
-                Route(
-                    GET,
-                    "/mappings",
-                    self.show,
-                    read,
-                    "The mapping in force",
-                    {200: MappingShown},
-                    "`ETag` is its version.",
-                    query=FormAsked,
-                ),
-                Route(
-                    PUT,
-                    "/mappings",
-                    self.change,
-                    change,
-                    "Change the mapping",
-                    {200: MappingResult},
-                    "In the flat form what is named is set, with the defaults of direction and policy where it is new; "
-                    "null takes a field out. The full form replaces all. It is validated whole, and every mistake is "
-                    "named. Documents are decided by the new version when they next change, or by `tandem mapping "
-                    "apply`.",
-                    body=MappingWanted,
-                    query=Change,
-                    problems=refused,
-                    versioned=True,
-                ),
-                Route(
-                    POST,
-                    "/mappings/plan",
-                    self.plan,
-                    change,
-                    "What a change would do",
-                    {200: PlanShown},
-                    "All documents are decided in memory; nothing is changed.",
-                    body=MappingWanted,
-                    problems=(*refused, PLAN_TOO_SLOW),
-                ),
-                Route(
-                    POST,
-                    "/mappings/rollback",
-                    self.roll_back,
-                    change,
-                    "Publish an older version anew",
-                    {200: MappingResult},
-                    body=BackTo,
-                    problems=(*refused, *missing),
-                    idempotent=True,
-                ),
-                Route(GET, "/mappings/versions", self.versions, read, "All versions", {200: VersionList}),
-                Route(
-                    GET,
-                    "/mappings/versions/{version}",
-                    self.version,
-                    read,
-                    "One version, in full",
-                    {200: MappingShown},
-                    path=VersionPath,
-                    problems=missing,
-                ),
-                Route(
-                    GET,
-                    "/mappings/diff",
-                    self.diff,
-                    read,
-                    "What differs between two versions",
-                    {200: DiffShown},
-                    query=Between,
-                    problems=missing,
-                ),
+            "Mapping", PREFIX, (self._reading(), *self._changing(), *self._comparing()), "What goes with what."
+        )
+
+    def _reading(self) -> Route:
+        return Route(
+            GET,
+            "/mappings",
+            self.show,
+            Scope.READ,
+            "The mapping in force",
+            {200: MappingShown},
+            "`ETag` is its version.",
+            query=FormAsked,
+        )
+
+    def _changing(self) -> tuple[Route, ...]:
+        scope, refused = Scope.MAPPINGS, (CANNOT_BE, MOVED_ON)
+        return (
+            Route(
+                PUT,
+                "/mappings",
+                self.change,
+                scope,
+                "Change the mapping",
+                {200: MappingResult},
+                "In the flat form what is named is set, with the defaults of direction and policy where it is new; "
+                "null takes a field out. The full form replaces all. It is validated whole, and every mistake is "
+                "named. Documents are decided by the new version when they next change, or by `tandem mapping "
+                "apply`.",
+                body=MappingWanted,
+                query=Change,
+                problems=refused,
+                versioned=True,
             ),
-            "What goes with what.",
+            Route(
+                POST,
+                "/mappings/plan",
+                self.plan,
+                scope,
+                "What a change would do",
+                {200: PlanShown},
+                "All documents are decided in memory; nothing is changed.",
+                body=MappingWanted,
+                problems=(*refused, PLAN_TOO_SLOW),
+            ),
+            Route(
+                POST,
+                "/mappings/rollback",
+                self.roll_back,
+                scope,
+                "Publish an older version anew",
+                {200: MappingResult},
+                body=BackTo,
+                problems=(*refused, problem.NOT_FOUND),
+                idempotent=True,
+            ),
+        )
+
+    def _comparing(self) -> tuple[Route, ...]:
+        scope, missing = Scope.READ, (problem.NOT_FOUND,)
+        return (
+            Route(GET, "/mappings/versions", self.versions, scope, "All versions", {200: VersionList}),
+            Route(
+                GET,
+                "/mappings/versions/{version}",
+                self.version,
+                scope,
+                "One version, in full",
+                {200: MappingShown},
+                path=VersionPath,
+                problems=missing,
+            ),
+            Route(
+                GET,
+                "/mappings/diff",
+                self.diff,
+                scope,
+                "What differs between two versions",
+                {200: DiffShown},
+                query=Between,
+                problems=missing,
+            ),
         )
 
     async def show(self, call: Call) -> Answer:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from listener.api import problem
-from listener.api.contacts import PREFIX
+from listener.api.paths import PREFIX
 from listener.api.problem import Fault, Problem, ProblemType
 from listener.api.routes import GET, POST, Answer, Call, Group, Route
 from schemas.api_key import Scope

@@ -63,11 +63,6 @@ class Health:
         """Seconds since the last frame; nothing before the first."""
         return None if self.last_frame is None else max(0.0, now - self.last_frame)
 
-    def position_age(self, channel: str, now_ms: int) -> float | None:
-        """Seconds since the commit that the stored position stands for; nothing before the first."""
-        at = self.commit_timestamps.get(channel)
-        return None if at is None else max(0.0, (now_ms - at) / 1000)
-
     def heard_until(self, channel: str, now: float, now_ms: int) -> int | None:
         """Until when every event of a channel has come, epoch milliseconds; nothing where that is not certain.
 

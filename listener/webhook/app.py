@@ -5,14 +5,13 @@ paid for each webhook.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
+from listener.serving import Listening, Server, listening
 from listener.webhook import answers
 from listener.webhook.answers import Refusal
 from listener.webhook.handler import Webhook
@@ -21,34 +20,18 @@ from listener.webhook.settings import WebhookSettings
 
 _WEBHOOKS: Final = "/webhooks/"
 
-_LINGER_SECONDS: Final = 1.0
-"""How long a connection whose body is left unread stays open, so that the answer is heard."""
 
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """Where the server listens. With `port` 0 in the settings this holds the one that was taken."""
-
-    host: str
-    port: int
-
-
-@asynccontextmanager
-async def serve(settings: WebhookSettings, webhook: Webhook, log: EventLog, notice: Notice) -> AsyncIterator[Listening]:
+def serve(
+    settings: WebhookSettings, webhook: Webhook, log: EventLog, notice: Notice
+) -> AbstractAsyncContextManager[Listening]:
     """Listen while the block runs; at its end take no new requests and let those in flight finish.
 
     Raises:
         OSError: the address is taken or is not ours.
     """
-    server = _Server(_Paths(settings, webhook, log), settings, notice)
-    runner = web.ServerRunner(server, shutdown_timeout=settings.shutdown_seconds)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, settings.host, settings.port)
-        await site.start()
-        yield Listening(settings.host, runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
+    paths = _Paths(settings, webhook, log)
+    server = Server(paths, _Broken(notice), keep_alive_seconds=settings.keep_alive_seconds)
+    return listening(server, settings.host, settings.port, shutdown_seconds=settings.shutdown_seconds)
 
 
 class _Paths:
@@ -83,41 +66,15 @@ class _Paths:
         return answers.plain(200, {"ready": True})
 
 
-class _Connection(web.RequestHandler):
-    """A connection whose broken requests are answered in our words: aiohttp's would quote what was sent."""
+class _Broken:
+    """Satisfies `listener.serving.Broken`."""
 
-    __slots__ = ("_notice",)
-
-    def __init__(self, manager: web.Server, *, notice: Notice, **options: Any) -> None:
-        super().__init__(manager, **options)
+    def __init__(self, notice: Notice) -> None:
         self._notice = notice
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """The answer to bytes that are not HTTP, and to a fault of ours."""
-        if status < 500:
-            return answers.refused(Refusal(status, "malformed", "not a well-formed request", last=True))
-        self._notice("webhook_failed", error=type(exc).__name__, exc_info=exc)
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer had begun")
+    def malformed(self, status: int) -> web.Response:
+        return answers.refused(Refusal(status, "malformed", "not a well-formed request", last=True))
+
+    def failed(self, error: BaseException | None) -> web.Response:
+        self._notice("webhook_failed", error=type(error).__name__, exc_info=error)
         return answers.refused(Refusal(500, "internal", "not taken, post it again", last=True))
-
-
-class _Server(web.Server):
-    def __init__(self, paths: _Paths, settings: WebhookSettings, notice: Notice) -> None:
-        super().__init__(paths)
-        self._options: dict[str, Any] = {
-            "notice": notice,
-            "keepalive_timeout": settings.keep_alive_seconds,
-            "lingering_time": _LINGER_SECONDS,
-            "auto_decompress": False,
-            "access_log": None,
-        }
-
-    def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=asyncio.get_running_loop(), **self._options)

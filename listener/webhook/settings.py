@@ -1,19 +1,19 @@
 """The webhook's address, limits and secrets."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from listener.webhook.signature import BadSecret, decode_secret
+from schemas.named_variables import named_variables
 
 _VARIABLE: Final = "WEBHOOK_SECRETS"
 
@@ -93,32 +93,8 @@ class WebhookSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The usual sources, and the variables whose names hold a source."""
-        by_source = (
-            _SecretsBySource(settings_cls, source)
-            for source in (env_settings, dotenv_settings)
-            if isinstance(source, EnvSettingsSource)
-        )
+        by_source = named_variables(settings_cls, (env_settings, dotenv_settings), field="secrets", variable=_VARIABLE)
         return (init_settings, *by_source, env_settings, dotenv_settings, file_secret_settings)
-
-
-class _SecretsBySource(PydanticBaseSettingsSource):
-    """`WEBHOOK_SECRETS_TICKETS=…` as `{"secrets": {"tickets": …}}`."""
-
-    def __init__(self, settings_cls: type[BaseSettings], variables: EnvSettingsSource) -> None:
-        super().__init__(settings_cls)
-        self._variables = variables
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        prefix = f"{_VARIABLE}_".lower()
-        found = {
-            name.lower().removeprefix(prefix): value or ""
-            for name, value in self._variables.env_vars.items()
-            if name.lower().startswith(prefix)
-        }
-        return {"secrets": found} if found else {}
 
 
 def _split(secrets: object) -> tuple[SecretStr, ...]:

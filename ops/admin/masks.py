@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from schemas.mapping import FieldMapping, KindMapping
+from schemas.field_mapping import FieldMapping
+from schemas.mapping import KindMapping
 
 
 def is_hidden(kind: KindMapping, field: FieldMapping | None, value: Any) -> bool:

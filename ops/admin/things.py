@@ -19,7 +19,8 @@ from ops.parked_view import MASK
 from ops.show_view import text, value_at
 from ops.story import Entry, Known, story
 from ops.sync_now import CannotSync, SyncNow
-from schemas.mapping import FieldMapping, KindMapping
+from schemas.field_mapping import FieldMapping
+from schemas.mapping import KindMapping
 from schemas.transforms import compile_field
 
 ROWS: Final = 200

@@ -10,7 +10,7 @@ from consumers.rules.plan import effects
 from consumers.rules.registers import load_field
 from consumers.rules.timing import Timing
 from ops.show_view import text, value_at
-from schemas.mapping import Direction, FieldMapping
+from schemas.field_mapping import Direction, FieldMapping
 from schemas.mapping import Mapping as FieldMappings
 from schemas.transforms import InvalidValue, compile_field
 

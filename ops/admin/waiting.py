@@ -1,7 +1,6 @@
 """What is parked: found, looked into, redriven and discarded."""
 
 from typing import Final
-from urllib.parse import quote
 
 from adapters.mongo.parked import Wanted
 from ops.admin.answers import Answer, Asked, CannotDo, Done, Page, Question
@@ -98,8 +97,3 @@ def _wanted(asked: Asked) -> Wanted:
         key=asked.query("key"),
         states=[asked.query("state", "parked")],
     )
-
-
-def link_to(item: Item) -> str:
-    """The page of one."""
-    return f"/admin/parked/one?id={quote(item.id, safe='')}"

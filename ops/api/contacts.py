@@ -6,7 +6,8 @@ from adapters.mongo.client import Database
 from adapters.mongo.collections import prepare
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.history import ended_event
-from listener.api.contacts import Document, Ended
+from listener.api.contact_bodies import Document
+from listener.api.contacts import Ended
 from schemas.outcome import Outcome
 
 

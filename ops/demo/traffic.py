@@ -12,7 +12,8 @@ import aiohttp
 from ops.demo.cast import DemoFailed
 from ops.demo.plan import EXHAUSTED_SECONDS, LOCKS, TRIGGERS, Plan
 from ops.demo.stage import Stage
-from schemas.mapping import Direction, FieldMapping, KindMapping
+from schemas.field_mapping import Direction, FieldMapping
+from schemas.mapping import KindMapping
 from schemas.mapping import Mapping as FieldsMapping
 from schemas.transforms import compile_field
 from simulator.back_office import BackOffice, Desk, OfficeCounters

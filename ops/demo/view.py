@@ -9,7 +9,8 @@ from rich.text import Text
 
 from ops.demo.onlooker import CONFLICTS_SHOWN, DOCUMENTS_SHOWN, Glance
 from ops.demo.traffic import person_kind
-from schemas.mapping import Direction, KindMapping
+from schemas.field_mapping import Direction
+from schemas.mapping import KindMapping
 from schemas.mapping import Mapping as FieldsMapping
 from schemas.topics import PLATFORM_EVENTS, SALESFORCE_CHANGES, SALESFORCE_WRITES
 from simulator.observer.backlog import TopicBacklog

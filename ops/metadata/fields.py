@@ -6,7 +6,8 @@ from typing import Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.mapping import FieldMapping, KindMapping, Mapping, Transform
+from schemas.field_mapping import FieldMapping, Transform
+from schemas.mapping import KindMapping, Mapping
 from schemas.place import LEAD
 
 KEY_LENGTH: Final = 255

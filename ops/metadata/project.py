@@ -13,7 +13,8 @@ import orjson
 
 from adapters.salesforce.settings import SalesforceSettings
 from ops.metadata.fields import CustomField, CustomObject, Descriptions, custom_fields, described, is_custom
-from schemas.mapping import Asserts, Direction, KindMapping, Mapping, PlatformDeletion
+from schemas.field_mapping import Direction
+from schemas.mapping import Asserts, KindMapping, Mapping, PlatformDeletion
 from schemas.stream import change_event
 
 NAME: Final = "Tandem"

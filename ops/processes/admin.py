@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 
-from adapters.kafka.backlog import open_backlog
-from adapters.kafka.producer import open_producer
+from adapters.kafka.backlog import Backlog, open_backlog
+from adapters.kafka.producer import Producer, open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.mongo.alerts import MongoAlerts
 from adapters.mongo.api_keys import MongoApiKeys
 from adapters.mongo.deliveries import MongoDeliveries
 from adapters.mongo.endpoints import MongoEndpoints
 from adapters.mongo.erased_settings import ErasedSettings
-from adapters.mongo.erasures import open_erasures
+from adapters.mongo.erasures import MongoErasures, open_erasures
 from adapters.mongo.gap_rows import MongoGapRows
 from adapters.mongo.leases import MongoLeases
 from adapters.mongo.mappings import MongoMappings
@@ -25,6 +26,7 @@ from adapters.mongo.settings import MongoSettings
 from adapters.mongo.users import MongoSessions, MongoUsers
 from adapters.platform.settings import DeliverSettings
 from adapters.telemetry.settings import TelemetrySettings
+from consumers.rules.timing import Timing
 from consumers.settings import MergeSettings, RepairSettings
 from ops import server
 from ops.admin import home, sampler
@@ -45,7 +47,7 @@ from ops.processes import reconcile, write
 from ops.processes.arriving import when_there
 from ops.processes.frame import Frame, run
 from ops.processes.guarantees import topics_prepared
-from ops.processes.parts import beside, open_store, wall_ms
+from ops.processes.parts import Store, beside, open_store, wall_ms
 from ops.replay_opened import open_replayer
 from ops.reviews import Reviews
 from ops.settings import read_settings
@@ -58,6 +60,17 @@ GROUPS = {
     topics.SALESFORCE_WRITES: write.GROUP,
 }
 """Who works off what."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Those that the pages' parts are made of."""
+
+    admin: AdminSettings
+    mongo: MongoSettings
+    repairing: RepairSettings
+    telemetry: TelemetrySettings
+    deliver: DeliverSettings
 
 
 async def stage(frame: Frame) -> None:
@@ -75,70 +88,9 @@ async def stage(frame: Frame) -> None:
         open_erasures(erased, mongo) as erasures,
     ):
         frame.pings["kafka"] = producer.ping
-        operations = MongoOperations(store.database)
-
-        def parking() -> Parking:
-            return Parking(
-                queue=ParkedQueue(store.database, timedelta(days=mongo.parked_days)),
-                documents=store.documents,
-                operations=operations,
-                log=store.log,
-                catalog=store.mapping.current(),
-                timing=merge.timing(),
-                now=wall_ms,
-            )
-
-        parts = AdminParts(
-            settings=admin,
-            database=store.database,
-            documents=store.documents,
-            users=MongoUsers(store.database),
-            sessions=MongoSessions(store.database),
-            operations=operations,
-            gaps=MongoGapRows(store.database),
-            overview=MongoOverview(store.database),
-            runs=MongoRuns(store.database, mongo.retention().runs),
-            deliveries=MongoDeliveries(store.database),
-            endpoints=MongoEndpoints(store.database, deliver.url),
-            mappings=MongoMappings(store.database),
-            api_keys=MongoApiKeys(store.database),
-            erasures=erasures,
-            reviews=Reviews(
-                documents=store.documents,
-                log=store.log,
-                catalog=store.mapping.current,
-                now=wall_ms,
-                timing=merge.timing(),
-            ),
-            parking=parking,
-            publisher=producer,
-            org=OrgOfSettings(store.database, store.mapping.current, admin.callback_url),
-            deliver=deliver,
-            stages=backlog,
-            mapping=lambda: store.mapping.mapping,
-            catalog=store.mapping.current,
-            ready=lambda: server.failing(
-                {name: ping for name, ping in frame.pings.items() if name != "start"}, telemetry.ops_ping_seconds
-            ),
-            now=wall_ms,
-            repair_overlap=int(repairing.overlap_seconds * 1000),
-            timing=merge.timing(),
-            log=store.log,
-        )
-        workshop = Workshop(
-            database=store.database,
-            replayer=lambda topic: open_replayer(
-                kafka,
-                store.database,
-                topic,
-                catalog=store.mapping.current(),
-                timing=merge.timing(),
-                group=reconcile.GROUP,
-            ),
-            publisher=producer,
-            timing=merge.timing(),
-            log=frame.log,
-        )
+        timing, settings = merge.timing(), _Settings(admin, mongo, repairing, telemetry, deliver)
+        parts = _parts(settings, store, producer, backlog, erasures, timing, frame)
+        workshop = _workshop(kafka, store, producer, timing, frame)
         samples = MongoSamples(store.database)
         async with (
             AsyncExitStack() as also,
@@ -153,6 +105,81 @@ async def stage(frame: Frame) -> None:
                 frame.log.info("alerts_watched", addresses=len(alerts.addresses()))
             frame.up.add("admin")
             await frame.stop.wait()
+
+
+def _parts(
+    settings: _Settings,
+    store: Store,
+    producer: Producer,
+    backlog: Backlog,
+    erasures: MongoErasures | None,
+    timing: Timing,
+    frame: Frame,
+) -> AdminParts:
+    database, mongo = store.database, settings.mongo
+    operations = MongoOperations(database)
+    return AdminParts(
+        settings=settings.admin,
+        database=database,
+        documents=store.documents,
+        users=MongoUsers(database),
+        sessions=MongoSessions(database),
+        operations=operations,
+        gaps=MongoGapRows(database),
+        overview=MongoOverview(database),
+        runs=MongoRuns(database, mongo.retention().runs),
+        deliveries=MongoDeliveries(database),
+        endpoints=MongoEndpoints(database, settings.deliver.url),
+        mappings=MongoMappings(database),
+        api_keys=MongoApiKeys(database),
+        erasures=erasures,
+        reviews=Reviews(
+            documents=store.documents,
+            log=store.log,
+            catalog=store.mapping.current,
+            now=wall_ms,
+            timing=timing,
+        ),
+        parking=lambda: Parking(
+            queue=ParkedQueue(database, timedelta(days=mongo.parked_days)),
+            documents=store.documents,
+            operations=operations,
+            log=store.log,
+            catalog=store.mapping.current(),
+            timing=timing,
+            now=wall_ms,
+        ),
+        publisher=producer,
+        org=OrgOfSettings(database, store.mapping.current),
+        deliver=settings.deliver,
+        stages=backlog,
+        mapping=lambda: store.mapping.mapping,
+        catalog=store.mapping.current,
+        ready=lambda: server.failing(
+            {name: ping for name, ping in frame.pings.items() if name != "start"}, settings.telemetry.ops_ping_seconds
+        ),
+        now=wall_ms,
+        repair_overlap=int(settings.repairing.overlap_seconds * 1000),
+        timing=timing,
+        log=store.log,
+    )
+
+
+def _workshop(kafka: KafkaSettings, store: Store, producer: Producer, timing: Timing, frame: Frame) -> Workshop:
+    return Workshop(
+        database=store.database,
+        replayer=lambda topic: open_replayer(
+            kafka,
+            store.database,
+            topic,
+            catalog=store.mapping.current(),
+            timing=timing,
+            group=reconcile.GROUP,
+        ),
+        publisher=producer,
+        timing=timing,
+        log=frame.log,
+    )
 
 
 def _watch(parts: AdminParts, alerts: AlertSettings, frame: Frame) -> AlertWatch:

@@ -18,7 +18,7 @@ from adapters.mongo.query_pages import MongoQueryPages
 from adapters.mongo.runs import MongoRuns
 from adapters.mongo.settings import MongoSettings
 from adapters.platform.settings import DeliverSettings
-from adapters.salesforce.opening import Salesforce, open_salesforce
+from adapters.salesforce.opening import Salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from consumers.rules.budget import BudgetLane
 from consumers.settings import BudgetSettings, MergeSettings
@@ -41,13 +41,13 @@ from ops.api.exports import AuditedExports
 from ops.api.mappings import StoredMappings
 from ops.api.queries import OrgQueries
 from ops.api.runs import AskedRuns
-from ops.logins import connection_store, login_told, warn_of_flow
 from ops.mapping_source import MappingSettings
 from ops.processes.arriving import when_there
 from ops.processes.budget import Account
 from ops.processes.enrolling import open_participants
 from ops.processes.frame import Frame, run
 from ops.processes.guarantees import topics_prepared
+from ops.processes.org import open_org
 from ops.processes.parts import Store, open_store, wall_ms
 from ops.settings import read_settings
 from ops.sync_settings import SyncSettings
@@ -69,20 +69,10 @@ async def stage(frame: Frame) -> None:
     async with (
         open_store(mongo, mapping, frame, off=switches.switched_off()) as store,
         when_there("Kafka", lambda: open_producer(kafka), frame) as producer,
-        open_salesforce(
-            salesforce_settings,
-            now=wall_ms,
-            gate=account.gate(BudgetLane.REPAIR),
-            on_allocation=account.hear,
-            on_call=frame.metrics.salesforce_called,
-            on_login=login_told(frame),
-            store=connection_store(store.database, encryption),
-        ) as salesforce,
-        account.kept(store.database, salesforce_settings.login_url, salesforce.rest),
+        open_org(salesforce_settings, encryption, store, account, account.gate(BudgetLane.REPAIR), frame) as salesforce,
         open_participants(store, producer, account, frame) as participants,
         open_erasures(erased, mongo) as erasures,
     ):
-        warn_of_flow(frame, salesforce_settings)
         frame.pings["kafka"] = producer.ping
         connection = OrgConnection(salesforce_settings, store.database, encryption.keyring(), salesforce)
         mappings = StoredMappings(store.database, salesforce, merge.timing(), api_settings.plan_seconds)

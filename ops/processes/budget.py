@@ -107,7 +107,7 @@ class Account:
 
 
 class LaneGate:
-    """Satisfies `adapters.salesforce.rest.Gate` for one lane."""
+    """Satisfies `adapters.salesforce.gate.Gate` for one lane."""
 
     def __init__(self, budget: Budget, slots: Slots, lane: BudgetLane) -> None:
         self._budget = budget

@@ -6,7 +6,6 @@ from adapters.encryption.settings import EncryptionSettings
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.mongo.settings import MongoSettings
-from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from consumers.enrichment.changes import EnrichmentChanges
 from consumers.enrichment.gathering import MOST
@@ -16,13 +15,14 @@ from consumers.rules.budget import BudgetLane
 from consumers.runner.runner import Runner
 from consumers.runner.settings import RunnerSettings
 from consumers.settings import BudgetSettings, MergeSettings
-from ops.logins import connection_store, login_ping, login_told, warn_of_flow
+from ops.logins import login_ping
 from ops.mapping_source import MappingSettings
 from ops.processes.arriving import when_there
 from ops.processes.budget import Account, WithinBudget
 from ops.processes.enrolling import enrichment_parts, hasty
 from ops.processes.frame import Frame, run
 from ops.processes.guarantees import topics_prepared
+from ops.processes.org import open_org
 from ops.processes.parts import (
     Timed,
     beside,
@@ -57,18 +57,8 @@ async def stage(frame: Frame) -> None:
     async with (
         open_store(mongo, mapping, frame, off=switches.switched_off()) as store,
         when_there("Kafka", lambda: open_producer(kafka), frame) as producer,
-        open_salesforce(
-            org,
-            now=wall_ms,
-            gate=account.gate(BudgetLane.LIVE),
-            on_allocation=account.hear,
-            on_call=frame.metrics.salesforce_called,
-            on_login=login_told(frame),
-            store=connection_store(store.database, encryption),
-        ) as salesforce,
-        account.kept(store.database, salesforce_settings.login_url, salesforce.rest),
+        open_org(org, encryption, store, account, account.gate(BudgetLane.LIVE), frame) as salesforce,
     ):
-        warn_of_flow(frame, salesforce_settings)
         frame.pings["kafka"] = producer.ping
         frame.pings["salesforce_login"] = login_ping(salesforce)
         parts = enrichment_parts(store, producer, salesforce, org, merge, frame.tracing)

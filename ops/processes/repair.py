@@ -11,7 +11,6 @@ from adapters.kafka.settings import KafkaSettings
 from adapters.mongo.gap_rows import MongoGapRows
 from adapters.mongo.leases import MongoLeases
 from adapters.mongo.settings import MongoSettings
-from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from consumers.repair.repairer import Repairer
 from consumers.repair.rounds import Rounds
@@ -20,12 +19,13 @@ from consumers.settings import BudgetSettings, RepairSettings
 from listener.changes.ownership import Ownership
 from listener.changes.racing import first_to_end
 from ops.gaps_told import told_in
-from ops.logins import connection_store, login_ping, login_told, org_id_of, process_name, warn_of_flow
+from ops.logins import login_ping, org_id_of, process_name
 from ops.mapping_source import MappingSettings
 from ops.processes.arriving import when_there
 from ops.processes.budget import Account
 from ops.processes.frame import Frame, run
 from ops.processes.guarantees import topics_prepared
+from ops.processes.org import open_org
 from ops.processes.parts import open_store, wall_ms
 from ops.settings import read_settings
 from ops.sync_settings import SyncSettings
@@ -46,18 +46,8 @@ async def stage(frame: Frame) -> None:
     async with (
         open_store(mongo, mapping, frame, off=switches.switched_off()) as store,
         when_there("Kafka", lambda: open_producer(kafka), frame) as producer,
-        open_salesforce(
-            salesforce_settings,
-            now=wall_ms,
-            gate=account.gate(BudgetLane.REPAIR),
-            on_allocation=account.hear,
-            on_call=frame.metrics.salesforce_called,
-            on_login=login_told(frame),
-            store=connection_store(store.database, encryption),
-        ) as salesforce,
-        account.kept(store.database, salesforce_settings.login_url, salesforce.rest),
+        open_org(salesforce_settings, encryption, store, account, account.gate(BudgetLane.REPAIR), frame) as salesforce,
     ):
-        warn_of_flow(frame, salesforce_settings)
         frame.pings["kafka"] = producer.ping
         frame.pings["salesforce_login"] = login_ping(salesforce)
         org_id = await org_id_of(salesforce, frame.stop)

@@ -17,7 +17,6 @@ from adapters.mongo.leases import MongoLeases
 from adapters.mongo.operations import MongoOperations
 from adapters.mongo.runs import MongoRuns
 from adapters.mongo.settings import MongoSettings
-from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from consumers.rules.budget import BudgetLane
 from consumers.runner.runner import Runner
@@ -28,13 +27,14 @@ from listener.changes.settings import ChangesSettings
 from ops.alerts.sender import report_sender_of
 from ops.alerts.settings import AlertSettings
 from ops.erasure.opened import Opened, eraser_of, follow
-from ops.logins import connection_store, login_ping, login_told, process_name, warn_of_flow
+from ops.logins import login_ping, process_name
 from ops.mapping_source import MappingSettings
 from ops.processes import reconcile, write
 from ops.processes.arriving import when_there
 from ops.processes.budget import Account
 from ops.processes.frame import Frame, run
 from ops.processes.guarantees import topics_prepared
+from ops.processes.org import open_org
 from ops.processes.parts import beside, open_store, opened_for, results_told, unavailable_told, wall_ms
 from ops.schedule_settings import ScheduleSettings
 from ops.settings import read_settings
@@ -75,19 +75,9 @@ async def stage(frame: Frame) -> None:
         open_store(mongo, mapping, frame, off=switches.switched_off()) as store,
         when_there("Kafka", lambda: open_producer(kafka), frame) as producer,
         when_there("Kafka", lambda: open_backlog(kafka, GROUPS), frame) as backlog,
-        open_salesforce(
-            salesforce_settings,
-            now=wall_ms,
-            gate=gate,
-            on_allocation=account.hear,
-            on_call=frame.metrics.salesforce_called,
-            on_login=login_told(frame),
-            store=connection_store(store.database, encryption),
-        ) as salesforce,
-        account.kept(store.database, salesforce_settings.login_url, salesforce.rest),
+        open_org(salesforce_settings, encryption, store, account, gate, frame) as salesforce,
         open_erasures(erased, mongo) as erasures,
     ):
-        warn_of_flow(frame, salesforce_settings)
         frame.pings["kafka"] = producer.ping
         frame.pings["salesforce_login"] = login_ping(salesforce)
         runs = MongoRuns(store.database, mongo.retention().runs)

@@ -16,7 +16,7 @@ from adapters.mongo.positions import MongoPositions
 from adapters.mongo.schema_ids import SchemaIds
 from adapters.mongo.settings import MongoSettings
 from adapters.salesforce.modified import ModifiedRecords
-from adapters.salesforce.opening import open_salesforce
+from adapters.salesforce.opening import Salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from consumers.rules.budget import BudgetLane
 from consumers.settings import BudgetSettings
@@ -27,14 +27,15 @@ from listener.changes.polling import Poller
 from listener.changes.settings import ChangesSettings
 from listener.changes.subscriber import Subscriber, log_gap
 from ops.connection_notes import LastSync, NoteKeeper
-from ops.logins import connection_store, login_ping, login_told, org_id_of, process_name, warn_of_flow
+from ops.logins import login_ping, org_id_of, process_name
 from ops.mapping_source import MappingSettings
 from ops.processes.arriving import when_there
 from ops.processes.budget import Account
 from ops.processes.debugging import DebuggedInForce, decision_told
 from ops.processes.frame import Frame, run
 from ops.processes.guarantees import topics_prepared
-from ops.processes.parts import beside, open_store, wall_ms
+from ops.processes.org import open_org
+from ops.processes.parts import Store, beside, open_store, wall_ms
 from ops.processes.polled import PolledObjects
 from ops.processes.received import ReceivedClosely
 from ops.processes.schema_changes import SchemasHeard
@@ -65,72 +66,88 @@ async def stage(frame: Frame) -> None:
     async with (
         open_store(mongo, mapping, frame) as store,
         when_there("Kafka", lambda: open_producer(kafka), frame) as producer,
-        open_salesforce(
-            salesforce_settings,
-            now=wall_ms,
-            gate=account.gate(BudgetLane.LIVE),
-            on_allocation=account.hear,
-            on_call=frame.metrics.salesforce_called,
-            on_login=login_told(frame),
-            store=connection_store(store.database, encryption),
-        ) as salesforce,
-        account.kept(store.database, salesforce_settings.login_url, salesforce.rest),
+        open_org(salesforce_settings, encryption, store, account, account.gate(BudgetLane.LIVE), frame) as salesforce,
     ):
-        database = store.database
-        warn_of_flow(frame, salesforce_settings)
         frame.pings["kafka"] = producer.ping
         frame.pings["salesforce_login"] = login_ping(salesforce)
         frame.pings["salesforce"] = lambda: _frames_come(health)
-
-        def alarm(gap: Gap) -> None:
-            frame.metrics.gap_recorded(gap.channel, gap.reason)
-            log_gap(gap)
-
         org_id = await org_id_of(salesforce, frame.stop)
         if frame.stop.is_set():
             return
         objects = PolledObjects(lambda: store.mapping.mapping, salesforce.rest, changes, frame)
         asked_again = await objects.ask()
         objects.tell()
-        debugging = DebuggedInForce(MongoDebugMarks(database), wall_ms)
-        subscriber = Subscriber(
-            source=ChangeFeed(
-                events=CometdClient(sessions=salesforce.login, settings=changes, health=health),
-                poller=Poller(
-                    records=ModifiedRecords(salesforce.rest),
-                    settings=changes,
-                    health=health,
-                    budget=account.seconds_a_call,
-                    told=frame.metrics.polled,
-                ),
-                settings=changes,
-                health=health,
-                objects=objects.current,
-                deliveries=lambda: account.budget.heard.deliveries,
-            ),
-            log=ChangeLog(producer, begun=frame.tracing.beginning),
-            positions=MongoPositions(database, org_id),
-            leases=MongoLeases(database),
-            gaps=MongoGaps(database, org_id),
-            settings=changes,
-            health=health,
-            org_id=org_id,
-            owner=process_name(),
-            alarm=alarm,
-            closely=ReceivedClosely(debugging.current, store.log, decision_told(frame), wall_ms),
-            channels=lambda: [*changes.channels, *map(poll_channel, sorted(objects.current().all))],
-        )
+        debugging = DebuggedInForce(MongoDebugMarks(store.database), wall_ms)
+        feed = _feed(salesforce, account, changes, health, objects, frame)
+        log = ChangeLog(producer, begun=frame.tracing.beginning)
+        subscriber = _subscriber(feed, log, store, org_id, changes, health, objects, debugging, frame)
         sync = LastSync()
-        keeper = NoteKeeper(frame, salesforce, ConnectionNotes(database), salesforce_settings, sync)
+        keeper = NoteKeeper(frame, salesforce, ConnectionNotes(store.database), salesforce_settings, sync)
         async with (
             beside(_tell(health, changes, sync, frame), frame),
             beside(keeper.keep(), frame),
             beside(debugging.follow(frame), frame),
             beside(objects.follow(asked_again), frame),
-            beside(SchemasHeard(SchemaIds(database), health.schemas, frame).follow(), frame),
+            beside(SchemasHeard(SchemaIds(store.database), health.schemas, frame).follow(), frame),
         ):
             frame.up.add("subscribe")
             await subscriber.run(frame.stop)
+
+
+def _feed(
+    salesforce: Salesforce,
+    account: Account,
+    changes: ChangesSettings,
+    health: Health,
+    objects: PolledObjects,
+    frame: Frame,
+) -> ChangeFeed:
+    """Events where there are any, polls where there are none."""
+    return ChangeFeed(
+        events=CometdClient(sessions=salesforce.login, settings=changes, health=health),
+        poller=Poller(
+            records=ModifiedRecords(salesforce.rest),
+            settings=changes,
+            health=health,
+            budget=account.seconds_a_call,
+            told=frame.metrics.polled,
+        ),
+        settings=changes,
+        health=health,
+        objects=objects.current,
+        deliveries=lambda: account.budget.heard.deliveries,
+    )
+
+
+def _subscriber(
+    feed: ChangeFeed,
+    log: ChangeLog,
+    store: Store,
+    org_id: str,
+    changes: ChangesSettings,
+    health: Health,
+    objects: PolledObjects,
+    debugging: DebuggedInForce,
+    frame: Frame,
+) -> Subscriber:
+    def alarm(gap: Gap) -> None:
+        frame.metrics.gap_recorded(gap.channel, gap.reason)
+        log_gap(gap)
+
+    return Subscriber(
+        source=feed,
+        log=log,
+        positions=MongoPositions(store.database, org_id),
+        leases=MongoLeases(store.database),
+        gaps=MongoGaps(store.database, org_id),
+        settings=changes,
+        health=health,
+        org_id=org_id,
+        owner=process_name(),
+        alarm=alarm,
+        closely=ReceivedClosely(debugging.current, store.log, decision_told(frame), wall_ms),
+        channels=lambda: [*changes.channels, *map(poll_channel, sorted(objects.current().all))],
+    )
 
 
 async def _frames_come(health: Health) -> None:

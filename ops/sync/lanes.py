@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 
-from adapters.salesforce.rest import Gate
+from adapters.salesforce.gate import Gate
 from consumers.rules.budget import BudgetLane
 
 
 class RunGate:
-    """The gate of the run in hand. Satisfies `adapters.salesforce.rest.Gate`."""
+    """The gate of the run in hand. Satisfies `adapters.salesforce.gate.Gate`."""
 
     def __init__(self, gates: Mapping[BudgetLane, Gate]) -> None:
         self._gates = gates

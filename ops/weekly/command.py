@@ -6,7 +6,6 @@ import sys
 import uuid
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
 
 from adapters.mongo.client import Refused, open_database
 from adapters.mongo.operations import MongoOperations
@@ -14,6 +13,7 @@ from adapters.mongo.settings import MongoSettings
 from adapters.telemetry.logs import quiet_libraries
 from ops.alerts.sender import report_sender_of
 from ops.alerts.settings import AlertSettings
+from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
 from ops.settings import WrongSettings, read_settings
@@ -23,9 +23,6 @@ from ops.weekly.reading import read
 from ops.weekly.render import html, text
 from ops.weekly.week import Week, week_named, week_of
 from schemas.unavailable import Unavailable
-
-EXIT_FAILED: Final = 1
-EXIT_WRONG_SETTINGS: Final = 2
 
 
 def run(name: str, *, file: Path | None, send: bool, as_json: bool) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final, Self
 
-from schemas.mapping import Direction, FieldMapping, Policy
+from schemas.field_mapping import Direction, FieldMapping, Policy
 from schemas.transforms import compile_field
 from simulator.observer.history import NOBODY, Commit, Seen, Sent, names, value_at
 

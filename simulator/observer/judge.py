@@ -5,7 +5,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from schemas.mapping import Asserts, FieldMapping, KindMapping, PlatformDeletion
+from schemas.field_mapping import FieldMapping
+from schemas.mapping import Asserts, KindMapping, PlatformDeletion
 from schemas.mapping import Mapping as FieldsMapping
 from simulator.observer.authorship import MappedField, Ours, linked_records, replay
 from simulator.observer.doubles import doubles

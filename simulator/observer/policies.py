@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.mapping import Policy
+from schemas.field_mapping import Policy
 from simulator.observer.authorship import Key, MappedField, PlatformEdit
 from simulator.observer.causality import Edit
 from simulator.observer.history import Settled

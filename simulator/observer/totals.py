@@ -6,7 +6,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, assert_never
 
 from schemas.derivation import Cases, Total
-from schemas.mapping import Asserts, Direction, FieldMapping, KindMapping
+from schemas.field_mapping import Direction, FieldMapping
+from schemas.mapping import Asserts, KindMapping
 from schemas.mapping import Mapping as FieldsMapping
 from schemas.transforms import compile_field
 from simulator.observer.history import Row, Sent, value_at

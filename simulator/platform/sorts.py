@@ -15,8 +15,6 @@ from simulator.platform.people import Inventor, fictitious_number, respell, spel
 
 Invent = Callable[[str, int, Inventor, random.Random, str], Any]
 """Path, serial number, who makes it up, chance, and the thing: its value. Raises as `people.invent` does."""
-Respell = Callable[[str, Any, random.Random], Any]
-"""The same value written in another way."""
 Choose = Callable[[random.Random], Any]
 """One of a few values."""
 

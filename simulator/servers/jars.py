@@ -17,7 +17,6 @@ from simulator.servers.errors import ServerError
 
 VERSION = "4.1.1"
 ENDPOINT = f"org.apache.kafka:kafka_2.13:{VERSION}+org.slf4j:slf4j-simple:1.7.36"
-JARS = 46
 BYTES = 44_172_119
 """For the progress bar."""
 SHA256 = "1b99f073a43e87b2736a310489b83812e46b68a9b65835edd475056461ae1646"

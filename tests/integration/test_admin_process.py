@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 from support.admin_page import HASHED, Visitor
+from support.environment import where
 from support.org import OrgClient, org_client
 from support.running import Stages, until
 from support.sync_stage import Stage
@@ -54,13 +55,8 @@ def settings(
     """For all of it, as a person would set them."""
     monkeypatch.chdir(tmp_path)
     for name, value in {
-        "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+        **where(kafka=kafka_bootstrap, mongodb=mongodb_uri, database=database.name, org=org.org),
         "MAPPING_PRESET": "customers",
-        "MONGODB_URI": mongodb_uri,
-        "MONGODB_DATABASE": database.name,
-        "SALESFORCE_LOGIN_URL": org.org.base_url,
-        "SALESFORCE_CLIENT_ID": org.org.client_id,
-        "SALESFORCE_CLIENT_SECRET": org.org.client_secret,
         "ADMIN_PORT": "0",
         "ADMIN_SECURE_COOKIES": "false",
     }.items():

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
+from support.environment import where
 from support.org import OrgClient, org_client
 
 from adapters.mongo.collections import prepare
@@ -37,13 +38,8 @@ def environment(
     """Settings for all of it, as a person would set them."""
     monkeypatch.chdir(tmp_path)
     for name, value in {
-        "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+        **where(kafka=kafka_bootstrap, mongodb=mongodb_uri, database=database.name, org=org.org),
         "MAPPING_PRESET": "customers",
-        "MONGODB_URI": mongodb_uri,
-        "MONGODB_DATABASE": database.name,
-        "SALESFORCE_LOGIN_URL": org.org.base_url,
-        "SALESFORCE_CLIENT_ID": org.org.client_id,
-        "SALESFORCE_CLIENT_SECRET": org.org.client_secret,
         "WEBHOOK_SECRETS_TICKETS": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         "COLUMNS": "250",
     }.items():

@@ -11,7 +11,7 @@ from support.org import org_client
 
 from adapters.mongo.mappings import MongoMappings
 from ops import mapping_command
-from schemas.mapping import Policy
+from schemas.field_mapping import Policy
 from schemas.mapping_yaml import load_mapping
 from schemas.presets import preset
 

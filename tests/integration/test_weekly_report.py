@@ -16,6 +16,7 @@ from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from pymongo.asynchronous.database import AsyncDatabase
 from support.admin_page import AdminWorld, open_admin
+from support.environment import where
 from support.org import org_client
 from support.running import Notes, Stages, until
 
@@ -258,13 +259,8 @@ async def test_the_process_sends_it(
     await a_week(database, week)
     async with org_client() as org:
         for name, value in {
-            "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+            **where(kafka=kafka_bootstrap, mongodb=mongodb_uri, database=database.name, org=org.org),
             "MAPPING_PRESET": "customers",
-            "MONGODB_URI": mongodb_uri,
-            "MONGODB_DATABASE": database.name,
-            "SALESFORCE_LOGIN_URL": org.org.base_url,
-            "SALESFORCE_CLIENT_ID": org.org.client_id,
-            "SALESFORCE_CLIENT_SECRET": org.org.client_secret,
             "SCHEDULE_REPORT_AT": "00:00",
         }.items():
             monkeypatch.setenv(name, value)

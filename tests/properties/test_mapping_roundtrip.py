@@ -8,19 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.derivation import Case, Cases, Total
+from schemas.field_mapping import Direction, FieldMapping, Policy, Transform
 from schemas.mapping import (
     Asserts,
-    Direction,
-    FieldMapping,
     KindMapping,
     Mapping,
     Matching,
     OnDelete,
     PlatformDeletion,
-    Policy,
     Preference,
     SalesforceDeletion,
-    Transform,
     Unlinked,
     WholeRecords,
 )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.mapping import FieldMapping, Transform
+from schemas.field_mapping import FieldMapping, Transform
 from schemas.transforms import CompiledField, InvalidValue, compile_field
 
 FIELDS = {

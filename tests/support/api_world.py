@@ -15,7 +15,8 @@ from adapters.salesforce.query_scope import QueryScope
 from adapters.salesforce.soql import Select
 from consumers.catalog import Catalog
 from listener.api.connection import CannotAsk, CannotConnect, ConnectionRoutes, State
-from listener.api.contacts import Contacts, Document, Ended
+from listener.api.contact_bodies import Document
+from listener.api.contacts import Contacts, Ended
 from listener.api.deliveries import DeliveryRoutes
 from listener.api.erasures import ErasureRoutes
 from listener.api.exports import ExportRoutes, NothingHeld

@@ -37,6 +37,7 @@ from simulator.org.app import RunningOrg, running_org
 from simulator.org.edits import Edit, Edits, make_edits
 from simulator.org.faults import Fault, FaultKind
 from simulator.org.settings import OrgSettings
+from support.environment import where
 from support.running import MAIN, PATIENT_SECONDS, Stages, until
 from support.servers import unique_database
 
@@ -375,12 +376,7 @@ async def whole(
         environment = stack.enter_context(pytest.MonkeyPatch.context())
         environment.chdir(folder)  # nobody's .env
         named = {
-            "KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
-            "MONGODB_URI": mongodb_uri,
-            "MONGODB_DATABASE": database.name,
-            "SALESFORCE_LOGIN_URL": running.base_url,
-            "SALESFORCE_CLIENT_ID": running.client_id,
-            "SALESFORCE_CLIENT_SECRET": running.client_secret,
+            **where(kafka=kafka_bootstrap, mongodb=mongodb_uri, database=database.name, org=running),
             f"WEBHOOK_SECRETS_{SOURCE.upper()}": SECRET,
         }
         for name, value in (QUICK | named | dict(settings or {})).items():

@@ -8,7 +8,8 @@ from ops.admin.masks import is_hidden
 from ops.admin.things import thing
 from ops.parked_view import MASK
 from ops.story import Known
-from schemas.mapping import FieldMapping, KindMapping, Mapping
+from schemas.field_mapping import FieldMapping
+from schemas.mapping import KindMapping, Mapping
 from schemas.presets import preset
 
 

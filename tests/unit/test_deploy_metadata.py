@@ -15,7 +15,8 @@ from ops.metadata.fields import CustomField, CustomObject, Descriptions, is_cust
 from ops.metadata.project import source
 from ops.metadata.simulated import org_schema
 from ops.pages import DEPLOYABLE, deployable
-from schemas.mapping import Direction, KindMapping, Mapping
+from schemas.field_mapping import Direction
+from schemas.mapping import KindMapping, Mapping
 from schemas.mapping_yaml import dump_mapping
 from schemas.presets import preset, preset_names
 from schemas.stream import change_event

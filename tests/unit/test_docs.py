@@ -37,7 +37,8 @@ from ops.sync.planning import plan_lines
 from schemas import cloudevents, topics
 from schemas.change import Change
 from schemas.doorbell import Doorbell
-from schemas.mapping import Mapping, Policy
+from schemas.field_mapping import Policy
+from schemas.mapping import Mapping
 from schemas.outcome import Outcome
 from schemas.platform_event import PlatformEvent
 from schemas.position import CommitPosition

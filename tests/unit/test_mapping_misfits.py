@@ -11,7 +11,7 @@ from support.running import Notes, until
 from adapters.salesforce.describe_check import Complaint
 from adapters.telemetry.metrics import Metrics
 from consumers.catalog import Catalog
-from ops.processes import write
+from ops.processes import upkeep
 from ops.processes.frame import Frame
 from schemas.mapping import Mapping
 from schemas.presets import preset
@@ -58,8 +58,8 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World()
-    monkeypatch.setattr(write, "MISFIT_SECONDS", 0.0)
-    monkeypatch.setattr(write, "misfits", made.misfits)
+    monkeypatch.setattr(upkeep, "MISFIT_SECONDS", 0.0)
+    monkeypatch.setattr(upkeep, "misfits", made.misfits)
     return made
 
 
@@ -67,7 +67,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 async def watching(world: World) -> AsyncIterator[None]:
     frame = Frame(stage="write", log=world.notes, metrics=Metrics(), stop=asyncio.Event())
     parts: Any = world
-    task = asyncio.create_task(write._tell_misfits(parts, parts, parts, frame))
+    task = asyncio.create_task(upkeep.tell_misfits(parts, parts, parts, frame))
     try:
         yield
     finally:

@@ -6,19 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from schemas.field_mapping import Direction, FieldMapping, Policy, Privacy, Transform
 from schemas.mapping import (
     Asserts,
     Creation,
-    Direction,
-    FieldMapping,
     KindMapping,
     LeadMapping,
     OnMerge,
     PlatformDeletion,
-    Policy,
-    Privacy,
     SalesforceDeletion,
-    Transform,
     Unlinked,
 )
 from schemas.mapping_reading import InvalidMapping

@@ -11,7 +11,8 @@ import yaml
 from typer.testing import CliRunner
 
 from ops.cli import app
-from schemas.mapping import FieldMapping, KindMapping
+from schemas.field_mapping import FieldMapping
+from schemas.mapping import KindMapping
 from schemas.mapping_reading import InvalidMapping, read_mapping
 from schemas.mapping_schema import mapping_schema
 from schemas.mapping_yaml import dump_mapping

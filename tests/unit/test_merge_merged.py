@@ -14,7 +14,7 @@ from consumers.rules.conflict import Merged, Verdict, settle_by
 from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.rows import Row, apply_row
 from consumers.rules.state import FieldState, Side
-from schemas.mapping import Policy
+from schemas.field_mapping import Policy
 
 ELEMENTS = st.lists(st.sampled_from("abcde"), unique=True)
 NUMBERS = st.none() | st.integers(-1_000, 1_000)

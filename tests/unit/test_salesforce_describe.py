@@ -6,7 +6,8 @@ import pytest
 
 from adapters.salesforce.describe_check import check_kind, check_mapping
 from schemas.enrichment import EnrichedField, EnrichmentMapping
-from schemas.mapping import FieldMapping, KindMapping, Mapping, Matching, Preference, Transform
+from schemas.field_mapping import FieldMapping, Transform
+from schemas.mapping import KindMapping, Mapping, Matching, Preference
 
 KIND = KindMapping(
     collection="customers",

@@ -146,7 +146,7 @@ async def test_from_the_stream_into_the_log_then_the_position() -> None:
         assert world.positions.stored == {CHANNEL: committed(2)}
         assert len(process.source.buffer or ()) == 0
         assert process.health.counts["records"] == 2
-        assert process.health.position_age(CHANNEL, 1_700_000_000_002 + 5_000) == 5
+        assert process.health.commit_timestamps == {CHANNEL: 1_700_000_000_002}
 
 
 async def test_a_start_from_the_stored_position() -> None:

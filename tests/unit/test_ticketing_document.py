@@ -21,7 +21,8 @@ from listener.api.openapi import document
 from ops.schedule_settings import ScheduleSettings
 from ops.settings import variables
 from ops.settings_groups import ALL
-from schemas.mapping import Asserts, Direction, Mapping
+from schemas.field_mapping import Direction
+from schemas.mapping import Asserts, Mapping
 from schemas.mapping_reading import check_mapping
 from schemas.presets import preset
 from schemas.records import Failure

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.mapping import FieldMapping, Transform
+from schemas.field_mapping import FieldMapping, Transform
 from schemas.transforms import CompiledField, InvalidValue, compile_field
 
 

@@ -140,8 +140,6 @@ MASTER = "MasterRecordId"
 
 _INDEXED = frozenset({"SystemModstamp", "AccountId", "CampaignId", "ContactId", "LeadId", "ParentId", "ReportsToId"})
 
-AUDIT_FIELDS = ("CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp")
-
 _SYSTEM_FIELDS = (
     FieldDefinition(name="Id", label="Record ID", type=FieldType.ID, length=18, read_only=True),
     FieldDefinition(name="IsDeleted", label="Deleted", type=FieldType.BOOLEAN, read_only=True),

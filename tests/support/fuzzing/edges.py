@@ -19,10 +19,12 @@ from multidict import CIMultiDict
 from adapters.salesforce import soql
 from adapters.salesforce.bulk import SalesforceBulk
 from adapters.salesforce.bulk_query import BulkQueries, Place, QueryFailed
+from adapters.salesforce.calls import Stream
 from adapters.salesforce.errors import CallFailed
 from adapters.salesforce.grants import read_grant
 from adapters.salesforce.records import SalesforceRecords
-from adapters.salesforce.rest import Reply, Rest, Stream
+from adapters.salesforce.replies import Reply
+from adapters.salesforce.rest import Rest
 from adapters.salesforce.retry import QuickRetries
 from adapters.salesforce.settings import SalesforceSettings
 from consumers.catalog import Catalog
