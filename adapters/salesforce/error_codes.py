@@ -65,7 +65,8 @@ WHAT_WE_DO: Final[Mapping[Remedy, str]] = {
     ),
     Remedy.UPDATE_INSTEAD: (
         "A record with this value is there already. It is looked for by external id, then by the id that "
-        "Salesforce names: if it is nobody else's it is linked, read and updated. If another document of the "
+        "Salesforce names, and a campaign member by its campaign and person: if it is nobody else's it is "
+        "linked, read and updated. If another document of the "
         "kind has it, or another thing's external id, the write is parked and both are named. The update of a "
         "linked record is parked with the other record named."
     ),

@@ -32,6 +32,7 @@ UNHEARD_FOR: Final = 30 * 24 * 60 * 60 * 1000
 this comes no more. Milliseconds."""
 GONE_SAYS_SALESFORCE: Final = "GONE"
 """Ours, of a retry: the record is read because a write was told that it is gone."""
+GAVE_UP: Final = "gave up after the last try"
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +369,8 @@ def _defer(state: DocumentState, write: Write, result: RowResult, policy: RetryP
         state.retry = Retry(tries if result.org_wide else tries + 1, now + decision.milliseconds, result.code, locked)
         return Answer.DEFERRED
     state.retry = None
-    state.refusal = Refusal(write.values, result.code, "gave up after the last try", now, fields=result.fields)
+    told = f"{GAVE_UP}: {result.message}" if result.message else GAVE_UP
+    state.refusal = Refusal(write.values, result.code, told, now, fields=result.fields)
     return Answer.REFUSED
 
 

@@ -42,10 +42,16 @@ class Follower:
     async def _follow(self, kind: Kind, visits: Sequence[Visit]) -> None:
         try:
             successors = await self._records.successors(kind, [visit.record_id for visit in visits])
-            successors |= await self._twins.of(kind, [each for each in visits if each.record_id not in successors])
+            others = [each for each in visits if each.record_id not in successors]
+            twins = await self._twins.of(kind, others)
         except Unavailable as error:
             await self._desk.defer(visits, "UNAVAILABLE", str(error))
             return
+        successors |= {
+            each.record_id: Successor(twin)
+            for each in others
+            if (twin := twins.get(each.id)) is not None and twin != each.record_id
+        }
         owners = await self._desk.owners(kind, sorted({each.record_id for each in successors.values()}))
         given = await self._claimed(kind, visits, successors, owners)
         for visit in visits:

@@ -8,6 +8,7 @@ from consumers.ports import Records, RowResult, Unavailable
 from consumers.rules.kinds import Kind
 from consumers.writer.desk import Desk
 from consumers.writer.kept import KeptRecords
+from consumers.writer.twins import Twins
 from consumers.writer.visit import Visit
 from schemas.records import Failure
 
@@ -43,6 +44,7 @@ class Resolver:
         self._desk = desk
         self._records = records
         self._kept = KeptRecords(records)
+        self._twins = Twins(desk, records)
 
     async def resolve(self, kind: Kind, refused: Iterable[Refused]) -> dict[str, Behind]:
         """By document id; answers that need no question are missing. Raises nothing of Salesforce's."""
@@ -69,9 +71,14 @@ class Resolver:
         return behind
 
     async def _existing(self, kind: Kind, refused: Sequence[Refused]) -> dict[str, Behind]:
-        """By our external id first; then what Salesforce names, if it is nobody else's."""
+        """By our external id first; then what Salesforce names, if it is nobody else's.
+
+        Of a person who is a member already it names nothing: that member is asked for by its parents.
+        """
         found = await self._kept.find(kind, [one.visit.id for one in refused])
         named = {one.visit.id: found.get(one.visit.id) or list(one.answer.existing) for one in refused}
+        twins = await self._twins.of(kind, [one.visit for one in refused if not named[one.visit.id]])
+        named |= {document_id: [twin] for document_id, twin in twins.items()}
         ids = sorted({record_id for matches in named.values() for record_id in matches})
         read = await self._kept.read(kind, ids, ("Id", kind.external_id)) if ids else None
         holds = {record_id: row.get(kind.external_id) for record_id, row in read.rows.items()} if read else {}
@@ -83,6 +90,8 @@ class Resolver:
             decided = _decide(one, there, holds, owners, taken)
             if isinstance(decided, Existing):
                 taken[decided.record_id] = one.visit.id
+            elif one.visit.id in twins:
+                decided = _again(one, decided)
             behind[one.visit.id] = decided
         return behind | await self._claimed_by_others(kind, refused, behind)
 
@@ -125,7 +134,7 @@ def _decide(
     taken: Mapping[str, str],
 ) -> Behind:
     if not there:
-        return one.answer if one.answer.existing else _unseen(one)
+        return one.answer if one.answer.existing else _again(one, one.answer)
     if len(there) > 1:
         return _told(one, _in_the_way(there))
     (record_id,) = there
@@ -139,14 +148,14 @@ def _decide(
     return Existing(record_id, claimed=bool(holds[record_id]))
 
 
-def _unseen(one: Refused) -> RowResult:
-    """Salesforce names no record, and none holds our external id: as a rule one that is just being deleted.
+def _again(one: Refused, answer: RowResult) -> RowResult:
+    """What Salesforce does not name, or what is another document's, is as a rule a record that is just being deleted.
 
     A person who leaves an event and comes again is the same member for Salesforce, and the two documents may be in the
     hands of two writers. What is still in the way after some tries is told as it is.
     """
     tries = one.visit.state.retry.tries if one.visit.state.retry else 0
-    return replace(one.answer, failure=Failure.NOT_RUN) if tries < UNSEEN_TRIES else one.answer
+    return replace(answer, failure=Failure.NOT_RUN) if tries < UNSEEN_TRIES else answer
 
 
 def _in_the_way(record_ids: Sequence[str]) -> str:

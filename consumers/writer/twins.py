@@ -1,4 +1,4 @@
-"""Rule 23: the membership that is left where two people who both had one were merged, or a lead into such a contact."""
+"""The membership that is there already, or that is left where two people who both had one became one (rule 23)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,21 +7,21 @@ from consumers.rules.kinds import Kind
 from consumers.rules.lookups import Parents, named_documents
 from consumers.rules.members import MERGES_AND_CONVERSIONS, Membership, members, membership_of, named, records_named
 from consumers.writer.desk import Desk
-from consumers.writer.kept import KeptRecords, Successor
+from consumers.writer.kept import KeptRecords
 from consumers.writer.visit import Visit, ids_of_all
 from schemas.place import LEAD_PREFIX
 
 
 class Twins:
-    """Asks for records that name the same parents as one that is gone."""
+    """Asks for records that name the same parents as a document does."""
 
     def __init__(self, desk: Desk, records: Records) -> None:
         self._desk = desk
         self._records = records
         self._kept = KeptRecords(records)
 
-    async def of(self, kind: Kind, visits: Sequence[Visit]) -> dict[str, Successor]:
-        """By the id of a record that is gone: the one with the same parents. Of most kinds there is none.
+    async def of(self, kind: Kind, visits: Sequence[Visit]) -> dict[str, str]:
+        """By document id: the record with the same parents. Of most kinds there is none.
 
         Raises:
             Unavailable: Salesforce cannot be asked.
@@ -31,16 +31,16 @@ class Twins:
             return {}
         parents = await self._parents(kind, membership, visits)
         wanted = {
-            visit.record_id: known
+            visit.id: known
             for visit in visits
             if (known := records_named(membership, visit.state, parents)) is not None
         }
         became = await self._people(membership, sorted({who for _whole, who in wanted.values()}))
         there = await self._members(kind, membership, sorted({became.get(who, who) for _whole, who in wanted.values()}))
         return {
-            record_id: Successor(twin)
-            for record_id, (whole, who) in wanted.items()
-            if (twin := there.get((whole, became.get(who, who)))) is not None and twin != record_id
+            document_id: twin
+            for document_id, (whole, who) in wanted.items()
+            if (twin := there.get((whole, became.get(who, who)))) is not None
         }
 
     async def _parents(self, kind: Kind, membership: Membership, visits: Sequence[Visit]) -> Parents:

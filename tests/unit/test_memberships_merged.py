@@ -150,3 +150,31 @@ async def test_by_park_a_person_is_asked(world: World) -> None:
     await world.pass_by(5)
     assert (await told(world, "r-1"))["syncError"] == "MERGED_INTO_ANOTHERS_RECORD"
     assert world.parked == ["MERGED_INTO_ANOTHERS_RECORD"]
+
+
+async def test_whom_sales_have_added_before_they_register_is_that_member(world: World) -> None:
+    """Salesforce refuses a second one and names none; the one that is there gets our id, and what we know."""
+    _first, second = await leads(world)
+    campaign = await world.row("SELECT Id FROM Campaign")
+    asked = {"CampaignId": campaign["Id"], "LeadId": second, "Status": "Responded"}
+    _, made = await world.org.call("POST", "/sobjects/CampaignMember", asked)
+    await register(world, "2")
+    public = await told(world, "r-2")
+    assert (public["syncStatus"], public["recordId"]) == ("synced", made["id"])
+    row = next(each for each in (await world.org.query(MEMBERS))["records"] if each["Id"] == made["id"])
+    assert (row["Tandem_Registration_Id__c"], row["Status"]) == ("r-2", "Registered")
+    assert world.parked == []
+
+
+async def test_a_second_account_that_registers_after_the_merge_waits_for_a_person(world: World) -> None:
+    """One person is one member: the write is parked, and says whose the member is."""
+    await merge(world)
+    await world.settle()
+    await register(world, "2")
+    await world.pass_by(10)
+    public = await told(world, "r-2")
+    row = await world.row(MEMBERS)
+    assert (row["Tandem_Registration_Id__c"], public["syncStatus"]) == ("r-1", "error")
+    (parked,) = world.stage.parked.rows.values()  # type: ignore[attr-defined]
+    assert (parked.reason, public["syncError"]) == ("DUPLICATE_VALUE", "DUPLICATE_VALUE")
+    assert f"the record {row['Id']} is that of r-1" in parked.detail
