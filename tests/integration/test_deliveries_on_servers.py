@@ -167,7 +167,7 @@ async def test_an_edit_in_salesforce_reaches_the_platform_though_the_reconciler_
     with pytest.raises(Unavailable):
         await stage.hear()
 
-    settings = KafkaSettings(bootstrap_servers=kafka_bootstrap)
+    settings = KafkaSettings(bootstrap_servers=kafka_bootstrap, delivery_timeout=30, request_timeout=30)
     deliveries, endpoints = MongoDeliveries(database), MongoEndpoints(database, url)
     keeper = Keeper(deliveries, endpoints, MongoParkedRecords(database), wall_ms)
     guard = Guard(networks("127.0.0.0/8"))
@@ -199,7 +199,7 @@ async def _read(settings: KafkaSettings, topic: str) -> Any:
 
     async def keep(_gap: Any) -> None: ...
 
-    async with open_consumer(settings, f"group.{topic}", (topic,), Nobody(), keep) as stream, asyncio.timeout(30):
+    async with open_consumer(settings, f"group.{topic}", (topic,), Nobody(), keep) as stream, asyncio.timeout(60):
         while not (records := await stream.fetch(10, 0.2)):
             pass
     return records
