@@ -58,7 +58,7 @@ def is_of(state: DocumentState, rule: FieldRule, text: str) -> bool:
 
 
 def may_be_made(state: DocumentState) -> bool:
-    """Whether a first write of the document may have made a record, or may yet."""
+    """Rule 20: whether a first write of the document that nobody answered may have made a record, or may yet."""
     return any(write.first and write.state in (WriteState.OPEN, WriteState.UNKNOWN) for write in state.writes)
 
 

@@ -19,6 +19,7 @@ from consumers.rules.jobs import FIRST_ASKED
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.lookups import may_name_a_lost_record
 from consumers.rules.making import given_up
+from consumers.rules.matching import may_be_made
 from consumers.rules.retry import RetryPolicy, Wait
 from consumers.rules.review import held_back
 from consumers.rules.state import DocumentState, FieldState, Link, Refusal, Retry, Write, WriteState
@@ -162,7 +163,7 @@ def _next_step(
     if state.deleted:
         return _next_deletion(state, kind)
     if link is None or makes_anew(state, kind):
-        if _may_yet_land(state, timing, now=now):
+        if may_be_made(state):
             return Find()
         orphaned = [at for rule, at in _awaiting(state, kind, now) if rule.required]
         if orphaned:
@@ -223,27 +224,15 @@ def _may_ask(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> b
     link = state.link
     if state.deleted:
         asked = is_to_be_deleted(state, kind) or deletion_follows(state, kind)
-        return asked or _may_yet_be_made(state, kind, timing, now=now)
+        return asked or _may_yet_be_made(state, kind)
     return link is None or not (link.gone and link.searched) or makes_anew(state, kind)
 
 
-def _may_yet_be_made(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> bool:
+def _may_yet_be_made(state: DocumentState, kind: Kind) -> bool:
     """A first write of a thing since deleted was never answered: its record is looked for, to be deleted too."""
     if kind.on_delete.platform is not PlatformDeletion.DELETE or state.record is not None:
         return False
-    return _may_yet_land(state, timing, now=now)
-
-
-def _may_yet_land(state: DocumentState, timing: Timing, *, now: int) -> bool:
-    """Rule 20: a first write that nobody answered may have made the record, or may yet; with one look more after."""
-    return any(
-        write.first
-        and (
-            write.state is WriteState.OPEN
-            or (write.state is WriteState.UNKNOWN and now < write.taken_at + timing.longest_call + timing.look_again)
-        )
-        for write in state.writes
-    )
+    return may_be_made(state)
 
 
 def _unknown(state: DocumentState, name: str) -> bool:
@@ -263,6 +252,16 @@ def after_find(state: DocumentState, kind: Kind, timing: Timing, *, now: int) ->
         return Until(min(now + timing.look_again, max(unanswered) + timing.longest_call))
     values = {} if state.deleted else _sendable(state, kind, now)
     return Send(values) if values else Nothing()
+
+
+def not_found(state: DocumentState, timing: Timing, *, now: int) -> None:
+    """Rule 20: no record has our external id. What was asked for so long ago that it lands no more has made none.
+
+    By this look and not by the clock: the writer may have been away for all that time.
+    """
+    for write in state.writes:
+        if write.first and write.state is WriteState.UNKNOWN and now >= write.taken_at + timing.longest_call:
+            write.state = WriteState.NOT_RUN
 
 
 def wait(state: DocumentState, code: str, *, until: int) -> None:

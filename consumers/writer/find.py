@@ -6,7 +6,7 @@ from consumers.ports import Records, Unavailable
 from consumers.rules.kinds import Kind
 from consumers.rules.making import WHY, why_unmade
 from consumers.rules.state import Refusal
-from consumers.rules.writes import Send, Until, after_find, due_values, linked, wait
+from consumers.rules.writes import Send, Until, after_find, due_values, linked, not_found, wait
 from consumers.writer.desk import Desk
 from consumers.writer.kept import Found, KeptRecords
 from consumers.writer.match import Matcher
@@ -102,6 +102,7 @@ class Finder:
             self._refuse(kind, visit, SEVERAL_RECORDS, f"several records hold this external id: {', '.join(matches)}")
             return None
         step = after_find(state, kind, self._desk.timing, now=now)
+        not_found(state, self._desk.timing, now=now)
         if isinstance(step, Send):
             return Sending(visit, step.values)
         if isinstance(step, Until):

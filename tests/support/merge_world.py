@@ -32,6 +32,7 @@ from consumers.rules.writes import (
     give_up_unanswered,
     linked,
     next_step,
+    not_found,
     take,
     wait,
 )
@@ -285,6 +286,7 @@ class World:
                 self.save(state)
                 return "linked"
             step = after_find(state, self.kind, self.timing, now=self.now)
+            not_found(state, self.timing, now=self.now)
             if isinstance(step, Until):
                 wait(state, "LOOK_AGAIN", until=step.at)
                 self.save(state)

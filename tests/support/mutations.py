@@ -784,9 +784,17 @@ MUTATIONS: Final = (
         "22",
         "a deleted thing is written",
         "writes",
-        "return asked or _may_yet_be_made(state, kind, timing, now=now)",
+        "return asked or _may_yet_be_made(state, kind)",
         "pass",
         Example("rule_22_nothing_is_written_for_a_thing_that_was_deleted"),
+    ),
+    Mutation(
+        "20",
+        "a first write that is not there is taken for unanswered for ever",
+        "writes",
+        "            write.state = WriteState.NOT_RUN\n",
+        "            pass\n",
+        Example("rule_20_a_first_write_that_never_landed_is_looked_for_once_more"),
     ),
     Mutation(
         "22",
@@ -1444,7 +1452,7 @@ MUTATIONS: Final = (
         "20",
         "a first write nobody answered is not looked for once there is nothing to write",
         "writes",
-        "        if _may_yet_land(state, timing, now=now):\n            return Find()\n",
+        "        if may_be_made(state):\n            return Find()\n",
         "        if False:\n            return Find()\n",
         Schedule(
             ["rest", "view", "delete record", "clear phone named", "change", "write ok", "write unanswered"],

@@ -545,6 +545,7 @@ class World:
                 writes.linked(state, self.org.record_id, now=self.now)
                 return Visit("done") if self.save(state) else None
             step = writes.after_find(state, self.kind, TIMING, now=self.now)
+            writes.not_found(state, TIMING, now=self.now)
             if isinstance(step, Until):
                 writes.wait(state, "LOOK_AGAIN", until=step.at)
                 self.save(state)

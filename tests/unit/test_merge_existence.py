@@ -238,6 +238,37 @@ def test_rule_22_a_first_write_nobody_answered_is_found_and_deleted_too() -> Non
     assert len(world.bin) == 1
 
 
+@pytest.mark.parametrize("deleted", [True, False])
+def test_rule_20_a_first_write_nobody_answered_is_looked_for_however_late_the_writer_comes(deleted: bool) -> None:
+    """Every writer was away until long after it could land: by the clock it is over, and nobody has looked."""
+    world = World(random.Random(1), on_delete={"platform": "delete"})
+    world.platform_edits("phone", named=False)
+    world.deliver_post()
+    assert world.write("unanswered") == "unanswered"
+    world.now += 10
+    if deleted:
+        platform_deletes(world)
+    world.now += 24 * 60 * 60 * 1000
+    assert isinstance(step(world), Find)
+    world.settle()
+    assert (world.record is None) is deleted
+    assert len(world.bin) == int(deleted)
+
+
+def test_rule_20_a_first_write_that_never_landed_is_looked_for_once_more() -> None:
+    """After that it is known to have made nothing, and nothing is asked again."""
+    world = World(random.Random(1), on_delete={"platform": "delete"})
+    world.platform_edits("phone", named=False)
+    world.deliver_post()
+    assert world.write("lost") == "lost"
+    platform_deletes(world)
+    world.now += 24 * 60 * 60 * 1000
+    assert isinstance(step(world), Find)
+    world.write()
+    assert isinstance(step(world), Nothing)
+    assert world.record is None
+
+
 def test_rule_22_a_refused_deletion_is_not_repeated() -> None:
     """It waits for a person, as a refused write does."""
     world = linked(platform="delete")
