@@ -279,7 +279,11 @@ GUARDS: Final = (
         WRITER,
         "a_campaign_member_is_unique",
         "what stands against a record that is about to go is refused for good",
-        ("consumers.writer.resolve", "return one.answer if one.answer.existing else _unseen(one)", "return one.answer"),
+        (
+            "consumers.writer.resolve",
+            "return replace(answer, failure=Failure.NOT_RUN) if tries < UNSEEN_TRIES else answer",
+            "return answer",
+        ),
     ),
     _guard(
         "24",
