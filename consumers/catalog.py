@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from consumers.rules.derived import dependants
 from consumers.rules.kinds import Kind, compile_kind
-from schemas.mapping import Asserts, Mapping
+from consumers.rules.repair import MappedObjects
+from schemas.mapping import Asserts, Mapping, Unlinked
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,15 @@ class Catalog:
     def sobjects(self) -> list[str]:
         """Every object in which records of a kind are kept, by name."""
         return sorted(self._sobjects)
+
+    def mapped_objects(self) -> MappedObjects:
+        """The same, and which of them are taken in when they are made in Salesforce."""
+        taken_in = [
+            sobject
+            for sobject, kinds in self._sobjects.items()
+            if any(kind.on_unlinked is not Unlinked.IGNORE for kind in kinds)
+        ]
+        return MappedObjects(tuple(self.sobjects()), tuple(sorted(taken_in)))
 
     def kinds_of(self, sobject: str) -> list[Kind]:
         """Every kind kept in this sObject."""

@@ -54,10 +54,6 @@ class Known:
     catalog: Catalog
     overlap: int
 
-    def sobjects(self) -> list[str]:
-        """The mapping's objects."""
-        return self.catalog.sobjects()
-
     async def one(self, name: str, states: Sequence[GapState] = tuple(GapState)) -> GapRow:
         """The gap that is meant.
 
@@ -98,7 +94,7 @@ def run_show(name: str) -> int:
     """Show one gap; the exit code."""
 
     async def told(known: Known) -> list[str]:
-        return list(lines(await known.one(name), known.sobjects(), known.overlap))
+        return list(lines(await known.one(name), known.catalog.mapped_objects(), known.overlap))
 
     return _exit_code(lambda: say(_ask(told)))
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumers.repair.repairer import Closed, NeedsPerson, Repaired, Waits
-from consumers.rules.repair import ByHand, Reading, Swept, Window, means_for
+from consumers.rules.repair import ByHand, MappedObjects, Reading, Swept, Window, means_for
 from ops.reviews_view import age
 from ops.show_view import moment
 from schemas.gap import Found, GapRow, GapState
@@ -57,7 +57,7 @@ def about(row: GapRow) -> str:
     return f"{row.channel}[{row.partition}] for {row.group}" if row.group else row.channel
 
 
-def lines(row: GapRow, sobjects: Sequence[str], overlap: int) -> Iterator[str]:
+def lines(row: GapRow, objects: MappedObjects, overlap: int) -> Iterator[str]:
     """Everything that is known of one gap, and by what means it is repaired."""
     yield f"gap {handle(row.id)}: {row.reason}, {row.state}"
     yield f"  of        {about(row)}"
@@ -72,7 +72,7 @@ def lines(row: GapRow, sobjects: Sequence[str], overlap: int) -> Iterator[str]:
     if row.state is GapState.CLOSED:
         yield f"  closed    {moment(row.closed_at)} by {row.closed_by}: {row.note}"
     else:
-        yield f"  repair    {_means(row, sobjects, overlap)}"
+        yield f"  repair    {_means(row, objects, overlap)}"
     for sobject, progress in row.progress.items():
         yield f"  {sobject}: {counted(progress.found)}" + ("" if progress.done else ", not through yet")
     if row.asked_at > row.tried_at and row.state is not GapState.CLOSED:
@@ -135,13 +135,13 @@ def _found(row: GapRow) -> str:
     return counted(row.found) if row.progress else ""
 
 
-def _means(row: GapRow, sobjects: Sequence[str], overlap: int) -> str:
-    match means_for(row, sobjects, overlap=overlap):
-        case Window(objects, since, every_record):
-            if not objects:
+def _means(row: GapRow, objects: MappedObjects, overlap: int) -> str:
+    match means_for(row, objects, overlap=overlap):
+        case Window(sobjects, since, every_record):
+            if not sobjects:
                 return "nothing: no kind of the mapping is kept there"
             which = "every record" if every_record or not since else f"every record changed since {moment(since)[:19]}"
-            return f"{which} of {', '.join(objects)} is read again, deleted ones too"
+            return f"{which} of {', '.join(sobjects)} is read again, deleted ones too"
         case Reading():
             return "waits until the records that the event named have been read"
         case Swept(why) | ByHand(why):

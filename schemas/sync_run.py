@@ -4,6 +4,7 @@ A run is a document of `tandem_runs`. It walks in steps, one for each kind and t
 what was counted until there: a run that is killed goes on from it, and what is done twice is as if it was done once.
 """
 
+from collections import Counter
 from enum import StrEnum
 from typing import Annotated
 
@@ -142,6 +143,13 @@ class Run(_Model):
     def problems(self) -> str:
         """What hinders its steps, each by its name."""
         return "; ".join(f"{step.name}: {step.problem}" for step in self.steps if step.problem)
+
+    @property
+    def found(self) -> str:
+        """What its steps have counted, all together: `1,203 looked at: 1,200 up_to_date, 3 missing`."""
+        counts = sum((Counter(step.counts) for step in self.steps), Counter[str]())
+        words = ", ".join(f"{count:,} {word}" for word, count in counts.most_common())
+        return f"{sum(step.passed for step in self.steps):,} looked at{': ' if words else ''}{words}"
 
     @property
     def step(self) -> int | None:

@@ -190,18 +190,31 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
             self._settled.set()
 
     async def _begin_at_the_beginning(self) -> None:
-        """Of partitions for which the group has never committed; of no others."""
+        """Of partitions for which the group has no offset; of no others.
+
+        Either it has never committed one, or the broker has forgotten what it had (`offsets.retention.minutes`, as long
+        as topics are kept by default): where the log does not begin with its first record, that is a gap either way.
+        """
         try:
             async with asyncio.timeout(self._seconds):
                 owned = self._consumer.assignment()
                 new = [at for at in owned if await self._consumer.committed(at) is None]
+                begins = await self._consumer.beginning_offsets(new) if new else {}
+                cut = [at for at in new if begins[at] and self._on_gap is not None]
+                ends = await self._consumer.end_offsets(cut) if cut else {}
+                whole = [at for at in new if at not in ends]
                 if new:
                     await self._hold_what_is_younger(new)
-                    await self._consumer.seek_to_beginning(*new)
+                if whole:
+                    await self._consumer.seek_to_beginning(*whole)
         except IllegalStateError:
             return  # given away meanwhile
         except (KafkaError, OSError, TimeoutError) as error:
             raise _unavailable(error) from error
+        if self._on_gap is not None:
+            for at in cut:
+                gap = OffsetOutOfRange((at.topic, at.partition), 0, begins[at], ends[at])
+                await self._go_on_behind(gap, self._on_gap)
 
     async def _hold_what_is_younger(self, new: Sequence[TopicPartition]) -> None:
         """Of partitions without an offset: those that the topic was given later wait for the older ones."""

@@ -208,6 +208,15 @@ class MongoDeliveries:
         with answering():
             return await self._rows.count_documents({"state": DeliveryState.PENDING}, hint="due")
 
+    async def any_kept(self) -> bool:
+        """Whether there is one, ended or not.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        with answering():
+            return await self._rows.find_one({}, {"_id": 1}) is not None
+
     async def get(self, delivery_id: str) -> Row | None:
         """One, with its body."""
         with answering():

@@ -78,18 +78,22 @@ class MongoGaps:
                 upsert=True,
             )
 
-    async def close(self, until: int, *, by: str, at: int) -> int:
+    async def close(self, until: int, *, by: str, note: str, at: int) -> int:
         """Close the gaps noticed by `until`, epoch milliseconds: all that may have been missed was looked for.
 
-        Changes that our own log has lost are among them. How many were open; `by` names who closed them, `at` when.
+        Changes that our own log has lost are among them, and those whose repair was begun and not ended. How many there
+        were; `by` names who closed them, `note` what was found, `at` when.
 
         Raises:
             Unavailable: MongoDB does not answer.
         """
         ours = {"$or": [{"org": self._org_id}, {"channel": SALESFORCE_CHANGES}]}
-        closed = {"state": "closed", "closed_by": by, "closed_at": at, "expires_at": dated(at) + self._kept}
+        closed: dict[str, Any] = {"state": str(GapState.CLOSED), "closed_at": at, "closed_by": by, "note": note}
+        closed["expires_at"] = dated(at) + self._kept
         with answering():
-            done = await self._gaps.update_many({"state": "open", "until": {"$lte": until}, **ours}, {"$set": closed})
+            done = await self._gaps.update_many(
+                {"state": _NOT_CLOSED, "until": {"$lte": until}, **ours}, {"$set": closed, "$unset": {"error": ""}}
+            )
         return done.modified_count
 
 

@@ -91,7 +91,7 @@ class Repairer:
             raise
 
     async def _repair(self, gap: GapRow) -> Repaired:
-        match means_for(gap, self._catalog().sobjects(), overlap=self._overlap):
+        match means_for(gap, self._catalog().mapped_objects(), overlap=self._overlap):
             case Window() as window:
                 return await self._compare(gap, window)
             case Reading(entity, record_ids):

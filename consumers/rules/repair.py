@@ -1,6 +1,5 @@
 """By what means a gap is repaired, and when the next try is. Pure: the shell reads, publishes and closes."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -11,6 +10,15 @@ from schemas.gap import GapReason, GapRow
 ALL_CHANNELS: Final = "/data/ChangeEvents"
 _EVENT_CHANNEL: Final = "ChangeEvent"
 _CUSTOM_EVENT_CHANNEL: Final = "__ChangeEvent"
+
+
+@dataclass(frozen=True, slots=True)
+class MappedObjects:
+    """The sObjects of the mapping."""
+
+    all: tuple[str, ...]
+    taken_in: tuple[str, ...] = ()
+    """Those of them whose records become documents, or look for theirs, when they are made in Salesforce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +62,13 @@ Means = Window | Reading | Swept | ByHand
 SWEPT: Final = "the sweep rings for every document that is due"
 
 
-def means_for(gap: GapRow, sobjects: Iterable[str], *, overlap: int) -> Means:
-    """How this gap is repaired. `sobjects` are those of the mapping, `overlap` milliseconds.
+def means_for(gap: GapRow, objects: MappedObjects, *, overlap: int) -> Means:
+    """How this gap is repaired; `overlap` in milliseconds.
 
     The window begins the overlap earlier than the gap: a `SystemModstamp` is older than its commit by as long as the
     transaction took.
     """
-    mapped = tuple(sorted(set(sobjects)))
+    mapped = objects.all
     since = max(0, gap.since - overlap)
     match gap.reason:
         case GapReason.POSITION_REFUSED | GapReason.POSITION_EXPIRED | GapReason.POSITION_AGING:
@@ -72,7 +80,7 @@ def means_for(gap: GapRow, sobjects: Iterable[str], *, overlap: int) -> Means:
         case GapReason.GAP_EVENT:
             return Reading(gap.entity, gap.record_ids)
         case GapReason.OFFSET_OUT_OF_RANGE:
-            return _of_topic(gap, mapped)
+            return _of_topic(gap, objects)
         case _:
             assert_never(gap.reason)
 
@@ -103,11 +111,14 @@ def _one(entity: str, mapped: tuple[str, ...]) -> tuple[str, ...]:
     return (entity,) if entity in mapped else ()
 
 
-def _of_topic(gap: GapRow, mapped: tuple[str, ...]) -> Means:
+def _of_topic(gap: GapRow, objects: MappedObjects) -> Means:
     match gap.channel:
         case topics.SALESFORCE_CHANGES:
             # When the first of them was committed nobody knows any more.
-            return Window(mapped, 0)
+            return Window(objects.all, 0)
+        case topics.SALESFORCE_WRITES if objects.taken_in:
+            # A doorbell also rings for a record that has no document yet, and of those no sweep knows.
+            return Window(objects.taken_in, 0)
         case topics.SALESFORCE_WRITES | topics.ENRICHMENT_REQUESTS:
             return Swept(SWEPT)
         case topics.PLATFORM_EVENTS:
@@ -118,6 +129,11 @@ def _of_topic(gap: GapRow, mapped: tuple[str, ...]) -> Means:
         case topics.COMMANDS:
             return ByHand(
                 "Kafka had removed requests for runs that were not handled: ask for them again, then close this"
+            )
+        case topics.PLATFORM_CHANGES:
+            return ByHand(
+                "Kafka had removed changes before the platform was told of them: have it read what it keeps of ours "
+                "anew, then close this gap by hand"
             )
         case _:
             return ByHand("a topic that is none of ours")

@@ -39,8 +39,8 @@ async def show_all(asked: Asked) -> Answer:
 async def show_one(asked: Asked) -> Answer:
     """All that is known of one, and by what means it is repaired."""
     row = await _one(asked, asked.request.match_info["gap"], tuple(GapState))
-    told = list(lines(row, asked.parts.catalog().sobjects(), asked.parts.repair_overlap))
-    means = means_for(row, asked.parts.catalog().sobjects(), overlap=asked.parts.repair_overlap)
+    told = list(lines(row, asked.parts.catalog().mapped_objects(), asked.parts.repair_overlap))
+    means = means_for(row, asked.parts.catalog().mapped_objects(), overlap=asked.parts.repair_overlap)
     shows = {
         "gap": handle(row.id),
         "open": row.state is not GapState.CLOSED,
@@ -55,12 +55,12 @@ async def repair(asked: Asked) -> Answer:
     """Have `tandem repair` try one now, and not when its turn comes."""
     row = await _one(asked, asked.request.match_info["gap"], OPEN)
     parts, name = asked.parts, handle(row.id)
-    means = means_for(row, parts.catalog().sobjects(), overlap=parts.repair_overlap)
+    means = means_for(row, parts.catalog().mapped_objects(), overlap=parts.repair_overlap)
     if isinstance(means, ByHand):
         raise CannotDo(f"no process repairs it: {means.why}")
     if not asked.is_sure:
         told = "Its wait after tries that failed is over with it; it goes on from where the last one ended."
-        shown = [*lines(row, parts.catalog().sobjects(), parts.repair_overlap), told]
+        shown = [*lines(row, parts.catalog().mapped_objects(), parts.repair_overlap), told]
         return Question(f"Repair gap {name} now", shown, "Repair now", f"/admin/gaps/{name}")
     why = asked.why()
     if not await parts.gaps.ask(row, by=asked.user.name, at=parts.now()):
@@ -74,7 +74,7 @@ async def close(asked: Asked) -> Answer:
     row = await _one(asked, asked.request.match_info["gap"], OPEN)
     if not asked.is_sure:
         warning = "It is not repaired: what was changed there meanwhile is found by the nightly comparison, if at all."
-        told = [*lines(row, asked.parts.catalog().sobjects(), asked.parts.repair_overlap), warning]
+        told = [*lines(row, asked.parts.catalog().mapped_objects(), asked.parts.repair_overlap), warning]
         return Question(f"Close gap {handle(row.id)} by hand", told, "Close", "/admin/gaps", dangerous=True)
     why, now = asked.why(), asked.parts.now()
     if not await asked.parts.gaps.close(row, by=asked.user.name, note=why, at=now):

@@ -68,7 +68,10 @@ async def stage(frame: Frame) -> None:
             on_unavailable=unavailable_told(frame),
         )
         async with (
-            opened_for(runner, kafka, GROUP, (topics.PLATFORM_CHANGES,), store.gaps, frame) as stream,
+            # Where nothing was ever delivered nobody misses what is gone.
+            opened_for(
+                runner, kafka, GROUP, (topics.PLATFORM_CHANGES,), store.gaps, frame, deliveries.any_kept
+            ) as stream,
             beside(_work(courier, frame), frame) as working,
             beside(_tell(deliveries, endpoints, frame), frame),
         ):

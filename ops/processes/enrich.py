@@ -98,13 +98,20 @@ async def stage(frame: Frame) -> None:
         )
         async with (
             opened_for(requests, kafka, GROUP, (topics.ENRICHMENT_REQUESTS,), store.gaps, frame) as stream,
-            opened_for(forgetting, kafka, GROUP_CHANGES, (topics.SALESFORCE_CHANGES,), store.gaps, frame) as changed,
+            opened_for(
+                forgetting, kafka, GROUP_CHANGES, (topics.SALESFORCE_CHANGES,), store.gaps, frame, _never
+            ) as changed,
             beside(_sweep(sweep, settings.sweep_seconds, frame), frame) as sweeping,
             beside(forgetting.run(changed, frame.stop), frame),
         ):
             frame.alive["sweep"] = lambda: not sweeping.done()
             frame.up.add("enrich")
             await requests.run(stream, frame.stop)
+
+
+async def _never() -> bool:
+    """A change that Kafka has removed is no gap of the cache: what that holds is younger."""
+    return False
 
 
 async def _sweep(sweep: EnrichmentSweep, seconds: float, frame: Frame) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -163,12 +163,19 @@ async def open_store(
 
 @asynccontextmanager
 async def opened_for(
-    runner: Runner, settings: KafkaSettings, group: str, topics: Sequence[str], gaps: MongoLogGaps, frame: Frame
+    runner: Runner,
+    settings: KafkaSettings,
+    group: str,
+    topics: Sequence[str],
+    gaps: MongoLogGaps,
+    frame: Frame,
+    is_gap: Callable[[], Awaitable[bool]] | None = None,
 ) -> AsyncIterator[KafkaRecords]:
     """The runner's stream, with the lag of its partitions told to the metrics.
 
     Where the log no longer holds what is to be handled next, the gap is recorded, and the partition goes on from the
-    first record there is. Where MongoDB does not take the gap nothing is fetched until it does.
+    first record there is. Where MongoDB does not take the gap nothing is fetched until it does. `is_gap` tells
+    whether records that are gone are missed by anybody; without it they are.
     """
     listener = _Listener(runner, frame)
     for topic in topics:
@@ -176,10 +183,13 @@ async def opened_for(
 
     async def keep(gap: OffsetOutOfRange) -> None:
         topic, partition = gap.partition
+        told = {"channel": topic, "partition": partition, "reason": OFFSET_OUT_OF_RANGE}
+        if is_gap is not None and not await is_gap():
+            frame.log.info("offsets_passed_over", **told, wanted=gap.wanted, first=gap.first)
+            return
         lost = LostOffsets(gap.wanted, gap.first, gap.end)
         await gaps.record(group, topic, partition, OFFSET_OUT_OF_RANGE, lost, wall_ms())
         frame.metrics.gap_recorded(topic, OFFSET_OUT_OF_RANGE)
-        told = {"channel": topic, "partition": partition, "reason": OFFSET_OUT_OF_RANGE}
         frame.log.critical("gap", **told, wanted=gap.wanted, first=gap.first, end=gap.end)
 
     async with (

@@ -166,7 +166,7 @@ class SyncParts:
         if run.request.purpose is not Purpose.COMPARE or run.request.what != ALL or run.request.dry_run:
             return run
         gaps = MongoGaps(self.database, await self.org_id(), self.gaps_kept)
-        closed = await gaps.close(run.started_at, by=run.id, at=self.now())
+        closed = await gaps.close(run.started_at, by=run.id, note=run.found, at=self.now())
         return run.model_copy(update={"closed_gaps": closed})
 
     def forget(self, run: Run) -> None:

@@ -2,15 +2,19 @@
 
 import asyncio
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from pymongo.asynchronous.database import AsyncDatabase
 from support.servers import TopicFactory
 
 from adapters.kafka.consumer import open_consumer
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
+from adapters.mongo.deliveries import MongoDeliveries
 from adapters.mongo.gap_rows import MongoGapRows
 from adapters.mongo.gaps import MongoLogGaps
 from adapters.telemetry.metrics import Metrics
@@ -90,7 +94,15 @@ async def a_group_beyond_the_log(settings: KafkaSettings, name: str) -> str:
     return group
 
 
-async def meet(settings: KafkaSettings, group: str, name: str, gaps: MongoLogGaps, *, rows: int = 3) -> Frame:
+async def meet(
+    settings: KafkaSettings,
+    group: str,
+    name: str,
+    gaps: MongoLogGaps,
+    *,
+    rows: int = 3,
+    is_gap: Callable[[], Awaitable[bool]] | None = None,
+) -> Frame:
     """What a process does whose group has such an offset, until it has handled so many records; its frame."""
     frame = Frame(stage="test", log=Log(), metrics=Metrics(), stop=asyncio.Event())
     handler = Keeping()
@@ -100,7 +112,7 @@ async def meet(settings: KafkaSettings, group: str, name: str, gaps: MongoLogGap
             frame.stop.set()
 
     runner = Runner(handler, RunnerSettings(), on_results=told)
-    async with asyncio.timeout(LIMIT), opened_for(runner, settings, group, (name,), gaps, frame) as stream:
+    async with asyncio.timeout(LIMIT), opened_for(runner, settings, group, (name,), gaps, frame, is_gap) as stream:
         await runner.run(stream, frame.stop)
     assert handler.values == [b"v"] * rows
     return frame
@@ -137,6 +149,52 @@ async def test_a_gap_in_our_own_log_is_recorded_before_the_log_is_read_on(
         await producer.deliver_all(name, [(b"k", b"v", [])])
     frame = await meet(settings, group, name, MongoLogGaps(database), rows=1)
     assert ("critical", "gap") not in frame.log.lines
+
+
+async def test_a_group_without_an_offset_misses_what_the_log_no_longer_holds(
+    settings: KafkaSettings, topic: TopicFactory, database: AsyncDatabase[dict[str, Any]]
+) -> None:
+    """A broker forgets the offsets of a group that was away for as long as records are kept: nobody may tell it from a
+    group that has just been made, and both have not handled what is gone. The next start meets no gap."""
+    name = await topic(1)
+    group = uuid.uuid4().hex
+    async with open_producer(settings) as producer:
+        await producer.deliver_all(name, [(b"k", b"v", [])] * 5)
+    await drop_before(settings, name, 2)
+    frame = await meet(settings, group, name, MongoLogGaps(database), rows=3)
+    (row,) = await database["tandem_gaps"].find().to_list()
+    assert (row["wanted"], row["first"], row["end"], row["state"]) == (0, 2, 5, "open")
+    assert ("critical", "gap") in frame.log.lines
+
+    async with open_producer(settings) as producer:
+        await producer.deliver_all(name, [(b"k", b"v", [])])
+    frame = await meet(settings, group, name, MongoLogGaps(database), rows=1)
+    assert ("critical", "gap") not in frame.log.lines
+
+
+async def test_what_nobody_misses_is_no_gap(
+    settings: KafkaSettings, topic: TopicFactory, database: AsyncDatabase[dict[str, Any]]
+) -> None:
+    """As of changes that were to be delivered, where nothing was ever delivered: it is read on, and that is said."""
+    name = await topic(1)
+    async with open_producer(settings) as producer:
+        await producer.deliver_all(name, [(b"k", b"v", [])] * 3)
+    await drop_before(settings, name, 2)
+    frame = await meet(
+        settings, uuid.uuid4().hex, name, MongoLogGaps(database), rows=1, is_gap=MongoDeliveries(database).any_kept
+    )
+    assert await database["tandem_gaps"].find().to_list() == []
+    assert ("info", "offsets_passed_over") in frame.log.lines
+
+
+async def drop_before(settings: KafkaSettings, name: str, offset: int) -> None:
+    """Have Kafka remove what lies before."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=offset)})
+    finally:
+        await admin.close()
 
 
 async def test_the_same_gap_met_again_is_open_again(database: AsyncDatabase[dict[str, Any]]) -> None:

@@ -81,7 +81,7 @@ async def test_a_gap_that_waits_stays_and_a_closed_one_goes(database: Database) 
     gaps = MongoGaps(database, "00D", 3 * DAY)
     for close, kept in (
         (lambda gap: rows.close(gap, by="repair", note="", at=AT), 2 * DAY),
-        (lambda _gap: gaps.close(AT, by="compare", at=AT), 3 * DAY),
+        (lambda _gap: gaps.close(AT, by="compare", note="", at=AT), 3 * DAY),
     ):
         await gaps.record(Gap("/data/ChangeEvents", "position_refused", 1, 2, 7))
         assert "expires_at" not in await only(database, GAPS)

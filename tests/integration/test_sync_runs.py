@@ -1,6 +1,7 @@
 """Runs on the real MongoDB and a simulated org: loads, comparisons, refreshes; interrupted, resumed, refused."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -444,6 +445,10 @@ async def test_an_object_that_was_switched_off_meanwhile_ends_its_run(world: Syn
     assert (failed.state, failed.reason) == (RunState.FAILED, "push customer: Contact is switched off by SYNC_*")
 
 
+STATES = {"lost": "repairing"}
+"""One whose repair was begun, and refused for one of its objects."""
+
+
 async def test_a_comparison_of_everything_closes_the_gaps_before_it(world: SyncWorld) -> None:
     """What was noticed while it ran is for the next; one of a part, or of another org, closes none."""
     await world.both_sides(1)
@@ -454,7 +459,7 @@ async def test_a_comparison_of_everything_closes_the_gaps_before_it(world: SyncW
         where = {"org": org} if name in ("before", "after") else {"org": "00D"} if name == "theirs" else {}
         channel = {"platform": "platform.events", "lost": "salesforce.changes"}.get(name, "/data/ChangeEvents")
         await world.database["tandem_gaps"].insert_one(
-            {"_id": name, "channel": channel, "until": until, "state": "open", **where}
+            {"_id": name, "channel": channel, "until": until, "state": STATES.get(name, "open"), **where}
         )
 
     async def closed() -> dict[str, str]:
@@ -467,6 +472,9 @@ async def test_a_comparison_of_everything_closes_the_gaps_before_it(world: SyncW
     run = await world.run("all", purpose="compare")
     assert run.closed_gaps == 2
     assert await closed() == {"before": run.id, "lost": run.id}
+    (note,) = {row["note"] for row in await world.database["tandem_gaps"].find({"state": "closed"}).to_list()}
+    assert note == run.found
+    assert re.fullmatch(r"[0-9]+ looked at: [0-9]+ [a-z_]+.*", note)
 
 
 async def test_totals_are_taken_of_what_was_there_before_us(database: Database) -> None:

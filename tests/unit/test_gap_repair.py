@@ -1,16 +1,19 @@
 """Gaps close by themselves: by what means, from where a try goes on, and what is found. Everything in memory."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from support.fake_documents import FakeDocuments
 from support.fake_gaps import FakeChanges, FakeLooks, FakeObjectGaps
 from support.sync_stage import START, Stage
+from support.sync_world import mapping
 
+from consumers.catalog import Catalog
 from consumers.repair.repairer import Closed, NeedsPerson, Repaired, Repairer, Waits
 from consumers.repair.rounds import Rounds
-from consumers.rules.repair import ByHand, Reading, Swept, Window, means_for, next_try
+from consumers.rules.repair import ByHand, MappedObjects, Reading, Swept, Window, means_for, next_try
 from schemas import topics
 from schemas.change import Change, ChangeType, Told
 from schemas.codec import decode
@@ -22,6 +25,7 @@ from schemas.record_id import to_18
 from schemas.unavailable import Unavailable
 
 OBJECTS = ("Account", "Contact", "Visit__c")
+MAPPED = MappedObjects(OBJECTS)
 HOUR = 3_600_000
 OVERLAP = 900_000
 
@@ -56,16 +60,30 @@ def seen(number: int, *, minutes: int = 0, deleted: bool = False) -> ModifiedRow
 )
 def test_each_reason_has_its_means(row: GapRow, means: Window | Reading) -> None:
     """A window has no later end: a record changed again since shows the later time alone."""
-    assert means_for(row, OBJECTS, overlap=OVERLAP) == means
+    assert means_for(row, MAPPED, overlap=OVERLAP) == means
 
 
 def test_of_our_own_topics_one_sweeps_and_one_needs_a_person() -> None:
     """Doorbells ring again by themselves; a platform event that Kafka has removed only the platform still has."""
-    swept = means_for(gap(GapReason.OFFSET_OUT_OF_RANGE, channel=topics.SALESFORCE_WRITES), OBJECTS, overlap=0)
-    by_hand = means_for(gap(GapReason.OFFSET_OUT_OF_RANGE, channel=topics.PLATFORM_EVENTS), OBJECTS, overlap=0)
-    assert isinstance(swept, Swept)
-    assert isinstance(by_hand, ByHand)
-    assert "post again" in by_hand.why
+    lost = partial(gap, GapReason.OFFSET_OUT_OF_RANGE)
+    assert isinstance(means_for(lost(channel=topics.SALESFORCE_WRITES), MAPPED, overlap=0), Swept)
+    for topic, asks in (
+        (topics.PLATFORM_EVENTS, "ask the platform to post again"),
+        (topics.PLATFORM_CHANGES, "have it read what it keeps of ours anew"),
+        (topics.COMMANDS, "ask for them again"),
+    ):
+        means = means_for(lost(channel=topic), MAPPED, overlap=0)
+        assert isinstance(means, ByHand)
+        assert asks in means.why
+
+
+def test_doorbells_of_records_without_a_document_are_looked_for_in_salesforce() -> None:
+    """The sweep knows documents alone; a record made in Salesforce that is to become one has none yet."""
+    assert Catalog(mapping(on_unlinked="create")).mapped_objects() == MappedObjects(("Contact",), taken_in=("Contact",))
+    assert Catalog(mapping()).mapped_objects() == MappedObjects(("Contact",))
+    row = gap(GapReason.OFFSET_OUT_OF_RANGE, channel=topics.SALESFORCE_WRITES)
+    taken_in = MappedObjects(OBJECTS, taken_in=("Contact",))
+    assert means_for(row, taken_in, overlap=0) == Window(("Contact",), 0)
 
 
 def test_waits_grow_up_to_the_longest() -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from adapters.telemetry.metrics import Metrics
 from consumers.repair.repairer import Closed, NeedsPerson, Waits
+from consumers.rules.repair import MappedObjects
 from consumers.rules.verify import Difference, Why
 from ops.cli import app
 from ops.gaps_told import told_in
@@ -96,17 +97,19 @@ def test_a_gap_is_meant_by_the_first_characters_of_its_name() -> None:
 
 def test_one_gap_says_by_what_means_it_is_repaired_and_how_far_it_is() -> None:
     """With an overlap of a quarter of an hour; what a person has to do is there too."""
-    told = "\n".join(lines(REFUSED, ["Contact", "Lead"], 900_000))
+    told = "\n".join(lines(REFUSED, MappedObjects(("Contact", "Lead")), 900_000))
     assert "every record changed since 2023-11-14 21:58:20 of Contact, Lead is read again, deleted ones too" in told
     assert "1,200 records looked at, 1,200 to be read again, 3 of them deleted, not through yet" in told
     assert "17 was refused" in told
     assert "2 times in all" in told
     assert "the org is away" in told
-    removed = "\n".join(lines(REMOVED, ["Contact"], 0))
+    removed = "\n".join(lines(REMOVED, MappedObjects(("Contact",)), 0))
     assert "17 was to be next; the log held 40 to 50" in removed
     assert "post again" in removed
-    assert "closed    2023-11-14 23:13:20.000 by repair" in "\n".join(lines(CLOSED, [], 0))
-    nothing = "\n".join(lines(GapRow("x", GapReason.WILDCARD, "", GapState.OPEN, 1, 1, entity="Lead"), ["Contact"], 0))
+    assert "closed    2023-11-14 23:13:20.000 by repair" in "\n".join(lines(CLOSED, MappedObjects(()), 0))
+    nothing = "\n".join(
+        lines(GapRow("x", GapReason.WILDCARD, "", GapState.OPEN, 1, 1, entity="Lead"), MappedObjects(("Contact",)), 0)
+    )
     assert "nothing: no kind of the mapping is kept there" in nothing
 
 
