@@ -9,8 +9,8 @@ from ops.chaos.troubles import OrgTrouble
 PLENTY: Final = 90_000
 """API calls that are left once there is room again."""
 
-NO_RECORD: Final = "000000000000000AAA"
-"""What an overflow event names."""
+OVERFLOWS: Final = 3
+"""Transactions of an object of which nothing more is told; for each the object's last changes are read again."""
 
 _REST: Final = "^/services/data/"
 _EVENTS: Final = "/meta/connect"
@@ -88,8 +88,7 @@ def script(trouble: OrgTrouble, seconds: float) -> Script:  # noqa: PLR0912 - on
         case OrgTrouble.GAP_EVENTS:
             return Script([{"kind": "gap_event", "probability": 0.5}])
         case OrgTrouble.OVERFLOW:
-            gap = {"entity": "Contact", "type": "GAP_OVERFLOW", "record_ids": [NO_RECORD]}
-            return Script(begin=[Post("/gaps", gap)])
+            return Script([{"kind": "overflow_event", "probability": 0.3, "count": OVERFLOWS}])
         case _:
             assert_never(trouble)
 

@@ -104,6 +104,7 @@ async def set_stage(
             f"WEBHOOK_SECRETS_{SOURCE.upper()}": stage.secret,
             "WEBHOOK_PORT": stage.webhook_url.rpartition(":")[2].partition("/")[0],
             "API_PORT": str(free_ports(1)[0]),
+            "ADMIN_PORT": str(free_ports(1)[0]),
             "MAPPING_PRESET": preset,
             **SETTINGS,
         }

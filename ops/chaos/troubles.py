@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 OURS: Final = (
     *("webhook", "api", "subscribe", "subscribe-2", "reconcile", "write"),
-    *("enrich", "repair", "schedule", "deliver"),
+    *("enrich", "repair", "schedule", "deliver", "admin"),
 )
 """Our own processes by name; the second subscriber stands by."""
 LEASED: Final = ("subscribe", "subscribe-2", "reconcile", "write", "repair")
@@ -73,7 +73,7 @@ ORG_MEANING: Final = {
     OrgTrouble.SESSIONS_FORGOTTEN: "the stream's server forgets its sessions",
     OrgTrouble.POSITION_REFUSED: "all events so far expire, and the position is refused",
     OrgTrouble.GAP_EVENTS: "changes are told by gap events",
-    OrgTrouble.OVERFLOW: "an overflow event tells of changes without naming them",
+    OrgTrouble.OVERFLOW: "overflow events stand for whole transactions, and name no record",
 }
 
 
@@ -210,8 +210,6 @@ def lasts(trouble: Trouble, *, pause: float, silence: float) -> float:
         case Org(
             OrgTrouble.REVOKED | OrgTrouble.DISCONNECTED | OrgTrouble.SESSIONS_FORGOTTEN | OrgTrouble.POSITION_REFUSED
         ):
-            return 0.0
-        case Org(OrgTrouble.OVERFLOW):
             return 0.0
         case Org():
             return 4.0

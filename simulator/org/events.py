@@ -17,6 +17,8 @@ from simulator.org.working_set import TouchedRecord
 NoChangeEvent = Literal["none", "last_modified"]
 """What an update that changes no value brings: no event, or one with LastModifiedDate alone."""
 
+NO_RECORD = "000000000000000AAA"
+"""What an overflow event names: the guide, "Overflow Events"."""
 _NEVER_IN_EVENTS = frozenset({"Id", "IsDeleted", MASTER, "SystemModstamp"})
 
 
@@ -102,10 +104,12 @@ def events_of(
     no_change: NoChangeEvent,
     merge_identical: bool,
     is_gap: Callable[[str], bool],
+    is_overflow: Callable[[str], bool],
 ) -> list[tuple[str, dict[str, Any]]]:
     """(entity, payload) of each event of a commit, numbered from 1.
 
-    `is_gap` says whether a record of this entity is told by a GAP event instead.
+    `is_gap` says whether a record of this entity is told by a GAP event instead; `is_overflow` whether all of them are
+    told by one overflow event, which names none.
     """
     events: list[_Event] = []
     for record in records:
@@ -117,6 +121,7 @@ def events_of(
         events.append(event)
     if merge_identical:
         events = _merged(events)
+    events = _overflowing(events, is_overflow)
     return [
         (event.definition.name, _payload(event, header, sequence)) for sequence, event in enumerate(events, start=1)
     ]
@@ -146,6 +151,21 @@ def _event_of(record: TouchedRecord, renderer: EventRenderer, no_change: NoChang
         return None
     body, names = renderer.changed(record.before, record.row, changed)
     return _Event(record.definition, record.operation, [record.id], body, names)
+
+
+def _overflowing(events: list[_Event], is_overflow: Callable[[str], bool]) -> list[_Event]:
+    """Of objects that overflow one event alone, in the place of their first."""
+    kept: list[_Event] = []
+    asked: dict[str, bool] = {}
+    for event in events:
+        name = event.definition.name
+        if name not in asked:
+            asked[name] = is_overflow(name)
+            if asked[name]:
+                kept.append(_Event(event.definition, "GAP_OVERFLOW", [NO_RECORD], {}, None))
+        if not asked[name]:
+            kept.append(event)
+    return kept
 
 
 def _merged(events: list[_Event]) -> list[_Event]:

@@ -27,6 +27,8 @@ class FaultKind(StrEnum):
     """The call fails with `status`, `code` and `message`, and does not run."""
     GAP_EVENT = "gap_event"
     """A record's change is told by a GAP event; `path` is searched for in the object's name."""
+    OVERFLOW_EVENT = "overflow_event"
+    """All that a transaction did to an object is told by one overflow event; `path` as for `gap_event`."""
     JOB_DELAY = "job_delay"
     """A Bulk job waits `delay_ms` before its next 200 rows; `path` is searched for in the object's name."""
     JOB_FAILED = "job_failed"

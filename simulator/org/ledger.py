@@ -85,6 +85,7 @@ class Ledger:
             no_change=self._habits.no_change,
             merge_identical=self._habits.merge_identical,
             is_gap=lambda entity: self._faults.take(FaultKind.GAP_EVENT, entity) is not None,
+            is_overflow=lambda entity: self._faults.take(FaultKind.OVERFLOW_EVENT, entity) is not None,
         )
         with self._store.transaction():
             self._write(records)

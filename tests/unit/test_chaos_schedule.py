@@ -18,7 +18,7 @@ EVERYTHING = all_troubles(wires=True)
 def test_every_process_of_ours_is_killed() -> None:
     """Each that the commands know, but for those that are all in one."""
     killed = {trouble.process.partition("-")[0] for trouble in EVERYTHING if isinstance(trouble, Kill)}
-    assert killed == set(OF_PROCESS) - {"admin"}, "it shows a page, and nothing comes through it"
+    assert killed == set(OF_PROCESS)
     assert {name.partition("-")[0] for name in OURS} == killed
 
 

@@ -189,6 +189,25 @@ async def test_gap_events_can_be_had() -> None:
         assert (await client.read(record_id))["FirstName"] == "unseen"
 
 
+async def test_a_transaction_can_overflow() -> None:
+    """One event stands for all it did to an object, and names no record; other objects' events are told."""
+    async with org_client() as client:
+        first, second = await client.create(), await client.create()
+        before = client.org.org.bus.latest()
+        await client.admin("POST", "/faults", {"kind": "overflow_event", "path": "Contact", "count": 1})
+        edits = [{"id": one, "fields": {"FirstName": "unseen"}} for one in (first, second)]
+        edits.append({"action": "create", "object": "Account", "fields": {"Name": "told"}})
+        await client.admin("POST", "/edits", {"edits": edits, "together": True})
+        told = {header(event)["entityName"]: event for event in client.events(before)}
+        assert len(client.events(before)) == 2
+        overflow = header(told["Contact"])
+        assert (overflow["changeType"], overflow["recordIds"]) == ("GAP_OVERFLOW", ["000000000000000AAA"])
+        assert body(told["Contact"]) == {}
+        assert header(told["Account"])["changeType"] == "CREATE"
+        await patch(client, first, FirstName="seen")
+        assert header(client.events()[-1])["changeType"] == "UPDATE"
+
+
 async def test_the_log_tells_who_set_what() -> None:
     """Before and after by field, the API's, a user's and a trigger's hand told apart."""
     async with org_client() as client:
