@@ -187,6 +187,8 @@ def _policies(field: FieldMapping) -> Iterator[str]:
             f'policy: "{field.policy}" is not allowed with direction {field.direction}; only two-way fields have '
             f"conflicts"
         )
+    if field.first is Policy.REVIEW and field.direction is not Direction.BOTH:
+        yield f'first: "review" is not allowed with direction {field.direction}; only two-way fields have conflicts'
     for setting, policy in (("policy", field.policy), ("first", field.first)):
         transforms, of = _NEEDS.get(policy, ((), "")) if policy is not None else ((), "")
         if transforms and not set(transforms) & set(field.transform):

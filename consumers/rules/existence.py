@@ -56,8 +56,13 @@ def hear_of_existence(state: DocumentState, link: Link, change: Change, kind: Ki
             _came_back(state, link)
             return Result(Outcome.APPLIED, "rule 21: the record came back")
         case ChangeType.CREATE | ChangeType.UPDATE:
-            return hear_of_conversion(state, link, kind, change.fields, at=change.position.timestamp)
+            converted = hear_of_conversion(state, link, kind, change.fields, at=change.position.timestamp)
+            if converted is None and _tells_of_itself(link):
+                _came_back(state, link)
+            return converted
         case _:
+            if _tells_of_itself(link) and change.type is not ChangeType.GAP_DELETE:
+                _came_back(state, link)
             state.read_reason = "an event named no values"
             return Result(Outcome.APPLIED, "a gap event: the record is read whole")
 
@@ -85,7 +90,8 @@ def hear_of_look(state: DocumentState, link: Link, change: Change, *, now: int) 
     if change.record_id != link.record_id:
         return Result(Outcome.IGNORED, "rule 23: the record has another id now")
     if link.gone:
-        if change.type is ChangeType.GAP_DELETE or at <= max(state.position.timestamp, state.heard_at):
+        told_since = at > max(state.position.timestamp, state.heard_at)
+        if change.type is ChangeType.GAP_DELETE or not (told_since or may_be_back(link)):
             return Result(Outcome.DUPLICATE, "rule 21: the record is known to be gone")
         _came_back(state, link)
     elif change.told is Told.STAMP and link.read and at <= state.row_mark:
@@ -126,6 +132,20 @@ def mark_gone(state: DocumentState, link: Link, *, at: int) -> None:
 def _deleted_by_us(state: DocumentState, link: Link, *, at: int) -> None:
     link.deleting = 0
     link.deleted_for = state.existence.heard if state.existence is not None else at
+
+
+def may_be_back(link: Link) -> bool:
+    """Whether whatever tells of a record that is gone is reason enough to ask for it: a read by Id says how it is.
+
+    It may have been hidden from us for a while, of which no event tells, or its undeletion was told by no event. What
+    we deleted ourselves, or what became another record, is not asked for by what was told before it went.
+    """
+    return link.gone and not (link.converted or link.merged_into or link.deleted_for)
+
+
+def _tells_of_itself(link: Link) -> bool:
+    """Whether an event of values says that a record is there which was read once, is gone, and has become no other."""
+    return link.read and link.searched and may_be_back(link)
 
 
 def _came_back(state: DocumentState, link: Link) -> None:
@@ -283,6 +303,8 @@ def deletion_answered(state: DocumentState, kind: Kind, result: RowResult, polic
         _deleted_by_us(state, link, at=now)
         state.retry = state.refusal = None
         return Outcome.APPLIED
+    if result.failure is not Failure.UNKNOWN:
+        link.deleting = 0  # it was not deleted, and what deletes it from now on is somebody else
     tries = state.retry.tries if state.retry else 0
     locked = result.failure is Failure.LOCKED
     decision = policy.after(tries, org_wide=result.org_wide, locked=locked)

@@ -1,7 +1,7 @@
 """Rules 2 to 7, 18, 22: what a platform event asserts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, assert_never
 
 from consumers.rules import audit, conflict, review
@@ -47,8 +47,9 @@ def assert_platform(state: DocumentState, assertion: Assertion, kind: Kind, occa
         return existence
     ends = {Outcome.APPLIED: 0, Outcome.STALE: 0, Outcome.DUPLICATE: 0}
     rules, changed = kind.by_path, assertion.changed
-    # Of what an author only sent along, no more counts than what nobody has set.
+    # Of what an author only sent along, no more counts than what nobody has set, and as little as in a whole record.
     known = state.fields.set_ones() if changed is not None else ()
+    along = assertion if changed is None else replace(assertion, changed=None)
     for path, value in assertion.fields.items():
         rule = rules.get(path)
         if rule is None or rule.derive is not None:
@@ -56,7 +57,8 @@ def assert_platform(state: DocumentState, assertion: Assertion, kind: Kind, occa
         if changed is not None and path not in changed and rule.name in known:
             continue
         field = state.field(rule.name)
-        end = _assert_field(state, field, rule, value, assertion, occasion)
+        said = assertion if changed is None or path in changed else along
+        end = _assert_field(state, field, rule, value, said, occasion)
         ends[end] += 1
         if end is Outcome.APPLIED and (into := merged_into(state)):
             _tell_unwritten(state, field, rule, into, assertion, occasion)

@@ -13,6 +13,7 @@ from consumers.rules.kinds import FieldRule, Kind, number_of
 from consumers.rules.ordinary import ordinary
 from consumers.rules.showing import take_over
 from consumers.rules.state import DocumentState, FieldState, Link, SalesforceRegister, Side, Write, WriteState
+from consumers.rules.timing import CLOCKS_APART
 from consumers.rules.verdicts import overruled, settle_conflict, tell_buried
 from schemas.outcome import Outcome, Result
 from schemas.position import CommitPosition
@@ -42,7 +43,7 @@ def apply_row(state: DocumentState, row: Row, kind: Kind, occasion: Occasion) ->
     link = state.link
     if link is None:
         return Result(Outcome.IGNORED, "rule 19: the record is not linked")
-    if row.began_at <= link.linked_at or state.heard_at >= row.began_at:
+    if row.began_at <= link.linked_at or state.heard_at >= row.began_at - CLOCKS_APART:
         return Result(Outcome.DEFERRED, "rule 24: something was heard since the read began; it is read again")
     if row.values is None:
         mark_gone(state, link, at=row.began_at)
@@ -82,7 +83,7 @@ def apply_row(state: DocumentState, row: Row, kind: Kind, occasion: Occasion) ->
     link.read = True
     link.touched, link.edits = frozenset(), {}
     # Another writer's row whose read began before this moment may be older than this one.
-    state.heard_at = max(state.heard_at, occasion.now)
+    state.heard_at = max(state.heard_at, occasion.now - CLOCKS_APART)
     state.read_reason = ""
     return Result(Outcome.APPLIED, "first contact" if first_contact else "read whole")
 

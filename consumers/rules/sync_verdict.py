@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from consumers.rules.existence import is_to_be_deleted, makes_anew
+from consumers.rules.existence import is_to_be_deleted, makes_anew, may_be_back
 from consumers.rules.filters import left_out, matches
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.making import given_up, is_unmade, why_unmade
@@ -183,7 +183,7 @@ def _linked(
     if link is None:
         return Verdict.UNLINKED
     if link.gone:
-        back = modified > max(state.position.timestamp, state.heard_at)
+        back = may_be_back(link) or modified > max(state.position.timestamp, state.heard_at)
         return Verdict.BACK if back else Verdict.GONE
     if state.read_reason or not link.read:
         return Verdict.IN_FLIGHT

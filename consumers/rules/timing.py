@@ -7,6 +7,10 @@ LONGEST_CALL: Final = 10 * 60 * 1000
 """Salesforce ends a call after ten minutes; nothing unanswered can land later than that. Milliseconds."""
 
 
+CLOCKS_APART: Final = 2_000
+"""So far the clocks of two hosts may differ: what one has heard and another has begun are in no order within it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Milliseconds, all of them."""

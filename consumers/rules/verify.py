@@ -15,7 +15,7 @@ from consumers.rules.filters import lacks_consent, left_out
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.review import held_back
 from consumers.rules.state import DocumentState, FieldState, Link, Side
-from consumers.rules.timing import Timing
+from consumers.rules.timing import LONGEST_CALL, Timing
 from consumers.rules.writes import due_values
 
 
@@ -223,7 +223,7 @@ def _unlinked(both: BothSides, kind: Kind, now: int) -> Difference:
 
 
 def _missing(both: BothSides, link: Link, now: int) -> Difference:
-    if link.deleting:
+    if link.deleting and now <= link.deleting + LONGEST_CALL:
         return Difference(Why.IN_FLIGHT)
     if both.state.read_reason or not link.read:
         why, until, code = _scheduled(Why.TO_BE_READ, both.state, now)

@@ -75,7 +75,8 @@ def _newly_mapped(state: DocumentState, rule: FieldRule, occasion: Occasion, sho
 
 def _mapped_anew(state: DocumentState, field: FieldState, rule: FieldRule, occasion: Occasion) -> None:
     """A field that both versions map: what the new one leaves to no side, or to another, is decided."""
-    if field.review is not None and Policy.REVIEW not in (rule.policy, rule.first):
+    asks = rule.pushes and rule.pulls and Policy.REVIEW in (rule.policy, rule.first)
+    if field.review is not None and not asks:
         _settle_review(state, field, rule, occasion)
     held = field.salesforce
     if held is not None and rule.pulls and not rule.same(held.value, field.value):
@@ -84,7 +85,14 @@ def _mapped_anew(state: DocumentState, field: FieldState, rule: FieldRule, occas
                 _show_salesforces(state, field, rule, held, occasion)
         elif not rule.pushes or field.overruled:
             _give_way(state, field, rule, held, occasion)
+        elif _is_in_other_words(field):
+            _show_salesforces(state, field, rule, held, occasion)
     settle(state, field, rule)
+
+
+def _is_in_other_words(field: FieldState) -> bool:
+    """Both sides agreed on what Salesforce has, and the new version only tells it in other words on the platform's."""
+    return field.agreed is not None and field.source is Side.SALESFORCE and not field.merged and field.review is None
 
 
 def _settle_review(state: DocumentState, field: FieldState, rule: FieldRule, occasion: Occasion) -> None:

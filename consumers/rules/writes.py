@@ -331,7 +331,7 @@ def answered(
         return Answer.LATE
     write.answered_at = now
     write.state = _AFTER[result.failure or Failure.UNKNOWN]
-    for name in write.values:
+    for name in write.values.keys() & kind.by_name.keys():  # a version may have been published since it was taken
         settle(state, state.field(name), kind.by_name[name])
     match result.failure:
         case Failure.CONVERTED if state.link is not None and kind.place_of(state.link.record_id).is_lead:

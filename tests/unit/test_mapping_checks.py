@@ -196,6 +196,10 @@ def test_a_good_mapping_is_read() -> None:
             'kinds.participant.fields[0].policy: "fill_only" is not allowed with direction pull, which never fills',
         ),
         (
+            field(3, first="review"),
+            'kinds.customer.fields[3].first: "review" is not allowed with direction push; only two-way fields',
+        ),
+        (
             field(2, policy="fill_only", first="review"),
             'kinds.customer.fields[2].first: "review" is not allowed with policy fill_only, which never overwrites',
         ),

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 from support.merge_world import RECORD, TIMING, World
 
-from consumers.rules.existence import MERGED_INTO_ANOTHERS, counts_as_deleted, moved, stays_gone
+from consumers.rules.existence import (
+    MERGED_INTO_ANOTHERS,
+    counts_as_deleted,
+    deletion_answered,
+    deletion_asked,
+    moved,
+    stays_gone,
+)
 from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.rows import Row, apply_row
@@ -15,7 +22,7 @@ from consumers.rules.writes import Delete, Find, Follow, Nothing, answered, next
 from schemas.change import Change, ChangeType
 from schemas.outcome import Outcome
 from schemas.position import CommitPosition
-from schemas.records import Converted, RowResult
+from schemas.records import Converted, Failure, RowResult
 
 
 def linked(**on_delete: str) -> World:
@@ -201,6 +208,25 @@ def test_rule_22_a_deletion_that_never_ran_and_was_taken_back_leaves_the_record(
     world.settle()
     assert world.record_id == RECORD
     world.now += 86_400_000
+    world.delete()
+    world.settle()
+    assert world.record is None
+
+
+def test_rule_22_a_deletion_that_was_refused_is_none_of_ours() -> None:
+    """The platform takes its deletion back, and a user deletes the record a minute later: it stays deleted."""
+    world = linked(platform="delete")
+    platform_deletes(world)
+    state = world.load()
+    deletion_asked(state, now=world.now)
+    refused = RowResult(failure=Failure.REJECTED, code="DELETE_FAILED", message="it has cases")
+    assert deletion_answered(state, world.kind, refused, RetryPolicy(), now=world.now) is Outcome.PARKED
+    assert state.link is not None
+    assert not state.link.deleting
+    world.save(state)
+    world.now += 1_000
+    post(world, "p1")
+    world.settle()
     world.delete()
     world.settle()
     assert world.record is None

@@ -106,11 +106,12 @@ def test_rule_22_a_record_that_is_missing_from_a_list_is_gone_when_a_read_says_s
 
 
 def test_rule_21_a_record_that_is_seen_again_has_come_back(world: World) -> None:
-    """An old look does not bring it back; one at what was stamped since does."""
+    """Any look that has found it has it read, and the read says how it is: an old one does not bring it back."""
     world.delete()
     world.deliver_change()
     world.settle()
-    assert look(world, differing(ENTITY, RECORD, second(world) - 60_000)).outcome is Outcome.DUPLICATE
+    assert look(world, differing(ENTITY, RECORD, second(world) - 60_000)).outcome is Outcome.APPLIED
+    world.settle()
     assert gone(world.load()) is True
     world.now += 60_000
     world.undelete()
@@ -118,6 +119,42 @@ def test_rule_21_a_record_that_is_seen_again_has_come_back(world: World) -> None
     assert look(world, stamped(ENTITY, RECORD, world.now)).outcome is Outcome.APPLIED
     world.settle()
     assert gone(world.load()) is False
+
+
+@pytest.mark.parametrize("told_by", ["look", "event"])
+def test_rule_21_a_record_that_was_hidden_for_a_while_is_written_to_again(told_by: str, world: World) -> None:
+    """Who takes a share away and gives it back changes nothing in the record, and no event tells of either."""
+    hidden, world.record = world.record, None
+    look(world, missing(ENTITY, RECORD, world.now))
+    world.settle()
+    assert gone(world.load()) is True
+    world.record = hidden
+    world.now += 60_000
+    if told_by == "look":
+        assert look(world, differing(ENTITY, RECORD, second(world))).outcome is Outcome.APPLIED
+    else:
+        world.salesforce_edits("Title", "Countess")
+    world.settle()
+    assert gone(world.load()) is False
+    world.platform_edits("phone")
+    world.settle()
+    assert world.record is not None
+    assert world.record["Phone"] == shown(world, "Phone") == world.edits[-1].value
+
+
+def test_rule_22_what_we_have_deleted_is_not_asked_for_by_an_old_look(world: World) -> None:
+    """Nor forgotten that it was we, where the platform takes its deletion back."""
+    state = world.load()
+    assert state.link is not None
+    state.link.gone = state.link.searched = True
+    state.link.deleted_for = world.now
+    state.heard_at = world.now
+    world.save(state)
+    assert look(world, differing(ENTITY, RECORD, second(world))).outcome is Outcome.DUPLICATE
+    link = world.load().link
+    assert link is not None
+    assert link.gone
+    assert link.deleted_for
 
 
 def test_rule_25_a_deletion_that_was_undone_and_is_told_late_leaves_the_record_there(world: World) -> None:

@@ -13,13 +13,16 @@ from consumers.rules.audit import Occasion
 from consumers.rules.derived import derive, is_underived, owners
 from consumers.rules.kinds import compile_kind
 from consumers.rules.platform import Assertion, assert_platform
+from consumers.rules.retry import RetryPolicy
+from consumers.rules.review import open_reviews
 from consumers.rules.state import DocumentState, Side
 from consumers.rules.stored import value_at
 from consumers.rules.versions import DecidedByNewerMapping, bring_up
-from consumers.rules.writes import Read, due_values, next_step
+from consumers.rules.writes import Answer, Read, answered, due_values, next_step, take
 from schemas.derivation import Total
 from schemas.mapping import Mapping
 from schemas.outcome import Outcome
+from schemas.records import Failure, RowResult
 
 
 def linked(policy: str = "salesforce_wins") -> World:
@@ -156,6 +159,53 @@ def test_rule_29_a_field_that_is_no_longer_reviewed_is_settled_by_its_policy(pol
     assert world.record is not None
     assert current(world, "Phone") == world.record["Phone"] == value
     assert list(world.audit.values())[-1]["note"] == f"the policy is {policy} now"
+
+
+def test_rule_29_what_salesforce_has_is_shown_in_the_new_words() -> None:
+    """A picklist's words have changed on the platform's side: nothing is written, and the document says the new one."""
+    words = {"picklist": {"vip": "VIP", "regular": "Regular"}, "transform": []}
+    world = linked()
+    first = changed(mapping(), "Phone", **words)
+    publish(world, first)
+    world.settle()
+    world.salesforce_edits("Phone", "VIP")
+    world.settle()
+    assert current(world, "Phone") == "vip"
+    publish(world, changed(first, "Phone", **(words | {"picklist": {"gold": "VIP", "regular": "Regular"}})))
+    assert current(world, "Phone") == "gold"
+    assert world.settle() == 0
+    assert world.record is not None
+    assert world.record["Phone"] == "VIP"
+    assert not world.audit
+
+
+def test_rule_29_a_question_about_a_field_that_is_only_pulled_now_is_settled() -> None:
+    """Its kind may still ask on first contact, in a version that was published before that was refused."""
+    world = linked("review")
+    world.salesforce_edits("Phone", "s1")
+    world.deliver_change()
+    world.now -= 10
+    say(world, phone="p1")
+    world.now += 10
+    after = changed(mapping("review"), "Phone", direction="pull", policy="salesforce_wins", first="review")
+    publish(world, after)
+    assert list(open_reviews(world.load(), world.kind)) == []
+    world.settle()
+    assert current(world, "Phone") == "s1"
+
+
+def test_rule_29_a_write_whose_field_is_mapped_no_more_is_answered_all_the_same() -> None:
+    """A Bulk job that was under way when the version was published brings its answer, however late."""
+    world = linked()
+    say(world, phone="p1")
+    state = world.load()
+    write = take(state, {"Phone": "p1", "Title": "t1"}, now=world.now, job="750000000000001")
+    world.save(state)
+    publish(world, changed(mapping(), "Title", platform=""))
+    state = world.load()
+    refused = RowResult(failure=Failure.NOT_RUN, code="UNABLE_TO_LOCK_ROW")
+    assert answered(state, world.kind, write.number, refused, RetryPolicy(), now=world.now) is Answer.DEFERRED
+    assert state.write(write.number) is not None
 
 
 def test_rule_29_what_was_only_filled_is_due_when_it_may_be_overwritten() -> None:

@@ -15,6 +15,7 @@ from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.retry import GiveUp, RetryPolicy, Wait
 from consumers.rules.rows import Row, apply_row
 from consumers.rules.state import LARGEST_NUMBER, DocumentState, Side, WriteState
+from consumers.rules.timing import CLOCKS_APART
 from consumers.rules.writes import (
     Answer,
     Ask,
@@ -945,10 +946,51 @@ def test_a_view_of_a_pull_only_field_is_not_heard() -> None:
     assert [row["rule"] for row in world.audit.values()] == ["13.pull_only"]
 
 
+@pytest.mark.parametrize("sent", [None, ""])
+def test_rule_18_an_empty_value_that_was_only_sent_along_clears_nothing(sent: str | None) -> None:
+    """The record was there before. Its author has named the title; the phone beside it is what his form had."""
+    world = World(random.Random(1), policy="latest_wins")
+    world.record = {"Phone": "s0"}
+    world.modified = world.now - 60_000
+    state = world.load()
+    along = Assertion("e1", world.now, {"title": "p1", "phone": sent}, frozenset({"title"}))
+    assert_platform(state, along, world.kind, world.occasion("e1"))
+    world.save(state)
+    world.settle()
+    assert world.record["Phone"] == field(world).value == "s0"
+    assert world.record["Title"] == "p1"
+    assert not world.audit
+
+
+def test_rule_18_a_value_that_was_only_sent_along_counts_as_in_a_whole_record() -> None:
+    """It is there to see, of unknown time; what Salesforce has wins by the policy of first contact."""
+    world = World(random.Random(1), policy="salesforce_wins")
+    world.record = {"Phone": "s0"}
+    world.modified = world.now - 60_000
+    state = world.load()
+    along = Assertion("e1", world.now, {"title": "p1", "phone": "p2"}, frozenset({"title"}))
+    assert_platform(state, along, world.kind, world.occasion("e1"))
+    world.save(state)
+    assert field(world).value == "p2"
+    world.settle()
+    assert world.record["Phone"] == field(world).value == "s0"
+    assert last_audit(world)["rule"] == "18.salesforce_wins"
+
+
 def test_rule_18_a_field_that_was_cleared_is_a_value_on_first_contact() -> None:
     """A person meant it: what Salesforce holds is a conflict, not a first value."""
     world = run(Setting(exists=True), ["post", "wait 400", "clear phone named", "edit title named"])
     assert {row["rule"] for row in world.audit.values()} >= {"18.salesforce_wins"}
+
+
+def test_rule_24_what_another_host_has_heard_is_in_no_order_with_a_read_begun_about_then(world: World) -> None:
+    """Clocks may differ by two seconds: its event may be of later than the row, though the clocks say otherwise."""
+    state = world.load()
+    before = state.field("Phone").value
+    heard = state.heard_at = world.now
+    for apart, outcome in ((CLOCKS_APART, Outcome.DEFERRED), (CLOCKS_APART + 1, Outcome.APPLIED)):
+        row = Row(heard + apart, heard + 10_000, {"Phone": before, "Title": "x"}, heard - 10_000)
+        assert apply_row(state, row, world.kind, world.occasion("row")).outcome is outcome
 
 
 def test_rule_24_a_row_older_than_one_taken_in_is_read_again() -> None:

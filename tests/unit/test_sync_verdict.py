@@ -130,15 +130,19 @@ async def test_a_row_is_held_against_what_is_known_of_the_record(stage: Stage) -
     assert pull_verdict(row | {"Title": "Dr"}, 0, [state], None, kind) is Verdict.IN_FLIGHT
 
 
-async def test_a_gone_record_in_a_list_is_back_if_it_was_stamped_since(stage: Stage) -> None:
-    """An old list still holds it, and that says nothing."""
+async def test_a_gone_record_in_a_list_is_read_unless_we_know_why_it_is_gone(stage: Stage) -> None:
+    """It may have been hidden for a while. Of one that we deleted, only what was stamped since says something."""
     await synced(stage)
     row = dict(stage.contact())
     stage.salesforce.remove("Contact", row["Id"])
     await stage.settle()
-    heard = (await state_of(stage)).heard_at
-    assert await pulled(stage, row, modified=heard) is Verdict.GONE
-    assert await pulled(stage, row, modified=heard + 1) is Verdict.BACK
+    state = await state_of(stage)
+    kind = stage.catalog.kinds["customer"]
+    assert pull_verdict(row, 0, [state], None, kind) is Verdict.BACK
+    assert state.link is not None
+    state.link.deleted_for = stage.now
+    assert pull_verdict(row, state.heard_at, [state], None, kind) is Verdict.GONE
+    assert pull_verdict(row, state.heard_at + 1, [state], None, kind) is Verdict.BACK
 
 
 async def test_a_record_without_a_document_is_what_on_unlinked_makes_of_it(stage: Stage) -> None:
