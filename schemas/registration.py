@@ -41,5 +41,9 @@ class InvalidRegistration(ValueError):
         self.places = tuple(places)
 
 
+class Erased(Exception):
+    """This person was erased, and nothing is taken in of them any more."""
+
+
 class CannotStore(Exception):
     """The store will never write this document so: the message is its own word for why, never a value."""

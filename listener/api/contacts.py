@@ -27,11 +27,13 @@ from listener.api.contact_bodies import (
     shown_contact,
 )
 from listener.api.paths import PREFIX
+from listener.api.ports import ErasedList
 from listener.api.problem import Fault, Problem, ProblemType
 from listener.api.routes import GET, POST, Answer, Call, Group, Route
 from listener.webhook.ports import EventLog
 from schemas import cloudevents
 from schemas.api_key import Scope
+from schemas.erasure import thing_name
 from schemas.mapping import KindMapping
 from schemas.mapping import Mapping as FieldMappings
 from schemas.outcome import Outcome
@@ -91,14 +93,16 @@ class Contacts:
         log: EventLog,
         wait_seconds: float,
         clock: Callable[[], float],
+        erased: ErasedList | None = None,
     ) -> None:
-        """`clock` tells seconds that only go forward."""
+        """`clock` tells seconds that only go forward. Without `erased` nobody can be erased."""
         self._mapping = mapping
         self._documents = documents
         self._identities = identities
         self._log = log
         self._wait = wait_seconds
         self._clock = clock
+        self._erased = erased
 
     def group(self) -> Group:
         """Their routes."""
@@ -130,7 +134,7 @@ class Contacts:
                     "is in both systems; 202 when that takes longer than API_WAIT_SECONDS.",
                     body=ContactSaid,
                     query=OfKind,
-                    problems=(*several, NOT_TAKEN),
+                    problems=(*several, NOT_TAKEN, problem.ERASED),
                     idempotent=True,
                 ),
             ),
@@ -151,6 +155,9 @@ class Contacts:
         name, kind = self._kind(call.query(OfKind).kind)
         taken = contact_form.taken(kind, said.__pydantic_extra__ or {}, said.custom_fields)
         document_id = said.id or await self._id_of(name, kind, taken.fields)
+        if self._erased is not None and await self._erased.among([thing_name(name, document_id)]):
+            # The log would keep what is said of them long after the certificate's date.
+            raise Problem(problem.ERASED, "say who it is by another id, if they want to be known again")
         before = await self._documents.read(kind.collection, document_id)
         event_id = _event_id(call)
         await self._publish(call, said, (name, kind), document_id, event_id, taken.fields, is_new=before is None)

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from listener.api.problem import CONFLICT, INVALID, NOT_FOUND, Fault, Problem
+from listener.api.problem import CONFLICT, ERASED, INVALID, NOT_FOUND, Fault, Problem
 from listener.api.routes import GET, POST, Answer, Call, Group, Route
 from schemas.api_key import Scope
 from schemas.platform_event import DocumentId
-from schemas.registration import CannotStore, InvalidRegistration, Registered, Registration
+from schemas.registration import CannotStore, Erased, InvalidRegistration, Registered, Registration
 
 KIND: Final = "participant"
 PENDING: Final = "pending"
@@ -28,11 +28,15 @@ class Enrolling(Protocol):
 
         Raises:
             InvalidRegistration: it cannot be one; nothing was taken.
+            Erased: whoever has this id was erased.
             CannotStore: the store refuses the document.
         """
 
     async def enrich(self, document_id: str, *, verified: bool = False) -> Registered | None:
-        """Look up one who is stored; None where there is no such document. Raises as `register`."""
+        """Look up one who is stored; None where there is no such document, or they were erased.
+
+        Raises as `register`.
+        """
 
     async def find(self, document_id: str) -> Registered | None:
         """What is stored; None where there is no such document."""
@@ -184,7 +188,7 @@ class Participants:
                     "stored as soon as the store answers again. Never waits for Salesforce beyond the deadline.",
                     body=RegistrationBody,
                     answers=registering,
-                    problems=(CONFLICT,),
+                    problems=(CONFLICT, ERASED),
                     idempotent=True,
                     exclude_none=True,
                 ),
@@ -196,7 +200,7 @@ class Participants:
                     summary="Register a participant, in the hackathon platform's own form",
                     body=RegistrationBody,
                     answers={200: RegisteredShown, 201: RegisteredShown, 202: RegisteredShown},
-                    problems=(CONFLICT,),
+                    problems=(CONFLICT, ERASED),
                     idempotent=True,
                     exclude_none=True,
                 ),
@@ -266,6 +270,8 @@ class Participants:
             told = await self._enrolling.register(registration, look=may_know)
         except InvalidRegistration as wrong:
             raise Problem(INVALID, errors=[_fault(place) for place in wrong.places]) from None
+        except Erased:
+            raise Problem(ERASED, "register them under another id, if they want to be known again") from None
         except CannotStore as refused:
             raise Problem(CONFLICT, f"the store refuses the document: {refused}") from None
         if may_know:

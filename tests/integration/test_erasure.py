@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
+from support.enrichment_world import EnrichmentWorld
+from support.fake_erasures import behaves_as_the_list
 from support.org_world import World, world_of
 from support.sync_stage import Stage
 
@@ -34,6 +36,7 @@ from schemas.erasure import ErasureState
 from schemas.log_record import Record
 from schemas.outcome import Outcome, Result
 from schemas.presets import preset
+from schemas.registration import Erased
 from schemas.telling import telling_id
 
 SETTLE = 600_000
@@ -211,6 +214,10 @@ async def test_an_erased_person_stays_erased_through_a_replay_of_every_topic_and
 
         assert await registry.event("participant.updated", "part-ana", title="Back") == FORGOTTEN
         assert await registry.event("participant.erased", "part-ana") == ASKED_BEFORE
+        site = EnrichmentWorld(registry.stage)
+        with pytest.raises(Erased):
+            await site.register(id_="part-ana", email=ANA[0], name="Ana Pop", consent=True)
+        assert not site.log.records
         await registry.replay()
         assert await registry.traces(of_her) == []
 
@@ -384,6 +391,11 @@ async def test_without_a_key_who_asks_is_parked(database: AsyncDatabase[dict[str
     (end,) = await stage.reconciler.handle([stage.event({}, type_="customer.erased")])
     assert (end.outcome, end.reason) == (Outcome.PARKED, NOT_SET_UP)
     assert await asyncio.wait_for(MongoParkedRecords(database).count_waiting(), 30) == 1
+
+
+async def test_the_list_behaves_as_the_one_in_memory(apart: AsyncDatabase[dict[str, Any]]) -> None:
+    """What everybody who asks it relies on."""
+    await behaves_as_the_list(MongoErasures(apart, secrets.token_bytes(32)))
 
 
 async def test_who_is_erased_elsewhere_is_known_at_the_next_question_however_empty_the_list_was(
