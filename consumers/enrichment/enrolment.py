@@ -15,8 +15,8 @@ import orjson
 from consumers.catalog import Catalog
 from consumers.enrichment.guarded import Change, GuardedDocuments
 from consumers.enrichment.lookups import ORG_ILL, Lookups
-from consumers.enrichment.ports import ErasedList, EventLog, Identities, Requests, Traces, Untraced
-from consumers.ports import Documents, Record, Unavailable
+from consumers.enrichment.ports import EventLog, Identities, Requests, Traces, Untraced
+from consumers.ports import Documents, ErasedList, Record, Unavailable
 from consumers.reconciler.incoming import PlatformFact, Unreadable, flatten, read
 from consumers.rules.enrichment import await_look, comparable, email_field, email_of, take_over, verify, visitor_view
 from consumers.rules.filters import unasked

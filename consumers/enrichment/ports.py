@@ -52,17 +52,6 @@ class Identities(Protocol):
         """
 
 
-class ErasedList(Protocol):
-    """The list of erased people, by names (`schemas.erasure`)."""
-
-    async def among(self, names: Sequence[str]) -> set[str]:
-        """Those of the names that were erased.
-
-        Raises:
-            Unavailable: it does not answer.
-        """
-
-
 class EventLog(Protocol):
     """`platform.events`."""
 

@@ -18,9 +18,10 @@ from adapters.telemetry.tracing import Tracing
 from consumers.enrichment.enrolment import Enrolment
 from consumers.enrichment.guarded import GuardedDocuments
 from consumers.enrichment.lookups import Lookups
-from consumers.enrichment.ports import ErasedList, People
+from consumers.enrichment.ports import People
 from consumers.enrichment.settings import EnrichmentSettings
 from consumers.enrichment.slow import SlowLookups
+from consumers.ports import ErasedList
 from consumers.rules.budget import BudgetLane
 from consumers.settings import MergeSettings
 from listener.api.participants import Participants
