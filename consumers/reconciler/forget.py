@@ -1,13 +1,15 @@
 """Facts about people who have been erased are dropped before anything of them is read, written or parked."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from consumers.catalog import Catalog
 from consumers.ports import Erasures, Record
 from consumers.reconciler.incoming import ChangeFact, ErasedFact, Incoming, PlatformFact
+from consumers.rules.kinds import Kind
 from schemas import topics
 from schemas.erasure import record_name, thing_name
+from schemas.lookup import named_by, record_named
 from schemas.outcome import Outcome, Result
 
 FORGET: Final = Result(Outcome.APPLIED, "erased: to be forgotten everywhere")
@@ -65,13 +67,26 @@ async def erased_among(erasures: Erasures, facts: Sequence[tuple[int, PlatformFa
 
 
 def _names(fact: PlatformFact | ChangeFact) -> list[str]:
+    """Of the thing itself, and of those that it cannot be without: an erasure removes it with them."""
     match fact:
-        case PlatformFact(kind, document_id, _):
-            return [thing_name(kind.name, document_id)]
+        case PlatformFact(kind, document_id, assertion):
+            return [thing_name(kind.name, document_id), *_owners(kind, assertion.fields)]
         case ChangeFact(kinds, change):
             names = [record_name(change.record_id)]
             for kind in kinds:
-                held = kind.told(change).fields.get(kind.external_id)
+                fields = kind.told(change).fields
+                held = fields.get(kind.external_id)
                 if isinstance(held, str) and held:
                     names.append(thing_name(kind.name, held))
+                owning = [each for rule in kind.lookups if rule.required for each in (rule.name, rule.lead)]
+                named = [fields.get(each) for each in owning]
+                names += [record_name(each) for each in named if isinstance(each, str) and each]
             return names
+
+
+def _owners(kind: Kind, fields: Mapping[str, Any]) -> list[str]:
+    """The names of whom required lookups name: the thing, or the record where a value is the id of one."""
+    values = [(rule, fields.get(rule.dotted)) for rule in kind.lookups if rule.required]
+    things = [named_by(rule.lookup, value) for rule, value in values if value is not None]
+    records = [record_named(value) for _rule, value in values]
+    return [thing_name(*each) for each in things if each] + [record_name(each) for each in records if each]

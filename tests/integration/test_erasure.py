@@ -238,6 +238,8 @@ async def test_an_erased_person_stays_erased_through_a_replay_of_every_topic_and
         with pytest.raises(Erased):
             await registry.site.register(id_="part-ana", email=ANA[0], name="Ana Pop", consent=True)
         assert not registry.site.log.records
+        late = {"participant_id": "part-ana", "event_id": "hack-1", "status": "registered"}
+        assert await registry.event("registration.created", "reg-new", **late) == FORGOTTEN
         await registry.replay()
         assert await registry.traces(of_her) == []
 
