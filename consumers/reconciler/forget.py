@@ -1,10 +1,10 @@
 """Facts about people who have been erased are dropped before anything of them is read, written or parked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final
 
 from consumers.catalog import Catalog
-from consumers.ports import Erasures, Record
+from consumers.ports import ErasedList, Erasures, Record
 from consumers.reconciler.incoming import ChangeFact, ErasedFact, Incoming, PlatformFact
 from consumers.rules.kinds import Kind
 from schemas import topics
@@ -31,13 +31,48 @@ async def forget(
         if isinstance(fact, ErasedFact):
             new = await erasures.ask(fact.kind.name, fact.document_id, now, f"event {fact.event_id}")
             ends[place] = FORGET if new else ASKED_BEFORE
+    return ends | await _forgotten(erasures, records, incoming, catalog)
+
+
+async def foretold(
+    erasures: ErasedList | None,
+    records: Sequence[Record],
+    incoming: Sequence[Incoming],
+    catalog: Catalog,
+    asked: set[str],
+) -> dict[int, Result]:
+    """The ends that `forget` would give, without asking for anything; without a list nobody can be erased.
+
+    `asked` takes the names of whom these records would have erased, for those that follow. Raises as `forget`.
+    """
+    asking = [(place, fact) for place, fact in enumerate(incoming) if isinstance(fact, ErasedFact)]
+    if erasures is None:
+        return {place: Result(Outcome.PARKED, NOT_SET_UP) for place, _fact in asking}
+    ends: dict[int, Result] = {}
+    if asking:
+        named = {place: thing_name(fact.kind.name, fact.document_id) for place, fact in asking}
+        asked |= await erasures.among(sorted(set(named.values())))
+        for place, name in named.items():
+            ends[place] = ASKED_BEFORE if name in asked else FORGET
+            asked.add(name)
+    return ends | await _forgotten(erasures, records, incoming, catalog, asked)
+
+
+async def _forgotten(
+    erasures: ErasedList,
+    records: Sequence[Record],
+    incoming: Sequence[Incoming],
+    catalog: Catalog,
+    besides: Set[str] = frozenset(),
+) -> dict[int, Result]:
+    """The ends of those about people who are in the list, or named besides."""
     named = {
         place: names
         for place, (record, fact) in enumerate(zip(records, incoming, strict=True))
-        if place not in ends and (names := names_of(record, fact, catalog))
+        if not isinstance(fact, ErasedFact) and (names := names_of(record, fact, catalog))
     }
     erased = await erasures.among(sorted({name for names in named.values() for name in names})) if named else set()
-    return ends | {place: FORGOTTEN for place, names in named.items() if not erased.isdisjoint(names)}
+    return {place: FORGOTTEN for place, names in named.items() if not (erased | besides).isdisjoint(names)}
 
 
 def names_of(record: Record, fact: Incoming, catalog: Catalog) -> list[str]:
