@@ -36,7 +36,7 @@ from ops.erasure.eraser import NEVER, Eraser
 from ops.held import NothingHeld, as_json, held_of
 from schemas import cloudevents, topics
 from schemas.delivery import Delivery, Endpoint
-from schemas.erasure import ErasureState
+from schemas.erasure import ErasureState, Removed
 from schemas.log_record import Record
 from schemas.outcome import Outcome, Result
 from schemas.presets import preset
@@ -403,6 +403,41 @@ async def test_a_kill_between_any_two_steps_leaves_more_to_do_and_loses_no_recor
         assert await registry.eraser.work() == 1
         registry.stage.now += SETTLE
         assert await registry.eraser.work() == 1
+        assert await registry.traces() == []
+
+
+async def test_asked_for_at_once_again_and_again_no_pass_is_the_last_before_its_time(
+    database: AsyncDatabase[dict[str, Any]], apart: AsyncDatabase[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Nor is one made beside another's; what Salesforce did not delete is tried again at once."""
+    async with registry_of(database, apart, tmp_path) as registry:
+        eraser, erasures = registry.eraser, registry.erasures
+
+        async def seen() -> tuple[str, int]:
+            row = await erasures.certificate("participant", "part-ana")
+            assert row is not None
+            return row["state"], len(row["passes"])
+
+        await registry.people()
+        await registry.world.org.admin("POST", "/faults", {"kind": "limit", "count": 1, "path": "composite"})
+        with pytest.raises(Unavailable):
+            await eraser.at_once("participant", "part-ana", "ana")
+        held = await erasures.take(registry.stage.now, registry.stage.now + 5_000)
+        assert held is not None
+        await eraser.at_once("participant", "part-ana", "ana")
+        assert await seen() == (ErasureState.ASKED, 0)
+        await eraser.erase(held)
+        for _time in range(2):
+            await eraser.at_once("participant", "part-ana", "ana")
+            assert await seen() == (ErasureState.REMOVED, 1)
+        await erasures.passed(
+            held, Removed({}, ["Contact: DELETE_FAILED"]), {}, now=registry.stage.now, again_at=10**14
+        )
+        await eraser.at_once("participant", "part-ana", "ana")
+        assert await seen() == (ErasureState.REMOVED, 3)
+        registry.stage.now += SETTLE
+        await eraser.at_once("participant", "part-ana", "ana")
+        assert await seen() == (ErasureState.DONE, 4)
         assert await registry.traces() == []
 
 
