@@ -101,7 +101,8 @@ class Eraser:
         await self._remove_documents(found, catalog, removed)
         await self._remove_records(found, catalog, removed)
         collections = {each.name: each.collection for each in catalog.kinds.values()}
-        for name, count in (await self.removal.remove_rows(found.things, collections, found.record_ids)).items():
+        rows = await self.removal.remove_rows(found.things, collections, found.record_ids, found.looked_up())
+        for name, count in rows.items():
             removed.add(f"mongodb.{name}", count)
         now = self.now()
         topics = {name: _until(kept, now) for name, kept in (await self.retentions()).items()}

@@ -25,6 +25,7 @@ from adapters.mongo.erasures import MongoErasures
 from adapters.mongo.identities import MongoIdentities
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from adapters.mongo.operations import MongoOperations
+from adapters.mongo.people_cache import MongoPeopleCache, digest
 from adapters.mongo.removal import MongoRemoval
 from consumers.deliver.keeper import Keeper
 from consumers.ports import Unavailable
@@ -39,6 +40,7 @@ from schemas.delivery import Delivery, Endpoint
 from schemas.erasure import ErasureState, Removed
 from schemas.log_record import Record
 from schemas.outcome import Outcome, Result
+from schemas.people import PersonRows
 from schemas.presets import preset
 from schemas.registration import Erased
 from schemas.telling import record_of, telling_id
@@ -75,7 +77,12 @@ class Registry:
     topic: list[Record] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.told, self.site = FakeTellings(), EnrichmentWorld(self.stage, identities=MongoIdentities(self.database))
+        self.told, self.site = (
+            FakeTellings(),
+            EnrichmentWorld(
+                self.stage, identities=MongoIdentities(self.database), cache=MongoPeopleCache(self.database)
+            ),
+        )
         self.stage.tellings = self.told
         endpoints = FakeEndpoints(Endpoint("https://platform.example/hooks"))
         self.keeper = Keeper(
@@ -290,6 +297,32 @@ async def test_an_export_is_all_that_an_erasure_would_remove(
         with pytest.raises(NothingToExport):
             await exports.held("participant", "part-ana", at, "api key 0123")
         assert not await MongoOperations(database).of_document("participant", "part-ana", 1)
+
+
+async def test_what_was_told_of_somebody_who_was_looked_up_and_not_linked_is_theirs_too(
+    database: AsyncDatabase[dict[str, Any]], apart: AsyncDatabase[dict[str, Any]], tmp_path: Path
+) -> None:
+    """By the address that was asked for, and by the record that was taken over from; the export tells it."""
+    async with registry_of(database, apart, tmp_path) as registry:
+        site = registry.site
+        contact = site.people.add("Contact", Email="Cleo@example.com", Title="Queen")
+        cleo = {"email": " CLEO@example.com", "name": "Cleo Phil", "consent": True}
+        await site.register(id_="part-cleo", **cleo)
+        await site.register(id_="part-dan", email="dan@example.com", name="Dan", consent=True)
+        link = ((await registry.stage.document("part-cleo", "participants"))["_sync"]).get("link")
+        assert not link
+        elsewhere = PersonRows([[{"Id": contact, "Email": "old@example.com"}], []], registry.stage.now)
+        await site.cache.put("participant:1", {"old@example.com": elsewhere}, {"old@example.com": 10**13})
+        removal, records = registry.eraser.removal, registry.eraser.records
+        held = await held_of(removal, records, registry.stage.catalog, "participant", "part-cleo")
+        assert len(held["salesforce_object_cache"]) == 2
+        await registry.erasures.ask("participant", "part-cleo", registry.stage.now, "a test")
+        await registry.eraser.work()
+        certificate = await registry.erasures.certificate("participant", "part-cleo")
+        assert certificate is not None
+        assert certificate["passes"][0]["removed"]["mongodb.salesforce_object_cache"] == 2
+        (left,) = await database["salesforce_object_cache"].find().to_list()
+        assert left["address"] == digest("dan@example.com")
 
 
 async def test_a_certificate_says_what_was_removed_where_and_when_the_topics_will_have(
