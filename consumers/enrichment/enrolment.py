@@ -7,6 +7,7 @@ fails to do comes after that, so it can neither lose a registration nor delay it
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,16 @@ from consumers.enrichment.lookups import ORG_ILL, Lookups
 from consumers.enrichment.ports import EventLog, Identities, Requests, Traces, Untraced
 from consumers.ports import Documents, ErasedList, Record, Unavailable
 from consumers.reconciler.incoming import PlatformFact, Unreadable, flatten, read
-from consumers.rules.enrichment import await_look, comparable, email_field, email_of, take_over, verify, visitor_view
+from consumers.rules.enrichment import (
+    UNVERIFIED,
+    await_look,
+    comparable,
+    email_field,
+    email_of,
+    take_over,
+    verify,
+    visitor_view,
+)
 from consumers.rules.filters import unasked
 from consumers.rules.kinds import Kind
 from consumers.rules.registration import full_name, with_names
@@ -111,9 +121,11 @@ class Enrolment:
         except Unavailable as error:
             self._notice("registration_not_stored_yet", reason=str(error))
             self._on_answer("accepted", asyncio.get_running_loop().time() - began)
-            return Registered(document_id, created=False, document=None, visitor={"verified": False})
+            return Registered(document_id, created=False, document=None, visitor=UNVERIFIED)
         with self._traces.waiting(traceparent, kind.name, document_id, email) as ended:
-            return await self._looked_up(catalog, kind, stored, state, began, ended, created=new, look=look)
+            told = await self._looked_up(catalog, kind, stored, state, began, ended, created=new, look=look)
+        # That the address was verified earlier says nothing of who types it now.
+        return told if registration.verified else replace(told, visitor=UNVERIFIED)
 
     async def enrich(
         self, document_id: str, *, verified: bool = False, look: bool = True, kind_name: str = ""

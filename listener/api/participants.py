@@ -137,7 +137,10 @@ class ParticipantShown(BaseModel):
 
 
 class VisitorShown(_Model):
-    """What the person themselves may be shown. Before their address is verified: nothing, whoever they are."""
+    """What the person themselves may be shown. Before their address is verified: nothing, whoever they are.
+
+    What was verified earlier does not count for a registration, since anybody may type the address.
+    """
 
     verified: bool
     """The platform said that the address is theirs."""
@@ -155,7 +158,8 @@ class EnrolledShown(_Model):
     participant: ParticipantShown
     """As stored."""
     visitor: VisitorShown | None = None
-    """For keys with the scope `enrich`."""
+    """For keys with the scope `enrich`. A registration is answered with more than `verified: false` only where it says
+    `emailVerified` itself."""
 
 
 class RegisteredShown(EnrolledShown):
