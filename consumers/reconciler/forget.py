@@ -1,6 +1,8 @@
-"""Facts about people who have been erased are dropped before anything of them is read, written or parked."""
+"""Facts about people who have been erased are dropped before anything of them is read, written or parked, and facts
+about others are taken in without the mention of them."""
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from consumers.catalog import Catalog
@@ -18,10 +20,20 @@ FORGOTTEN: Final = Result(Outcome.IGNORED, "erased: nothing is taken in of this 
 NOT_SET_UP: Final = "erasure_not_set_up"
 
 
+@dataclass(slots=True)
+class Forgotten:
+    """What comes of records because people are erased, by place."""
+
+    ends: dict[int, Result] = field(default_factory=dict)
+    """Of those that ask for an erasure, and of those about somebody who is erased."""
+    facts: dict[int, PlatformFact] = field(default_factory=dict)
+    """About others, without the mention of somebody who is erased."""
+
+
 async def forget(
     erasures: Erasures, records: Sequence[Record], incoming: Sequence[Incoming], catalog: Catalog, now: int
-) -> dict[int, Result]:
-    """The ends of records that ask for an erasure, and of those about people who are erased; by place.
+) -> Forgotten:
+    """What comes of records because people are erased, as some of them may ask for.
 
     Raises:
         Unavailable: the list does not answer.
@@ -31,7 +43,7 @@ async def forget(
         if isinstance(fact, ErasedFact):
             new = await erasures.ask(fact.kind.name, fact.document_id, now, f"event {fact.event_id}")
             ends[place] = FORGET if new else ASKED_BEFORE
-    return ends | await _forgotten(erasures, records, incoming, catalog)
+    return await _forgotten(erasures, records, incoming, catalog, ends)
 
 
 async def foretold(
@@ -40,14 +52,14 @@ async def foretold(
     incoming: Sequence[Incoming],
     catalog: Catalog,
     asked: set[str],
-) -> dict[int, Result]:
-    """The ends that `forget` would give, without asking for anything; without a list nobody can be erased.
+) -> Forgotten:
+    """What `forget` would give, without asking for anything; without a list nobody can be erased.
 
     `asked` takes the names of whom these records would have erased, for those that follow. Raises as `forget`.
     """
     asking = [(place, fact) for place, fact in enumerate(incoming) if isinstance(fact, ErasedFact)]
     if erasures is None:
-        return {place: Result(Outcome.PARKED, NOT_SET_UP) for place, _fact in asking}
+        return Forgotten({place: Result(Outcome.PARKED, NOT_SET_UP) for place, _fact in asking})
     ends: dict[int, Result] = {}
     if asking:
         named = {place: thing_name(fact.kind.name, fact.document_id) for place, fact in asking}
@@ -55,7 +67,7 @@ async def foretold(
         for place, name in named.items():
             ends[place] = ASKED_BEFORE if name in asked else FORGET
             asked.add(name)
-    return ends | await _forgotten(erasures, records, incoming, catalog, asked)
+    return await _forgotten(erasures, records, incoming, catalog, ends, asked)
 
 
 async def _forgotten(
@@ -63,16 +75,38 @@ async def _forgotten(
     records: Sequence[Record],
     incoming: Sequence[Incoming],
     catalog: Catalog,
+    ends: dict[int, Result],
     besides: Set[str] = frozenset(),
-) -> dict[int, Result]:
-    """The ends of those about people who are in the list, or named besides."""
+) -> Forgotten:
+    """The same of those that have no end yet: by people who are in the list, or named besides."""
     named = {
         place: names
         for place, (record, fact) in enumerate(zip(records, incoming, strict=True))
-        if not isinstance(fact, ErasedFact) and (names := names_of(record, fact, catalog))
+        if place not in ends and (names := names_of(record, fact, catalog))
     }
-    erased = await erasures.among(sorted({name for names in named.values() for name in names})) if named else set()
-    return {place: FORGOTTEN for place, names in named.items() if not (erased | besides).isdisjoint(names)}
+    mentioned = {
+        place: (fact, whom)
+        for place, fact in enumerate(incoming)
+        if isinstance(fact, PlatformFact) and (whom := _whom(fact.kind, fact.assertion.fields, required=False))
+    }
+    wanted = {name for names in named.values() for name in names}
+    wanted |= {name for _fact, whom in mentioned.values() for names in whom.values() for name in names}
+    erased = besides | await erasures.among(sorted(wanted)) if wanted else besides
+    ends |= {place: FORGOTTEN for place, names in named.items() if not erased.isdisjoint(names)}
+    facts = {
+        place: _without(fact, gone)
+        for place, (fact, whom) in mentioned.items()
+        if place not in ends and (gone := {path for path, names in whom.items() if not erased.isdisjoint(names)})
+    }
+    return Forgotten(ends, facts)
+
+
+def _without(fact: PlatformFact, paths: Set[str]) -> PlatformFact:
+    """It says nothing of these."""
+    said = fact.assertion
+    fields = {path: value for path, value in said.fields.items() if path not in paths}
+    changed = None if said.changed is None else said.changed - paths
+    return replace(fact, assertion=replace(said, fields=fields, changed=changed))
 
 
 def names_of(record: Record, fact: Incoming, catalog: Catalog) -> list[str]:
@@ -105,7 +139,8 @@ def _names(fact: PlatformFact | ChangeFact) -> list[str]:
     """Of the thing itself, and of those that it cannot be without: an erasure removes it with them."""
     match fact:
         case PlatformFact(kind, document_id, assertion):
-            return [thing_name(kind.name, document_id), *_owners(kind, assertion.fields)]
+            owners = _whom(kind, assertion.fields, required=True).values()
+            return [thing_name(kind.name, document_id), *(name for names in owners for name in names)]
         case ChangeFact(kinds, change):
             names = [record_name(change.record_id)]
             for kind in kinds:
@@ -119,9 +154,18 @@ def _names(fact: PlatformFact | ChangeFact) -> list[str]:
             return names
 
 
-def _owners(kind: Kind, fields: Mapping[str, Any]) -> list[str]:
-    """The names of whom required lookups name: the thing, or the record where a value is the id of one."""
-    values = [(rule, fields.get(rule.dotted)) for rule in kind.lookups if rule.required]
-    things = [named_by(rule.lookup, value) for rule, value in values if value is not None]
-    records = [record_named(value) for _rule, value in values]
-    return [thing_name(*each) for each in things if each] + [record_name(each) for each in records if each]
+def _whom(kind: Kind, fields: Mapping[str, Any], *, required: bool) -> dict[str, list[str]]:
+    """The names of whom lookups name, by path: the thing's, and the record's where a value is the id of one.
+
+    With `required` of those lookups without whose parent a document cannot be, else of the others.
+    """
+    found: dict[str, list[str]] = {}
+    for rule in kind.lookups:
+        value = fields.get(rule.dotted)
+        if rule.required is required and value is not None:
+            thing, record = named_by(rule.lookup, value), record_named(value)
+            found[rule.dotted] = [
+                *([thing_name(*thing)] if thing else ()),
+                *([record_name(record)] if record else ()),
+            ]
+    return found

@@ -66,10 +66,10 @@ class Rehearsal:
         facts: list[tuple[int, Fact]] = []
         ended: dict[int, Rehearsed] = {}
         for place, record in enumerate(records):
-            if place in forgotten:
-                ended[place] = _of_erased(incoming[place], forgotten[place])
+            if place in forgotten.ends:
+                ended[place] = _of_erased(incoming[place], forgotten.ends[place])
                 continue
-            match incoming[place]:
+            match forgotten.facts.get(place, incoming[place]):
                 case Unreadable(reason, detail):
                     kind, named = named_by_key(record, self._catalog)
                     told = Result(Outcome.PARKED, f"{reason}: {detail}")

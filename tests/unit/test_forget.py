@@ -48,6 +48,24 @@ async def test_who_is_only_mentioned_is_dropped_from_nothing(stage: Stage) -> No
     assert (await post(stage, "project.created", "proj-ben", **told)).outcome is Outcome.APPLIED
 
 
+async def test_the_mention_of_an_erased_person_does_not_come_back(stage: Stage) -> None:
+    """As the erasure takes it out of the documents of others: the rest of what is said of them is taken in."""
+    raw = preset("hackathon").model_dump(mode="json")
+    mention = {"platform": "referred_by", "salesforce": "Referred_By__c", "lookup": "participant", "direction": "push"}
+    raw["kinds"]["participant"]["fields"].append(mention)
+    stage.map_kinds(raw)
+    for said in ({}, {"changed": ["referred_by", "title"]}):
+        told = {"referred_by": "part-ana", "title": f"Of {len(said)}"}
+        result = await stage.post(told, id_="part-ben", type_="participant.updated", **said)
+        assert result.outcome is Outcome.APPLIED
+        document = await stage.document("part-ben", "participants")
+        assert document["title"] == told["title"]
+        assert "part-ana" not in str(document)
+        stage.now += 1_000
+    await stage.post({"referred_by": "part-cleo"}, id_="part-ben", type_="participant.updated")
+    assert (await stage.document("part-ben", "participants"))["referred_by"] == "part-cleo"
+
+
 async def test_a_lookup_of_several_kinds_names_whom_by_kind_and_id(stage: Stage) -> None:
     """Then the kind stands before the id."""
     raw = preset("hackathon").model_dump(mode="json")
