@@ -159,14 +159,18 @@ class Tellings(Protocol):
         """
 
 
-class Erasures(Protocol):
-    """The list of erased people, by keyed hashes of names (`schemas.erasure`), and what is asked for.
+class ErasedList(Protocol):
+    """The list of erased people, by keyed hashes of names (`schemas.erasure`).
 
     Each method raises Unavailable where the store does not answer.
     """
 
     async def among(self, names: Sequence[str]) -> set[str]:
         """Those of the names that were erased."""
+
+
+class Erasures(ErasedList, Protocol):
+    """The list, and what is asked for."""
 
     async def ask(self, kind: str, document_id: str, now: int, by: str) -> bool:
         """Have a person forgotten: their name is in the list when this returns. False where that was asked before."""

@@ -22,8 +22,8 @@ from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.logs import quiet_libraries
 from consumers.catalog import Catalog
 from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
-from ops.erasure.certificate import certificate, left
-from ops.erasure.eraser import HELD_MILLISECONDS, Eraser
+from ops.erasure.certificate import certificate, left, next_step
+from ops.erasure.eraser import Eraser
 from ops.erasure.opened import Opened, eraser_of
 from ops.logins import connection_store
 from ops.mapping_source import MappingSettings
@@ -55,11 +55,7 @@ def run_erase(kind: str, document_id: str, *, sure: bool) -> int:
     async def erase(office: Office) -> dict[str, Any]:
         if kind not in office.catalog.kinds:
             raise CannotErase(f"the mapping has no kind {kind}")
-        await office.erasures.ask_again(kind, document_id, wall_ms(), operator_name())
-        erasure_id = office.erasures.id_of(kind, document_id)
-        taken = await office.erasures.take(wall_ms(), wall_ms() + HELD_MILLISECONDS, erasure_id)
-        if taken is not None:
-            await office.eraser.erase(taken)
+        await office.eraser.at_once(kind, document_id, operator_name())
         return await _certificate(office, kind, document_id)
 
     return _run(erase, _left)
@@ -85,6 +81,8 @@ async def _certificate(office: Office, kind: str, document_id: str) -> dict[str,
     found = await office.erasures.certificate(kind, document_id)
     if found is None:
         raise CannotErase("nobody has asked for this erasure")
+    if step := next_step(found, now=wall_ms()):
+        sys.stderr.write(f"{step}\n")
     return certificate(found)
 
 

@@ -41,7 +41,7 @@ async def held_of(
         read = await KeptRecords(records).read(catalog.kinds[name], ids)
         rows |= {f"{name}:{record}": dict(row) for record, row in read.rows.items()}
     collections = {each.name: each.collection for each in catalog.kinds.values()}
-    beside = await removal.held_rows(found.things, collections, found.record_ids)
+    beside = await removal.held_rows(found.things, collections, found.record_ids, found.looked_up())
     for name, mentioned in (await removal.mentioning(found.mentions())).items():
         known = {row["_id"] for row in beside.get(name, ())}
         beside[name] = [*beside.get(name, ()), *(row for row in mentioned if row["_id"] not in known)]

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from adapters.mongo.operations import MongoOperations
 from adapters.mongo.parked import ParkedQueue, Wanted
 from consumers.catalog import Catalog
-from consumers.ports import Documents, SyncLog
+from consumers.ports import Documents, ErasedList, SyncLog
 from consumers.reconciler.rehearsal import Rehearsal
 from consumers.rules.kinds import Kind
 from consumers.rules.redrive import send_again
@@ -76,6 +76,7 @@ class Parking:
 
     queue: ParkedQueue
     documents: Documents
+    erasures: ErasedList | None
     operations: MongoOperations
     log: SyncLog
     catalog: Catalog
@@ -127,7 +128,7 @@ class Parking:
         Raises:
             Unavailable: MongoDB does not answer.
         """
-        rehearsal = Rehearsal(self.documents, self.catalog, self.timing, self.now)
+        rehearsal = Rehearsal(self.documents, self.erasures, self.catalog, self.timing, self.now)
         for item in items:
             if item.is_write:
                 yield item, "would be sent again, with what is due by then"

@@ -16,6 +16,8 @@ from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.mongo.client import open_database
 from adapters.mongo.documents import MongoDocuments
+from adapters.mongo.erased_settings import ErasedSettings
+from adapters.mongo.erasures import open_erasures
 from adapters.mongo.logs import MongoSyncLog
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.operations import MongoOperations
@@ -139,10 +141,12 @@ async def open_parking() -> AsyncIterator[Parking]:
         WrongSettings, Unavailable, Refused, InvalidMapping.
     """
     mongo, merge, seed, sync = read_settings(MongoSettings, MergeSettings, MappingSettings, SyncSettings)
-    async with open_database(mongo) as database:
+    (erased,) = read_settings(ErasedSettings)
+    async with open_database(mongo) as database, open_erasures(erased, mongo) as erasures:
         yield Parking(
             queue=ParkedQueue(database, mongo.retention().parked),
             documents=MongoDocuments(database),
+            erasures=erasures,
             operations=MongoOperations(database),
             log=MongoSyncLog(database),
             catalog=Catalog(await MongoMappings(database).current() or seed.read(), sync.switched_off()),

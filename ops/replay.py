@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from adapters.kafka.producer import Entry
 from adapters.mongo.operations import MongoOperations
 from consumers.catalog import Catalog
-from consumers.ports import Documents
+from consumers.ports import Documents, ErasedList
 from consumers.reconciler.rehearsal import Rehearsal, Rehearsed
 from consumers.rules.timing import Timing
 from ops.mapping_walk import Passed
@@ -99,10 +99,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Replayer:
-    """Plans and runs. `now` gives epoch milliseconds; `group` is whose handling of the topic counts."""
+    """Plans and runs. `now` gives epoch milliseconds; `group` is whose handling of the topic counts.
+
+    `erasures` is the list of erased people, of whom nothing is published again; without it nobody can be erased.
+    """
 
     log: LogPart
     documents: Documents
+    erasures: ErasedList | None
     operations: MongoOperations
     logged: Logged
     catalog: Catalog
@@ -186,7 +190,7 @@ class Replayer:
 
     async def _decided(self, run: Run) -> AsyncIterator[tuple[int, list[tuple[Record, Effect, Rehearsed | None]], int]]:
         """Part by part: the partition, its records and what becomes of each, and the offset to go on at."""
-        rehearsal = Rehearsal(self.documents, self.catalog, self.timing, self.now)
+        rehearsal = Rehearsal(self.documents, self.erasures, self.catalog, self.timing, self.now)
         for partition, (first, end) in sorted(run.window.parts.items()):
             at = first
             while at < end:

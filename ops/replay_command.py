@@ -16,6 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.mongo.client import open_database
+from adapters.mongo.erased_settings import ErasedSettings
+from adapters.mongo.erasures import open_erasures
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.operations import MongoOperations
 from adapters.mongo.settings import MongoSettings
@@ -147,10 +149,12 @@ async def _opened(topic: str, group: str) -> AsyncIterator[tuple[Replayer, Mongo
     kafka, mongo, merge, seed, sync = read_settings(
         KafkaSettings, MongoSettings, MergeSettings, MappingSettings, SyncSettings
     )
+    (erased,) = read_settings(ErasedSettings)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(mongo))
+        erasures = await stack.enter_async_context(open_erasures(erased, mongo))
         catalog = Catalog(await MongoMappings(database).current() or seed.read(), sync.switched_off())
-        opened = open_replayer(kafka, database, topic, catalog=catalog, timing=merge.timing(), group=group)
+        opened = open_replayer(kafka, database, erasures, topic, catalog=catalog, timing=merge.timing(), group=group)
         yield await stack.enter_async_context(opened), MongoOperations(database)
 
 

@@ -11,6 +11,7 @@ from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.history import outcomes_of
 from adapters.mongo.operations import MongoOperations
 from consumers.catalog import Catalog
+from consumers.ports import ErasedList
 from consumers.rules.timing import Timing
 from ops.processes.parts import wall_ms
 from ops.replay import Replayer
@@ -18,7 +19,14 @@ from ops.replay import Replayer
 
 @asynccontextmanager
 async def open_replayer(
-    kafka: KafkaSettings, database: Database, topic: str, *, catalog: Catalog, timing: Timing, group: str
+    kafka: KafkaSettings,
+    database: Database,
+    erasures: ErasedList | None,
+    topic: str,
+    *,
+    catalog: Catalog,
+    timing: Timing,
+    group: str,
 ) -> AsyncIterator[Replayer]:
     """Of one topic; `group` is whose handling of it counts.
 
@@ -29,6 +37,7 @@ async def open_replayer(
         yield Replayer(
             log=window,
             documents=MongoDocuments(database),
+            erasures=erasures,
             operations=MongoOperations(database),
             logged=partial(outcomes_of, database),
             catalog=catalog,

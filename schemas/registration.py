@@ -30,7 +30,8 @@ class Registered:
     document: Mapping[str, Any] | None
     """What is stored, without what is Tandem's alone; None where it is taken in, and stored as soon as it can be."""
     visitor: Mapping[str, Any] = field(default_factory=dict)
-    """What the person themselves may be shown of what Salesforce knows."""
+    """What the person themselves may be shown of what Salesforce knows. After a registration nothing, unless that says
+    itself that the address is verified: anybody may type one that somebody else has verified."""
 
 
 class InvalidRegistration(ValueError):
@@ -39,6 +40,10 @@ class InvalidRegistration(ValueError):
     def __init__(self, places: Sequence[str]) -> None:
         super().__init__("; ".join(places))
         self.places = tuple(places)
+
+
+class Erased(Exception):
+    """This person was erased, and nothing is taken in of them any more."""
 
 
 class CannotStore(Exception):

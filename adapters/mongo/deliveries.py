@@ -131,6 +131,11 @@ class MongoDeliveries:
         with answering():
             await self._rows.update_one({"_id": delivery.id, "state": DeliveryState.PENDING}, told)
 
+    async def forget(self, ids: Sequence[str]) -> None:
+        """They go, and nothing is left of them."""
+        with answering():
+            await self._rows.delete_many({"_id": {"$in": list(ids)}})
+
     async def _end(self, ended: Sequence[tuple[Delivery, Answer]], now: int, state: DeliveryState) -> None:
         keys = {delivery.id: _key(delivery.kind, delivery.document_id) for delivery, _answer in ended}
         ends = [

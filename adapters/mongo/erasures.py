@@ -92,17 +92,35 @@ class MongoErasures:
             )
 
     async def take(self, now: int, held_until: int, erasure_id: str = "") -> Erasure | None:
-        """One that is due, held until then; None where there is none. With an id that one, due or not."""
-        due: Row = {"state": {"$ne": ErasureState.DONE}}
-        due |= {"_id": erasure_id} if erasure_id else {"due_at": {"$lte": now}}
+        """One that is due and that nobody holds, held until then; None where there is none.
+
+        With an id that one: due, not begun yet, or with something left that may be removed by now.
+        """
+        wanted: Row = {"state": {"$ne": ErasureState.DONE}, "due_at": {"$lte": now}}
+        if erasure_id:
+            last_left = {"$ifNull": [{"$last": "$passes.left"}, []]}
+            worth = [
+                {"due_at": {"$lte": now}},
+                {"state": ErasureState.ASKED},
+                {"$expr": {"$gt": [{"$size": last_left}, 0]}},
+            ]
+            unheld = {"$or": [{"held_until": None}, {"held_until": {"$lte": now}}]}
+            wanted = {"_id": erasure_id, "state": wanted["state"], "$and": [{"$or": worth}, unheld]}
         with answering():
             row = await self._erasures.find_one_and_update(
-                due,
-                {"$set": {"due_at": held_until}},
+                wanted,
+                {"$set": {"due_at": held_until, "held_until": held_until}},
                 sort=[("due_at", ASCENDING)],
                 return_document=ReturnDocument.AFTER,
             )
         return None if row is None else _erasure(row)
+
+    async def let_go(self, erasure: Erasure, now: int) -> None:
+        """A pass that was taken has not come to its end, and is due again."""
+        with answering():
+            await self._erasures.update_one(
+                {"_id": erasure.id, "held_until": {"$ne": None}}, {"$set": {"due_at": now, "held_until": None}}
+            )
 
     async def found(
         self, erasure: Erasure, things: Sequence[tuple[str, str]], records: Sequence[tuple[str, str]]
@@ -120,12 +138,12 @@ class MongoErasures:
     ) -> None:
         """A pass has ended. With no further one the person's own names go, and the certificate is left."""
         told = {"at": now, "removed": removed.counts, "left": removed.left}
-        values: Row = {"topics": dict(topics), "state": ErasureState.REMOVED, "due_at": again_at}
+        values: Row = {"topics": dict(topics), "state": ErasureState.REMOVED, "due_at": again_at, "held_until": None}
         update: Row = {"$push": {"passes": told}, "$set": values}
         if again_at is None:
             values |= {"state": ErasureState.DONE, "done_at": now}
-            update["$unset"] = {"document": "", "things": "", "records": "", "due_at": ""}
-            del values["due_at"]
+            update["$unset"] = {"document": "", "things": "", "records": "", "due_at": "", "held_until": ""}
+            del values["due_at"], values["held_until"]
         with answering():
             await self._erasures.update_one({"_id": erasure.id}, update)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from bson import Binary
@@ -19,6 +20,7 @@ from adapters.mongo.collections import (
     SYNC_LOGS,
 )
 from adapters.mongo.mentions import Mentions, forget_deliveries, forget_mentions, mentioning
+from adapters.mongo.people_cache import digest
 
 Row = dict[str, Any]
 
@@ -27,6 +29,18 @@ NAMED_BY_DOCUMENT: Final = (SYNC_LOGS, PARKED, OPERATIONS, DELIVERIES, DEBUG)
 NAMED_BY_ADDRESS: Final = (IDENTITIES,)
 """Collections whose rows give a document to an address: `<kind>:<digest>`, and the document's id."""
 PAGE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What Salesforce may have told of a person who is not linked: the records taken, and the addresses asked for."""
+
+    records: Sequence[str] = ()
+    addresses: Sequence[str] = ()
+    """In the form in which they are compared."""
+
+
+NOT_LOOKED_UP: Final = LookedUp()
 
 
 class MongoRemoval:
@@ -64,13 +78,17 @@ class MongoRemoval:
         return ended.modified_count
 
     async def remove_rows(
-        self, things: Sequence[tuple[str, str]], collections: Mapping[str, str], records: Sequence[str]
+        self,
+        things: Sequence[tuple[str, str]],
+        collections: Mapping[str, str],
+        records: Sequence[str],
+        looked_up: LookedUp = NOT_LOOKED_UP,
     ) -> dict[str, int]:
         """Remove all rows about these (kind, id) and these records; how many, by collection.
 
         `collections` are those of the kinds.
         """
-        asked = _about(things, collections, records)
+        asked = _about(things, collections, records, looked_up)
         named = await forget_deliveries(self._database, asked[DELIVERIES])
         with answering():
             gone = {
@@ -87,13 +105,17 @@ class MongoRemoval:
         return await mentioning(self._database, mentions)
 
     async def held_rows(
-        self, things: Sequence[tuple[str, str]], collections: Mapping[str, str], records: Sequence[str]
+        self,
+        things: Sequence[tuple[str, str]],
+        collections: Mapping[str, str],
+        records: Sequence[str],
+        looked_up: LookedUp = NOT_LOOKED_UP,
     ) -> dict[str, list[Row]]:
         """The rows that `remove_rows` would remove, by collection; of what is debugged without the key of hashes."""
         with answering():
             return {
                 name: await self._database[name].find(about, {"key": 0} if name == DEBUG else None).to_list()
-                for name, about in _about(things, collections, records).items()
+                for name, about in _about(things, collections, records, looked_up).items()
             }
 
     async def ids(self, collection: str) -> AsyncIterator[list[str]]:
@@ -125,7 +147,9 @@ class MongoRemoval:
                 yield [row["_id"] for row in rows]
 
 
-def _about(things: Sequence[tuple[str, str]], collections: Mapping[str, str], records: Sequence[str]) -> dict[str, Row]:
+def _about(
+    things: Sequence[tuple[str, str]], collections: Mapping[str, str], records: Sequence[str], looked_up: LookedUp
+) -> dict[str, Row]:
     """By collection: what asks for all rows about these (kind, id) and these records."""
     named: list[Row] = [{"kind": kind, "document": document_id} for kind, document_id in things]
     asked: dict[str, Row] = {name: {"$or": list(named)} for name in NAMED_BY_DOCUMENT}
@@ -138,5 +162,8 @@ def _about(things: Sequence[tuple[str, str]], collections: Mapping[str, str], re
         asked[name] = {"$or": [{"_id": {"$regex": f"^{re.escape(kind)}:"}, "document": each} for kind, each in things]}
     asked[API_ANSWERS] = {"about": {"$in": [f"{kind}/{each}" for kind, each in things]}}
     claims = [f"{each}:{record}" for each in collections.values() for record in records]
-    asked[CLAIMS] = {"$or": [{"_id": {"$in": claims}}, {"records": {"$in": list(records)}}]}
+    told_of = [{"records": {"$in": [*records, *looked_up.records]}}]
+    if looked_up.addresses:
+        told_of.append({"address": {"$in": [digest(each) for each in looked_up.addresses]}})
+    asked[CLAIMS] = {"$or": [{"_id": {"$in": claims}}, *told_of]}
     return asked

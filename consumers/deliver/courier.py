@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequ
 from typing import Any, Final, assert_never
 
 from consumers.deliver.ports import Deliveries, Endpoints, Poster
+from consumers.ports import ErasedList
 from consumers.rules.deliveries import Again, Delivered, DeliveryPolicy, GivenUp, Unwanted
 from schemas.delivery import Answer, Delivery, Endpoint
+from schemas.erasure import thing_name
 from schemas.unavailable import Unavailable
 
 HELD_SECONDS: Final = 10.0
@@ -43,7 +45,9 @@ class Courier:
         told: Callable[[str], None] = lambda _outcome: None,
         on_disabled: Callable[[str], None] = lambda _reason: None,
         chance: Callable[[], float] = random.random,
+        erased: ErasedList | None = None,
     ) -> None:
+        """Without `erased` nobody can be erased."""
         self._deliveries = deliveries
         self._endpoints = endpoints
         self._poster = poster
@@ -56,6 +60,7 @@ class Courier:
         self._told = told
         self._on_disabled = on_disabled
         self._chance = chance
+        self._erased = erased
 
     async def work(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; what is being posted then is finished.
@@ -122,9 +127,19 @@ class Courier:
         endpoint = await self._endpoints.current()
         if endpoint is None or not endpoint.enabled:
             return []
-        due = await self._deliveries.take(self._now(), free, HELD_SECONDS)
+        due = await self._without_erased(await self._deliveries.take(self._now(), free, HELD_SECONDS))
         self._in_hand.update(each.id for each in due)
         return [self._post(each, endpoint) for each in due]
+
+    async def _without_erased(self, due: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Of people who were erased since it was kept nothing is posted any more, and it goes."""
+        if self._erased is None or not due:
+            return due
+        named = {each.id: thing_name(each.kind, each.document_id) for each in due}
+        erased = await self._erased.among(sorted(set(named.values())))
+        if gone := [each for each, name in named.items() if name in erased]:
+            await self._deliveries.forget(gone)
+        return [each for each in due if named[each.id] not in erased]
 
     async def _ended(self, posts: Collection["asyncio.Task[Taken | None]"]) -> None:
         failed = [post for post in posts if post.exception() is not None]

@@ -1,18 +1,20 @@
 """`platform.changes` into deliveries: kept before the offset moves on, so that a slow platform holds back nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from consumers.deliver.ports import Deliveries, Endpoints
-from consumers.ports import Parked, ParkedRecords, Record
+from consumers.ports import ErasedList, Parked, ParkedRecords, Record
 from schemas import cloudevents, marks
 from schemas.codec import Undecodable, parse, validated
 from schemas.delivery import Delivery
+from schemas.erasure import thing_name
 from schemas.outcome import Outcome, Result
 from schemas.telling import Told
 
 NO_URL: Final = Result(Outcome.IGNORED, "no URL of the platform's is set")
 KEPT_BEFORE: Final = Result(Outcome.DUPLICATE, "the delivery was kept before")
+FORGOTTEN: Final = Result(Outcome.IGNORED, "erased: nothing is told of this person")
 UNDECODABLE: Final = "undecodable"
 
 
@@ -20,12 +22,19 @@ class Keeper:
     """Satisfies `consumers.runner.ports.Handler`. `now` gives epoch milliseconds."""
 
     def __init__(
-        self, deliveries: Deliveries, endpoints: Endpoints, parked: ParkedRecords, now: Callable[[], int]
+        self,
+        deliveries: Deliveries,
+        endpoints: Endpoints,
+        parked: ParkedRecords,
+        now: Callable[[], int],
+        erased: ErasedList | None = None,
     ) -> None:
+        """Without `erased` nobody can be erased."""
         self._deliveries = deliveries
         self._endpoints = endpoints
         self._parked = parked
         self._now = now
+        self._erased = erased
 
     async def handle(self, records: Sequence[Record]) -> list[Result]:
         """Keep a delivery for each record.
@@ -37,17 +46,22 @@ class Keeper:
             return [NO_URL] * len(records)
         now = self._now()
         read: dict[int, Delivery] = {}
-        parked: list[Parked] = []
+        unread: dict[int, str] = {}
         for place, record in enumerate(records):
             try:
                 read[place] = delivery_of(record)
             except Undecodable as error:
-                parked.append(_parked(record, str(error), now))
+                unread[place] = str(error)
+        forgotten = await self._forgotten(records, read)
+        read = {place: delivery for place, delivery in read.items() if place not in forgotten}
+        parked = [_parked(records[place], why, now) for place, why in unread.items() if place not in forgotten]
         new = await self._deliveries.keep(list(read.values()), now)
         await self._parked.park(parked)
         ends = []
         for place in range(len(records)):
-            if place not in read:
+            if place in forgotten:
+                ends.append(FORGOTTEN)
+            elif place not in read:
                 ends.append(Result(Outcome.PARKED, UNDECODABLE))
             elif read[place].id in new:
                 new.discard(read[place].id)
@@ -55,6 +69,19 @@ class Keeper:
             else:
                 ends.append(KEPT_BEFORE)
         return ends
+
+    async def _forgotten(self, records: Sequence[Record], read: Mapping[int, Delivery]) -> set[int]:
+        """The places of those about people who were erased; of one that cannot be read its key tells whom."""
+        if self._erased is None:
+            return set()
+        names = [
+            thing_name(read[place].kind, read[place].document_id)
+            if place in read
+            else (record.key or b"").decode("utf-8", "replace")
+            for place, record in enumerate(records)
+        ]
+        erased = await self._erased.among(sorted(set(names)))
+        return {place for place, name in enumerate(names) if name in erased}
 
 
 def delivery_of(record: Record) -> Delivery:

@@ -30,6 +30,9 @@ class Deliveries(Protocol):
     async def release(self, delivery: Delivery, answer: Answer, now: int) -> None:
         """It waits as before, without a try."""
 
+    async def forget(self, ids: Sequence[str]) -> None:
+        """They go, and nothing is left of them."""
+
 
 class Endpoints(Protocol):
     """Where the platform wants to be told. Each method raises Unavailable where the store does not answer."""

@@ -7,6 +7,7 @@ fails to do comes after that, so it can neither lose a registration nor delay it
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,17 +17,27 @@ from consumers.catalog import Catalog
 from consumers.enrichment.guarded import Change, GuardedDocuments
 from consumers.enrichment.lookups import ORG_ILL, Lookups
 from consumers.enrichment.ports import EventLog, Identities, Requests, Traces, Untraced
-from consumers.ports import Documents, Record, Unavailable
+from consumers.ports import Documents, ErasedList, Record, Unavailable
 from consumers.reconciler.incoming import PlatformFact, Unreadable, flatten, read
-from consumers.rules.enrichment import await_look, comparable, email_field, email_of, take_over, verify, visitor_view
+from consumers.rules.enrichment import (
+    UNVERIFIED,
+    await_look,
+    comparable,
+    email_field,
+    email_of,
+    take_over,
+    verify,
+    visitor_view,
+)
 from consumers.rules.filters import unasked
 from consumers.rules.kinds import Kind
 from consumers.rules.registration import full_name, with_names
 from consumers.rules.state import DocumentState
 from consumers.rules.stored import load
 from schemas import cloudevents, topics
+from schemas.erasure import thing_name
 from schemas.people import LookFailed, PersonRows
-from schemas.registration import InvalidRegistration, Registered, Registration
+from schemas.registration import Erased, InvalidRegistration, Registered, Registration
 
 SOURCE = "/api/participants"
 LATER_MS = 1_000
@@ -54,10 +65,12 @@ class Enrolment:
         on_answer: Callable[[str, float], None] = lambda _end, _seconds: None,
         notice: Callable[..., Any] = lambda *_words, **_more: None,
         traces: Traces | None = None,
+        erased: ErasedList | None = None,
     ) -> None:
         """`now` is the wall clock, epoch milliseconds; `deadline` seconds; `on_answer` hears how each one ended.
 
         `asked_within` is how many seconds a person waits beyond that for the log to take in that others go on.
+        `erased` is the list of erased people; without it nobody can be erased.
         """
         self._catalog = catalog
         self._documents = documents
@@ -72,12 +85,14 @@ class Enrolment:
         self._on_answer = on_answer
         self._notice = notice
         self._traces = traces or Untraced()
+        self._erased = erased
 
     async def register(self, registration: Registration, *, look: bool = True, kind_name: str = "") -> Registered:
         """Store the person, then look them up; with `look` false leave that to whoever has time.
 
         Raises:
             InvalidRegistration: it cannot be a registration; nothing was taken.
+            Erased: whoever has this id was erased; nobody is asked about them.
             Unavailable: it was not taken, and may be sent again.
             CannotStore: the store refuses the document as it is.
         """
@@ -86,7 +101,12 @@ class Enrolment:
         kind = enriched_kind(catalog, kind_name)
         fields = with_names(registration.fields, kind)
         email = _address(fields, kind)
+        if registration.id:
+            # Before anything is kept: the address would be theirs otherwise.
+            await self._refuse_erased(kind, registration.id)
         document_id, new = await self._identity(kind, email, registration.id)
+        if document_id != registration.id:
+            await self._refuse_erased(kind, document_id)
         fact, record = self._fact(catalog, kind, document_id, fields, registration)
         with self._traces.publishing(registration.traceparent) as traceparent:
             headers = [*record.raw_headers, *cloudevents.traced(traceparent)]
@@ -96,17 +116,21 @@ class Enrolment:
             stored, state = await self._stored(
                 catalog, kind, document_id, self._awaiting(kind, registration.verified), fact
             )
+            # Erased meanwhile: the erasure's second pass has the document, and Salesforce is not asked.
+            await self._refuse_erased(kind, document_id)
         except Unavailable as error:
             self._notice("registration_not_stored_yet", reason=str(error))
             self._on_answer("accepted", asyncio.get_running_loop().time() - began)
-            return Registered(document_id, created=False, document=None, visitor={"verified": False})
+            return Registered(document_id, created=False, document=None, visitor=UNVERIFIED)
         with self._traces.waiting(traceparent, kind.name, document_id, email) as ended:
-            return await self._looked_up(catalog, kind, stored, state, began, ended, created=new, look=look)
+            told = await self._looked_up(catalog, kind, stored, state, began, ended, created=new, look=look)
+        # That the address was verified earlier says nothing of who types it now.
+        return told if registration.verified else replace(told, visitor=UNVERIFIED)
 
     async def enrich(
         self, document_id: str, *, verified: bool = False, look: bool = True, kind_name: str = ""
     ) -> Registered | None:
-        """Look up one who is stored already; None where there is no such document.
+        """Look up one who is stored already; None where there is no such document, or they were erased.
 
         Raises:
             InvalidRegistration: the document shows no e-mail address.
@@ -116,6 +140,8 @@ class Enrolment:
         began = asyncio.get_running_loop().time()
         catalog = self._catalog()
         kind = enriched_kind(catalog, kind_name)
+        if await self._is_erased(kind, document_id):
+            return None
         changed = await self._guarded.change(catalog, kind, document_id, self._awaiting(kind, verified))
         if changed is None:
             return None
@@ -136,6 +162,13 @@ class Enrolment:
         if stored is None:
             return None
         return _told(kind, stored, load(stored, document_id, kind), created=False)
+
+    async def _is_erased(self, kind: Kind, document_id: str) -> bool:
+        return self._erased is not None and bool(await self._erased.among([thing_name(kind.name, document_id)]))
+
+    async def _refuse_erased(self, kind: Kind, document_id: str) -> None:
+        if await self._is_erased(kind, document_id):
+            raise Erased
 
     def _awaiting(self, kind: Kind, verified: bool) -> Change:
         due = self._now() + int(self._deadline * 1000) + LATER_MS

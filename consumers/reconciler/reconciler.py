@@ -25,7 +25,7 @@ from consumers.ports import (
 )
 from consumers.reconciler.batch import Batch, Fact
 from consumers.reconciler.derive import Deriver
-from consumers.reconciler.forget import FORGOTTEN, NOT_SET_UP, erased_among, forget
+from consumers.reconciler.forget import FORGOTTEN, NOT_SET_UP, Forgotten, erased_among, forget
 from consumers.reconciler.gaps import gaps_of
 from consumers.reconciler.incoming import ChangeFact, ErasedFact, Incoming, PlatformFact, Unmapped, Unreadable, read
 from consumers.reconciler.reading import read_documents
@@ -142,9 +142,11 @@ class Reconciler:
         catalog = self._catalog()
         incoming = [read(record, catalog) for record in records]
         forgotten = await self._forget(records, incoming, catalog)
-        for place in forgotten:
+        for place in forgotten.ends:
             incoming[place] = Unmapped("")  # from here on nothing names whom it was about
-        results = await self._park(records, incoming, catalog) | forgotten
+        for place, fact in forgotten.facts.items():
+            incoming[place] = fact
+        results = await self._park(records, incoming, catalog) | forgotten.ends
         facts = [(place, fact) for place, fact in enumerate(incoming) if isinstance(fact, (PlatformFact, ChangeFact))]
         decided = await self._decide(catalog, facts)
         results |= decided.results
@@ -258,11 +260,9 @@ class Reconciler:
         if self._tellings is not None:
             await tell_all(self._documents, self._tellings, told)
 
-    async def _forget(
-        self, records: Sequence[Record], incoming: Sequence[Incoming], catalog: Catalog
-    ) -> dict[int, Result]:
+    async def _forget(self, records: Sequence[Record], incoming: Sequence[Incoming], catalog: Catalog) -> Forgotten:
         if self._erasures is None:
-            return {}
+            return Forgotten()
         return await forget(self._erasures, records, incoming, catalog, self._now())
 
     async def _park(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from consumers.catalog import Catalog
-from consumers.ports import Documents, Record
+from consumers.ports import Documents, ErasedList, Record
 from consumers.reconciler.batch import Batch, Fact, Touched
-from consumers.reconciler.forget import FORGET
-from consumers.reconciler.incoming import ChangeFact, ErasedFact, PlatformFact, Unmapped, Unreadable, read
+from consumers.reconciler.forget import FORGET, foretold
+from consumers.reconciler.incoming import ChangeFact, ErasedFact, Incoming, PlatformFact, Unmapped, Unreadable, read
 from consumers.reconciler.reading import read_documents
 from consumers.reconciler.reconciler import named_by_key
 from consumers.rules.platform import NO_MAPPED_FIELD
@@ -32,8 +32,18 @@ class Rehearsed:
 class Rehearsal:
     """Decides records in memory, in order, against the documents as they are. `now` gives epoch milliseconds."""
 
-    def __init__(self, documents: Documents, catalog: Catalog, timing: Timing, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        documents: Documents,
+        erasures: ErasedList | None,
+        catalog: Catalog,
+        timing: Timing,
+        now: Callable[[], int],
+    ) -> None:
+        """Without `erasures` nobody can be erased."""
         self._documents = documents
+        self._erasures = erasures
+        self._asked: set[str] = set()
         self._catalog = catalog
         self._timing = timing
         self._now = now
@@ -46,6 +56,8 @@ class Rehearsal:
         Raises:
             Unavailable: MongoDB does not answer.
         """
+        incoming = [read(record, self._catalog) for record in records]
+        forgotten = await foretold(self._erasures, records, incoming, self._catalog, self._asked)
         if len(self._touched) > DOCUMENTS_KEPT:
             self._touched, self._linked = {}, {}
         batch = Batch(
@@ -54,15 +66,18 @@ class Rehearsal:
         facts: list[tuple[int, Fact]] = []
         ended: dict[int, Rehearsed] = {}
         for place, record in enumerate(records):
-            match read(record, self._catalog):
+            if place in forgotten.ends:
+                ended[place] = _of_erased(incoming[place], forgotten.ends[place])
+                continue
+            match forgotten.facts.get(place, incoming[place]):
                 case Unreadable(reason, detail):
                     kind, named = named_by_key(record, self._catalog)
                     told = Result(Outcome.PARKED, f"{reason}: {detail}")
                     ended[place] = Rehearsed(told, (kind,) if kind else (), named)
                 case Unmapped(reason):
                     ended[place] = Rehearsed(Result(Outcome.IGNORED, reason))
-                case ErasedFact(of_kind, document_id, _):
-                    ended[place] = Rehearsed(FORGET, (of_kind.name,), document_id)
+                case ErasedFact():
+                    raise AssertionError("it asks for an erasure, of which each has an end")
                 case PlatformFact() | ChangeFact() as fact:
                     facts.append((place, fact))
         await read_documents(self._documents, batch, facts)
@@ -95,6 +110,17 @@ class Rehearsal:
         return bool(states) and all(
             state.record is not None and state.record.read and at <= state.row_mark for state in states
         )
+
+
+def _of_erased(fact: Incoming, result: Result) -> Rehearsed:
+    """Nobody is named who was erased before."""
+    match fact:
+        case ErasedFact(kind, document_id, _):
+            return Rehearsed(result, (kind.name,), document_id if result == FORGET else "")
+        case PlatformFact() | ChangeFact():
+            return Rehearsed(result, _named(fact)[0])
+        case _:
+            return Rehearsed(result)
 
 
 def _named(fact: Fact) -> tuple[tuple[str, ...], str]:

@@ -16,6 +16,8 @@ from schemas.place import Place
 
 GIVEN_UP: Final = "ENRICHMENT_FAILED"
 CUSTOMER: Final = "isExistingCustomer"
+UNVERIFIED: Final[Mapping[str, Any]] = {"verified": False}
+"""What a visitor may be shown before their address is verified, and whoever only types an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ def visitor_view(state: DocumentState, kind: Kind, shown: Mapping[str, Any], nam
     Otherwise anybody could learn who is a customer by typing addresses. `shown` is the document; `name` their name.
     """
     if not is_verified(state, kind):
-        return {"verified": False}
+        return dict(UNVERIFIED)
     known = state.enriched
     if known is None or known.status is not Known.SYNCED:
         return {"verified": True}

@@ -1,12 +1,13 @@
 """What is said of a contact over HTTP, and how one is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from listener.api import contact_form
+from schemas.api_key import Scope
 from schemas.mapping import KindMapping
 from schemas.platform_event import DocumentId
 
@@ -91,16 +92,18 @@ class ContactShown(BaseModel):
     kind: str
     """The kind of the mapping."""
     salesforce_id: str | None
-    """The record's id, 18 characters."""
+    """The record's id, 18 characters. Where the kind is looked up while people register, null without `enrich`."""
     object: str | None
-    """The record's object: `Contact`, or `Lead` before it is converted."""
+    """The record's object: `Contact`, or `Lead` before it is converted. Null as `salesforce_id`."""
     revision: int
     """The number that `seen` refers to."""
     fields: dict[str, JsonValue]
     """Fields by the platform's names."""
     custom_fields: dict[str, JsonValue]
     """Custom fields by Salesforce's names."""
-    sync: SyncShown
+    sync: SyncShown | None
+    """Null where `salesforce_id` needs the scope `enrich` and the key has it not; then fields that come from Salesforce
+    alone are left out too."""
 
 
 class Ignored(BaseModel):
@@ -127,12 +130,17 @@ class ContactResult(BaseModel):
     ignored: tuple[Ignored, ...]
     """Fields that were said and have no effect."""
     contact: ContactShown | None
-    """As it is now; null while there is none."""
+    """As it is now, for keys with the scope `read`; null while there is none."""
 
 
-def shown_contact(name: str, kind: KindMapping, document: Document) -> ContactShown:
-    """A document as a contact."""
-    told = document.get("salesforce", {})
+def shown_contact(name: str, kind: KindMapping, document: Document, scopes: Collection[Scope]) -> ContactShown:
+    """A document as a contact, as far as a key with these scopes may know it.
+
+    Of a kind that is looked up while people register, what Salesforce knows is for the scope `enrich` alone: whether
+    there is a record, of which object, and how it goes with it.
+    """
+    may_know = kind.enrichment is None or Scope.ENRICH in scopes
+    told = document.get("salesforce", {}) if may_know else {}
     record_id = told.get("recordId")
     at = told.get("lastSyncedAt")
     return ContactShown(
@@ -141,9 +149,11 @@ def shown_contact(name: str, kind: KindMapping, document: Document) -> ContactSh
         salesforce_id=record_id,
         object=None if record_id is None else kind.place_of(record_id).sobject,
         revision=int(document.get("revision") or 0),
-        fields=contact_form.shown_fields(kind, document),
-        custom_fields=contact_form.shown_custom(kind, document),
-        sync=SyncShown(
+        fields=contact_form.shown_fields(kind, document, pulled=may_know),
+        custom_fields=contact_form.shown_custom(kind, document, pulled=may_know),
+        sync=None
+        if not may_know
+        else SyncShown(
             status=str(told.get("syncStatus", "pending")),
             last_synced_at=None if at is None else datetime.fromtimestamp(at / 1000, UTC),
             error=told.get("syncError"),

@@ -106,10 +106,10 @@ def value_of(document: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def shown_fields(kind: KindMapping, document: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapped fields that a document shows, nested as it has them."""
+def shown_fields(kind: KindMapping, document: Mapping[str, Any], *, pulled: bool) -> dict[str, Any]:
+    """The mapped fields that a document shows, nested as it has them; with `pulled` those from Salesforce alone too."""
     shown: dict[str, Any] = {}
-    for each in kind.fields:
+    for each in _shown(kind, pulled=pulled):
         value = value_of(document, each.platform)
         if value is None:
             continue
@@ -121,9 +121,12 @@ def shown_fields(kind: KindMapping, document: Mapping[str, Any]) -> dict[str, An
     return shown
 
 
-def shown_custom(kind: KindMapping, document: Mapping[str, Any]) -> dict[str, Any]:
+def shown_custom(kind: KindMapping, document: Mapping[str, Any], *, pulled: bool) -> dict[str, Any]:
     """The same of custom fields, by Salesforce's names."""
-    values = {
-        each.salesforce: value_of(document, each.platform) for each in kind.fields if each.salesforce.endswith("__c")
-    }
+    custom = [each for each in _shown(kind, pulled=pulled) if each.salesforce.endswith("__c")]
+    values = {each.salesforce: value_of(document, each.platform) for each in custom}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _shown(kind: KindMapping, *, pulled: bool) -> list[FieldMapping]:
+    return [each for each in kind.fields if pulled or each.direction is not Direction.PULL]

@@ -27,11 +27,13 @@ from listener.api.contact_bodies import (
     shown_contact,
 )
 from listener.api.paths import PREFIX
+from listener.api.ports import ErasedList
 from listener.api.problem import Fault, Problem, ProblemType
 from listener.api.routes import GET, POST, Answer, Call, Group, Route
 from listener.webhook.ports import EventLog
 from schemas import cloudevents
 from schemas.api_key import Scope
+from schemas.erasure import thing_name
 from schemas.mapping import KindMapping
 from schemas.mapping import Mapping as FieldMappings
 from schemas.outcome import Outcome
@@ -39,6 +41,7 @@ from schemas.record_id import is_id, to_18
 from schemas.topics import document_key
 
 CONTACT: Final = "Contact"
+PENDING: Final = "pending"
 LOOK_SECONDS: Final = 0.05
 NOT_TAKEN: Final = ProblemType("not_taken", 409, "The event was taken in, and cannot be applied as it is")
 SEVERAL: Final = ProblemType("several", 409, "Several things answer to this name")
@@ -91,14 +94,16 @@ class Contacts:
         log: EventLog,
         wait_seconds: float,
         clock: Callable[[], float],
+        erased: ErasedList | None = None,
     ) -> None:
-        """`clock` tells seconds that only go forward."""
+        """`clock` tells seconds that only go forward. Without `erased` nobody can be erased."""
         self._mapping = mapping
         self._documents = documents
         self._identities = identities
         self._log = log
         self._wait = wait_seconds
         self._clock = clock
+        self._erased = erased
 
     def group(self) -> Group:
         """Their routes."""
@@ -114,7 +119,8 @@ class Contacts:
                     Scope.READ,
                     "One contact",
                     {200: ContactShown},
-                    "By its Salesforce id, the platform's id or an e-mail address, which are told apart.",
+                    "By its Salesforce id, the platform's id or an e-mail address, which are told apart. Where people "
+                    "of the kind are looked up while they register, what Salesforce knows of them needs `enrich` too.",
                     query=OfKind,
                     path=ContactPath,
                     problems=several,
@@ -127,10 +133,11 @@ class Contacts:
                     "Make or change a contact",
                     {200: ContactResult, 201: ContactResult, 202: ContactResult},
                     "What is said goes through the topics and rules as a webhook does. 200 or 201 (a new one) when it "
-                    "is in both systems; 202 when that takes longer than API_WAIT_SECONDS.",
+                    "is in both systems; 202 when that takes longer than API_WAIT_SECONDS. `contact` is for keys that "
+                    "have `read` too.",
                     body=ContactSaid,
                     query=OfKind,
-                    problems=(*several, NOT_TAKEN),
+                    problems=(*several, NOT_TAKEN, problem.ERASED),
                     idempotent=True,
                 ),
             ),
@@ -141,7 +148,7 @@ class Contacts:
         """One."""
         for name, kind in self._kinds(call.query(OfKind).kind).items():
             if found := await self._find(kind, call.path(ContactPath).id):
-                shown = shown_contact(name, kind, one(name, found))
+                shown = shown_contact(name, kind, one(name, found), _scopes(call))
                 return Answer(shown, headers={"ETag": f'"{shown.revision}"'}, about=f"{name}/{shown.id}")
         raise Problem(problem.NOT_FOUND, "nobody here answers to this id or address")
 
@@ -151,14 +158,18 @@ class Contacts:
         name, kind = self._kind(call.query(OfKind).kind)
         taken = contact_form.taken(kind, said.__pydantic_extra__ or {}, said.custom_fields)
         document_id = said.id or await self._id_of(name, kind, taken.fields)
+        if self._erased is not None and await self._erased.among([thing_name(name, document_id)]):
+            # The log would keep what is said of them long after the certificate's date.
+            raise Problem(problem.ERASED, "say who it is by another id, if they want to be known again")
         before = await self._documents.read(kind.collection, document_id)
         event_id = _event_id(call)
         await self._publish(call, said, (name, kind), document_id, event_id, taken.fields, is_new=before is None)
         ended, after = await self._result((name, kind), document_id, event_id)
         if ended is not None and ended.outcome is Outcome.PARKED:
             raise Problem(NOT_TAKEN, f"parked: {ended.reason}; event {event_id}")
-        shown = None if after is None else shown_contact(name, kind, after)
-        there = ended is not None and shown is not None and shown.sync.status != "pending"
+        scopes = _scopes(call)
+        shown = shown_contact(name, kind, after, scopes) if after is not None and Scope.READ in scopes else None
+        there = ended is not None and after is not None and not _is_pending(after)
         result = ContactResult(
             id=document_id,
             kind=name,
@@ -265,7 +276,7 @@ class Contacts:
         while True:
             ended = ended or await self._documents.ended(name, document_id, event_id)
             document = await self._documents.read(kind.collection, document_id) if ended is not None else None
-            if document is not None and document.get("salesforce", {}).get("syncStatus") != "pending":
+            if document is not None and document.get("salesforce", {}).get("syncStatus") != PENDING:
                 return ended, document
             if (ended is not None and ended.outcome is Outcome.PARKED) or self._clock() >= until:
                 return ended, document
@@ -282,6 +293,14 @@ def one(kind: str, found: Sequence[Document]) -> Document:
         named = [Fault(detail=f"{kind}/{document['_id']}") for document in found[:20]]
         raise Problem(SEVERAL, "name one of them by its id", errors=named)
     return found[0]
+
+
+def _scopes(call: Call) -> Sequence[Scope]:
+    return () if call.key is None else call.key.scopes
+
+
+def _is_pending(document: Document) -> bool:
+    return bool(document.get("salesforce", {}).get("syncStatus", PENDING) == PENDING)
 
 
 def _event_id(call: Call) -> str:

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from listener.api.problem import CONFLICT, INVALID, NOT_FOUND, Fault, Problem
+from listener.api.problem import CONFLICT, ERASED, INVALID, NOT_FOUND, Fault, Problem
 from listener.api.routes import GET, POST, Answer, Call, Group, Route
 from schemas.api_key import Scope
 from schemas.platform_event import DocumentId
-from schemas.registration import CannotStore, InvalidRegistration, Registered, Registration
+from schemas.registration import CannotStore, Erased, InvalidRegistration, Registered, Registration
 
 KIND: Final = "participant"
 PENDING: Final = "pending"
@@ -28,11 +28,15 @@ class Enrolling(Protocol):
 
         Raises:
             InvalidRegistration: it cannot be one; nothing was taken.
+            Erased: whoever has this id was erased.
             CannotStore: the store refuses the document.
         """
 
     async def enrich(self, document_id: str, *, verified: bool = False) -> Registered | None:
-        """Look up one who is stored; None where there is no such document. Raises as `register`."""
+        """Look up one who is stored; None where there is no such document, or they were erased.
+
+        Raises as `register`.
+        """
 
     async def find(self, document_id: str) -> Registered | None:
         """What is stored; None where there is no such document."""
@@ -133,7 +137,10 @@ class ParticipantShown(BaseModel):
 
 
 class VisitorShown(_Model):
-    """What the person themselves may be shown. Before their address is verified: nothing, whoever they are."""
+    """What the person themselves may be shown. Before their address is verified: nothing, whoever they are.
+
+    What was verified earlier does not count for a registration, since anybody may type the address.
+    """
 
     verified: bool
     """The platform said that the address is theirs."""
@@ -151,7 +158,8 @@ class EnrolledShown(_Model):
     participant: ParticipantShown
     """As stored."""
     visitor: VisitorShown | None = None
-    """For keys with the scope `enrich`."""
+    """For keys with the scope `enrich`. A registration is answered with more than `verified: false` only where it says
+    `emailVerified` itself."""
 
 
 class RegisteredShown(EnrolledShown):
@@ -184,7 +192,7 @@ class Participants:
                     "stored as soon as the store answers again. Never waits for Salesforce beyond the deadline.",
                     body=RegistrationBody,
                     answers=registering,
-                    problems=(CONFLICT,),
+                    problems=(CONFLICT, ERASED),
                     idempotent=True,
                     exclude_none=True,
                 ),
@@ -196,7 +204,7 @@ class Participants:
                     summary="Register a participant, in the hackathon platform's own form",
                     body=RegistrationBody,
                     answers={200: RegisteredShown, 201: RegisteredShown, 202: RegisteredShown},
-                    problems=(CONFLICT,),
+                    problems=(CONFLICT, ERASED),
                     idempotent=True,
                     exclude_none=True,
                 ),
@@ -266,6 +274,8 @@ class Participants:
             told = await self._enrolling.register(registration, look=may_know)
         except InvalidRegistration as wrong:
             raise Problem(INVALID, errors=[_fault(place) for place in wrong.places]) from None
+        except Erased:
+            raise Problem(ERASED, "register them under another id, if they want to be known again") from None
         except CannotStore as refused:
             raise Problem(CONFLICT, f"the store refuses the document: {refused}") from None
         if may_know:

@@ -1,12 +1,13 @@
 """What the API needs of the outside, whatever its routes do."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from schemas.api_key import ApiKey
 from schemas.kept_answer import KeptAnswer
 from schemas.unavailable import Unavailable
 
-__all__ = ["Answered", "KeptAnswer", "KeptAnswers", "Keys", "Notice", "SecretHash", "Unavailable"]
+__all__ = ["Answered", "ErasedList", "KeptAnswer", "KeptAnswers", "Keys", "Notice", "SecretHash", "Unavailable"]
 
 
 class Keys(Protocol):
@@ -41,6 +42,17 @@ class KeptAnswers(Protocol):
 
     async def drop(self, name: str) -> None:
         """Let the key go: the request was not done, and may come again."""
+
+
+class ErasedList(Protocol):
+    """The list of erased people, by names (`schemas.erasure`)."""
+
+    async def among(self, names: Sequence[str]) -> set[str]:
+        """Those of the names that were erased.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
 
 
 class Answered(Protocol):

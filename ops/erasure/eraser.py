@@ -62,8 +62,26 @@ class Eraser:
             passes += 1
         return passes
 
+    async def at_once(self, kind: str, document_id: str, by: str) -> None:
+        """Ask, and make the pass that is to be made now: none beside another's, and no last one before its time.
+
+        Raises:
+            Unavailable: as `work`; it may be asked for again at once.
+        """
+        now = self.now()
+        await self.erasures.ask_again(kind, document_id, now, by)
+        taken = await self.erasures.take(now, now + HELD_MILLISECONDS, self.erasures.id_of(kind, document_id))
+        if taken is None:
+            return
+        try:
+            await self.erase(taken)
+        except Unavailable:
+            await self.erasures.let_go(taken, self.now())
+            raise
+
     async def erase(self, erasure: Erasure) -> Removed:
         """One pass. Raises as `work`."""
+        last = is_last(erasure, now=self.now(), settle=self.settle)
         catalog, removed = self.catalog(), Removed()
         kind = catalog.kinds.get(erasure.kind)
         if kind is None:
@@ -83,9 +101,9 @@ class Eraser:
         await self._remove_documents(found, catalog, removed)
         await self._remove_records(found, catalog, removed)
         collections = {each.name: each.collection for each in catalog.kinds.values()}
-        for name, count in (await self.removal.remove_rows(found.things, collections, found.record_ids)).items():
+        rows = await self.removal.remove_rows(found.things, collections, found.record_ids, found.looked_up())
+        for name, count in rows.items():
             removed.add(f"mongodb.{name}", count)
-        last = erasure.state is ErasureState.REMOVED
         now = self.now()
         topics = {name: _until(kept, now) for name, kept in (await self.retentions()).items()}
         again_at = now + self.settle if not last else None
@@ -138,6 +156,11 @@ class Eraser:
                     emptied, left = await self.recycle_bin.empty(some)
                     removed.add("salesforce.recycle_bin", emptied)
                     removed.left += [f"{place.sobject} in the recycle bin: {code}" for code in left.values()]
+
+
+def is_last(erasure: Erasure, *, now: int, settle: int) -> bool:
+    """Whether nothing that was under way when the person was removed can land after a pass that begins now."""
+    return erasure.state is ErasureState.REMOVED and now >= erasure.passes[-1]["at"] + settle
 
 
 def _note(answers: Sequence[RowResult], sobject: str, removed: Removed) -> None:

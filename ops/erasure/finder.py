@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.mongo.mentions import Mentions
-from adapters.mongo.removal import MongoRemoval
+from adapters.mongo.removal import LookedUp, MongoRemoval
 from consumers.catalog import Catalog
 from consumers.ports import Records
+from consumers.rules.enrichment import comparable
 from consumers.rules.kinds import Kind
+from consumers.rules.state import DocumentState
 from consumers.rules.stored import load
 from consumers.writer.kept import KeptRecords
 
@@ -26,11 +28,18 @@ class Found:
     records: Mapping[str, Sequence[str]]
     addresses: Sequence[str] = ()
     """E-mail addresses that their documents show, or have shown lately; known while the documents are there."""
+    taken_over: Sequence[str] = ()
+    """Records that their documents show something of without being linked to them: nobody but Salesforce has a say in
+    these, and what is remembered of them here is the person's."""
 
     @property
     def record_ids(self) -> list[str]:
         """All of them."""
         return sorted({record for records in self.records.values() for record in records})
+
+    def looked_up(self) -> LookedUp:
+        """By what is kept of them that Salesforce told while they were looked up."""
+        return LookedUp(self.taken_over, sorted({comparable(each) for each in self.addresses}))
 
     def mentions(self) -> Mentions:
         """By what they may be named where nothing is keyed by them."""
@@ -63,6 +72,7 @@ class Finder:
             of_kind_records.setdefault(name, set()).add(record_id)
         found: list[Thing] = []
         addresses: set[str] = set()
+        taken_over: set[str] = set()
         wanted = [(kind.name, document_id), *things]
         while wanted:
             thing = wanted.pop(0)
@@ -72,11 +82,13 @@ class Finder:
             found.append(thing)
             document = await self._removal.document(of_kind.collection, thing[1])
             if document is not None:
-                addresses |= addresses_in(document, of_kind)
+                state = load(document, thing[1], of_kind)
+                addresses |= addresses_in(state)
+                taken_over |= {state.enriched.record_id} if state.enriched and state.enriched.record_id else set()
             of_kind_records.setdefault(thing[0], set()).update(await self._records_of(of_kind, thing[1], document))
             wanted += await self._dependents(thing, catalog)
         records_found = {name: sorted(ids) for name, ids in of_kind_records.items() if ids}
-        return Found(found, records_found, sorted(addresses))
+        return Found(found, records_found, sorted(addresses), sorted(taken_over))
 
     async def _records_of(self, kind: Kind, document_id: str, document: Mapping[str, Any] | None) -> set[str]:
         """By the document's link, by the external id, and whatever was merged into or converted to these."""
@@ -99,10 +111,10 @@ class Finder:
         return found
 
 
-def addresses_in(document: Mapping[str, Any], kind: Kind) -> set[str]:
-    """The e-mail addresses in mapped fields: those shown, those shown before, and what either side said last."""
-    state = load(document, str(document["_id"]), kind)
-    values: list[Any] = []
+def addresses_in(state: DocumentState) -> set[str]:
+    """The e-mail addresses in mapped fields: those shown, those shown before, and what either side said last; and those
+    that were looked up."""
+    values: list[Any] = [] if state.enriched is None else [state.enriched.email, state.enriched.verified]
     for field in state.fields.values():
         values += [field.value, *field.shown]
         values += [register.value for register in (field.platform, field.salesforce) if register is not None]

@@ -24,8 +24,10 @@ PERSONAL: Final = (
     topics.SALESFORCE_CHANGES,
     topics.SALESFORCE_WRITES,
     topics.PLATFORM_CHANGES,
+    topics.ENRICHMENT_REQUESTS,
+    topics.COMMANDS,
 )
-"""The topics that hold something of people."""
+"""The topics that hold something of people: their ids at least, and of runs that were asked for their filters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ async def stage(frame: Frame) -> None:
         frame.pings["kafka"] = producer.ping
         timing, settings = merge.timing(), _Settings(admin, mongo, repairing, telemetry, deliver)
         parts = _parts(settings, store, producer, backlog, erasures, timing, frame)
-        workshop = _workshop(kafka, store, producer, timing, frame)
+        workshop = _workshop(kafka, store, producer, erasures, timing, frame)
         samples = MongoSamples(store.database)
         async with (
             AsyncExitStack() as also,
@@ -143,6 +143,7 @@ def _parts(
         parking=lambda: Parking(
             queue=ParkedQueue(database, timedelta(days=mongo.parked_days)),
             documents=store.documents,
+            erasures=erasures,
             operations=operations,
             log=store.log,
             catalog=store.mapping.current(),
@@ -165,12 +166,20 @@ def _parts(
     )
 
 
-def _workshop(kafka: KafkaSettings, store: Store, producer: Producer, timing: Timing, frame: Frame) -> Workshop:
+def _workshop(
+    kafka: KafkaSettings,
+    store: Store,
+    producer: Producer,
+    erasures: MongoErasures | None,
+    timing: Timing,
+    frame: Frame,
+) -> Workshop:
     return Workshop(
         database=store.database,
         replayer=lambda topic: open_replayer(
             kafka,
             store.database,
+            erasures,
             topic,
             catalog=store.mapping.current(),
             timing=timing,

@@ -11,7 +11,7 @@ from adapters.kafka.producer import Producer, open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.mongo.api_keys import MongoApiKeys
 from adapters.mongo.erased_settings import ErasedSettings
-from adapters.mongo.erasures import open_erasures
+from adapters.mongo.erasures import MongoErasures, open_erasures
 from adapters.mongo.identities import MongoIdentities
 from adapters.mongo.kept_answers import MongoKeptAnswers
 from adapters.mongo.query_pages import MongoQueryPages
@@ -70,8 +70,8 @@ async def stage(frame: Frame) -> None:
         open_store(mongo, mapping, frame, off=switches.switched_off()) as store,
         when_there("Kafka", lambda: open_producer(kafka), frame) as producer,
         open_org(salesforce_settings, encryption, store, account, account.gate(BudgetLane.REPAIR), frame) as salesforce,
-        open_participants(store, producer, account, frame) as participants,
         open_erasures(erased, mongo) as erasures,
+        open_participants(store, producer, account, erasures, frame) as participants,
     ):
         frame.pings["kafka"] = producer.ping
         connection = OrgConnection(salesforce_settings, store.database, encryption.keyring(), salesforce)
@@ -86,7 +86,7 @@ async def stage(frame: Frame) -> None:
                 per_hour=api_settings.exports_per_hour,
             ).group(),
             DeliveryRoutes(AuditedDeliveries(store.database, deliver.url)).group(),
-            *_groups(api_settings, store, mongo, producer, salesforce),
+            *_groups(api_settings, store, producer, salesforce, erasures),
         ]
         outside = Outside(
             keys=MongoApiKeys(store.database),
@@ -104,7 +104,11 @@ async def stage(frame: Frame) -> None:
 
 
 def _groups(
-    settings: ApiSettings, store: Store, mongo: MongoSettings, producer: Producer, salesforce: Salesforce
+    settings: ApiSettings,
+    store: Store,
+    producer: Producer,
+    salesforce: Salesforce,
+    erasures: MongoErasures | None,
 ) -> Sequence[Group]:
     """What is asked about people, runs and records. A further group is one more entry here."""
     contacts = Contacts(
@@ -114,6 +118,7 @@ def _groups(
         log=EventLog(producer),
         wait_seconds=settings.wait_seconds,
         clock=time.monotonic,
+        erased=erasures,
     )
     queries = OrgQueries(
         salesforce.rest,

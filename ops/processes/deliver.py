@@ -6,6 +6,8 @@ from datetime import timedelta
 from adapters.kafka.settings import KafkaSettings
 from adapters.mongo.deliveries import MongoDeliveries
 from adapters.mongo.endpoints import MongoEndpoints
+from adapters.mongo.erased_settings import ErasedSettings
+from adapters.mongo.erasures import open_erasures
 from adapters.mongo.settings import MongoSettings
 from adapters.platform.poster import open_poster
 from adapters.platform.settings import DeliverSettings
@@ -33,9 +35,11 @@ async def stage(frame: Frame) -> None:
     kafka, mongo, deliver, runner_settings, mapping = read_settings(
         KafkaSettings, MongoSettings, DeliverSettings, RunnerSettings, MappingSettings
     )
+    (erased,) = read_settings(ErasedSettings)
     await topics_prepared(kafka, frame, (*topics.ALL, topics.PLATFORM_CHANGES))
     async with (
         open_store(mongo, mapping, frame) as store,
+        open_erasures(erased, mongo) as erasures,
         open_poster(
             deliver.keys(),
             deliver.guard(),
@@ -60,9 +64,10 @@ async def stage(frame: Frame) -> None:
             look_seconds=deliver.look_seconds,
             told=frame.metrics.delivery_ended,
             on_disabled=disabled,
+            erased=erasures,
         )
         runner = Runner(
-            Timed(Keeper(deliveries, endpoints, store.parked, wall_ms), frame),
+            Timed(Keeper(deliveries, endpoints, store.parked, wall_ms, erasures), frame),
             runner_settings,
             on_results=results_told(frame),
             on_unavailable=unavailable_told(frame),

@@ -21,6 +21,7 @@ from consumers.enrichment.lookups import Lookups
 from consumers.enrichment.ports import People
 from consumers.enrichment.settings import EnrichmentSettings
 from consumers.enrichment.slow import SlowLookups
+from consumers.ports import ErasedList
 from consumers.rules.budget import BudgetLane
 from consumers.settings import MergeSettings
 from listener.api.participants import Participants
@@ -77,7 +78,12 @@ def enrichment_parts(
 
 @asynccontextmanager
 async def open_enrolment(
-    store: Store, producer: Producer, parts: EnrichmentParts, settings: EnrichmentSettings, frame: Frame
+    store: Store,
+    producer: Producer,
+    parts: EnrichmentParts,
+    settings: EnrichmentSettings,
+    erased: ErasedList | None,
+    frame: Frame,
 ) -> AsyncIterator[Enrolment]:
     """Registrations for as long as the block runs; looks that are under way at its end are given up."""
     lookups = Lookups(
@@ -109,6 +115,7 @@ async def open_enrolment(
                 on_answer=answered,
                 notice=frame.log.warning,
                 traces=RegistrationTraces(frame.tracing),
+                erased=erased,
             )
     finally:
         await lookups.close()
@@ -116,7 +123,9 @@ async def open_enrolment(
 
 
 @asynccontextmanager
-async def open_participants(store: Store, producer: Producer, account: Account, frame: Frame) -> AsyncIterator[Group]:
+async def open_participants(
+    store: Store, producer: Producer, account: Account, erased: ErasedList | None, frame: Frame
+) -> AsyncIterator[Group]:
     """The API's routes for who registers. Salesforce need not be there: nothing is asked of it before somebody is.
 
     Its calls are live work, which goes before all that the rest of the API asks; and it waits for none of them long.
@@ -140,6 +149,7 @@ async def open_participants(store: Store, producer: Producer, account: Account, 
             producer,
             enrichment_parts(store, producer, salesforce, org, merge, frame.tracing),
             settings,
+            erased,
             frame,
         ) as enrolment,
     ):

@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
+from support.enrichment_world import EnrichmentWorld
+from support.fake_deliveries import FakeEndpoints
+from support.fake_documents import FakeTellings
+from support.fake_erasures import behaves_as_the_list
 from support.org_world import World, world_of
 from support.sync_stage import Stage
 
@@ -18,9 +22,12 @@ from adapters.mongo.collections import prepare
 from adapters.mongo.deliveries import MongoDeliveries
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.erasures import MongoErasures
+from adapters.mongo.identities import MongoIdentities
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from adapters.mongo.operations import MongoOperations
+from adapters.mongo.people_cache import MongoPeopleCache, digest
 from adapters.mongo.removal import MongoRemoval
+from consumers.deliver.keeper import Keeper
 from consumers.ports import Unavailable
 from consumers.reconciler.forget import ASKED_BEFORE, FORGET, FORGOTTEN, NOT_SET_UP
 from consumers.reconciler.reconciler import Reconciler
@@ -28,18 +35,21 @@ from listener.api.exports import NothingHeld as NothingToExport
 from ops.api.exports import AuditedExports
 from ops.erasure.eraser import NEVER, Eraser
 from ops.held import NothingHeld, as_json, held_of
-from schemas import topics
-from schemas.delivery import Delivery
-from schemas.erasure import ErasureState
+from schemas import cloudevents, topics
+from schemas.delivery import Delivery, Endpoint
+from schemas.erasure import ErasureState, Removed
 from schemas.log_record import Record
 from schemas.outcome import Outcome, Result
+from schemas.people import PersonRows
 from schemas.presets import preset
-from schemas.telling import telling_id
+from schemas.registration import Erased
+from schemas.telling import record_of, telling_id
 
 SETTLE = 600_000
 ROUNDS = 12
 """A project waits for its person's Contact, so nothing ever comes to rest."""
 DAY = 86_400_000
+PEOPLE = ("part-ana", "part-ben")
 ANA = ("ana@example.com", "Ana-Maria", "Popescu-Ionescu", "+12025550143", "part-ana", "reg-ana", "proj-ana")
 """What is told of her, of which nothing may be left anywhere."""
 
@@ -65,6 +75,19 @@ class Registry:
     eraser: Eraser
     erasures: MongoErasures
     topic: list[Record] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.told, self.site = (
+            FakeTellings(),
+            EnrichmentWorld(
+                self.stage, identities=MongoIdentities(self.database), cache=MongoPeopleCache(self.database)
+            ),
+        )
+        self.stage.tellings = self.told
+        endpoints = FakeEndpoints(Endpoint("https://platform.example/hooks"))
+        self.keeper = Keeper(
+            MongoDeliveries(self.database), endpoints, self.stage.parked, lambda: self.stage.now, self.erasures
+        )
 
     @property
     def stage(self) -> Stage:
@@ -132,6 +155,12 @@ class Registry:
         for record in list(self.topic):
             bell = f'{{"kind":"participant","id":"part-ana","record_id":"{(record.key or b"").decode()}"}}'
             ends += await self.stage.writer.handle([self.stage.record(topics.SALESFORCE_WRITES, b"k", bell.encode())])
+        for number, row in enumerate(self.told.rows):
+            key, value, headers = record_of(row)
+            record = Record(topics.PLATFORM_CHANGES, 0, number, key, value, cloudevents.read(headers), 1, headers)
+            ends += await self.keeper.handle([record])
+        self.site.requests.asked += [("participant", person) for person in PEOPLE]
+        ends += await self.site.work()
         await self.world.pass_by(ROUNDS)
         return {end.outcome for end in ends}
 
@@ -179,6 +208,7 @@ async def registry_of(
             settle=SETTLE,
         )
         registry = Registry(world, database, apart, eraser, erasures)
+        stage.reconciler = stage.new_reconciler()
         stage.reconciler = Recording(stage.reconciler, registry.topic)  # type: ignore[assignment]
         yield registry
 
@@ -190,6 +220,7 @@ async def test_an_erased_person_stays_erased_through_a_replay_of_every_topic_and
     async with registry_of(database, apart, tmp_path) as registry:
         await registry.people()
         backup = await registry.copy()
+        assert {row["document"] for row in registry.told.rows} >= {"part-ana"}
         of_her = (*ANA, (await registry.world.row(f"SELECT Id FROM Lead WHERE Email = '{ANA[0]}'"))["Id"])
         assert {each.partition(":")[0] for each in await registry.traces()} >= {
             "participants",
@@ -211,6 +242,11 @@ async def test_an_erased_person_stays_erased_through_a_replay_of_every_topic_and
 
         assert await registry.event("participant.updated", "part-ana", title="Back") == FORGOTTEN
         assert await registry.event("participant.erased", "part-ana") == ASKED_BEFORE
+        with pytest.raises(Erased):
+            await registry.site.register(id_="part-ana", email=ANA[0], name="Ana Pop", consent=True)
+        assert not registry.site.log.records
+        late = {"participant_id": "part-ana", "event_id": "hack-1", "status": "registered"}
+        assert await registry.event("registration.created", "reg-new", **late) == FORGOTTEN
         await registry.replay()
         assert await registry.traces(of_her) == []
 
@@ -261,6 +297,32 @@ async def test_an_export_is_all_that_an_erasure_would_remove(
         with pytest.raises(NothingToExport):
             await exports.held("participant", "part-ana", at, "api key 0123")
         assert not await MongoOperations(database).of_document("participant", "part-ana", 1)
+
+
+async def test_what_was_told_of_somebody_who_was_looked_up_and_not_linked_is_theirs_too(
+    database: AsyncDatabase[dict[str, Any]], apart: AsyncDatabase[dict[str, Any]], tmp_path: Path
+) -> None:
+    """By the address that was asked for, and by the record that was taken over from; the export tells it."""
+    async with registry_of(database, apart, tmp_path) as registry:
+        site = registry.site
+        contact = site.people.add("Contact", Email="Cleo@example.com", Title="Queen")
+        cleo = {"email": " CLEO@example.com", "name": "Cleo Phil", "consent": True}
+        await site.register(id_="part-cleo", **cleo)
+        await site.register(id_="part-dan", email="dan@example.com", name="Dan", consent=True)
+        link = ((await registry.stage.document("part-cleo", "participants"))["_sync"]).get("link")
+        assert not link
+        elsewhere = PersonRows([[{"Id": contact, "Email": "old@example.com"}], []], registry.stage.now)
+        await site.cache.put("participant:1", {"old@example.com": elsewhere}, {"old@example.com": 10**13})
+        removal, records = registry.eraser.removal, registry.eraser.records
+        held = await held_of(removal, records, registry.stage.catalog, "participant", "part-cleo")
+        assert len(held["salesforce_object_cache"]) == 2
+        await registry.erasures.ask("participant", "part-cleo", registry.stage.now, "a test")
+        await registry.eraser.work()
+        certificate = await registry.erasures.certificate("participant", "part-cleo")
+        assert certificate is not None
+        assert certificate["passes"][0]["removed"]["mongodb.salesforce_object_cache"] == 2
+        (left,) = await database["salesforce_object_cache"].find().to_list()
+        assert left["address"] == digest("dan@example.com")
 
 
 async def test_a_certificate_says_what_was_removed_where_and_when_the_topics_will_have(
@@ -377,6 +439,41 @@ async def test_a_kill_between_any_two_steps_leaves_more_to_do_and_loses_no_recor
         assert await registry.traces() == []
 
 
+async def test_asked_for_at_once_again_and_again_no_pass_is_the_last_before_its_time(
+    database: AsyncDatabase[dict[str, Any]], apart: AsyncDatabase[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Nor is one made beside another's; what Salesforce did not delete is tried again at once."""
+    async with registry_of(database, apart, tmp_path) as registry:
+        eraser, erasures = registry.eraser, registry.erasures
+
+        async def seen() -> tuple[str, int]:
+            row = await erasures.certificate("participant", "part-ana")
+            assert row is not None
+            return row["state"], len(row["passes"])
+
+        await registry.people()
+        await registry.world.org.admin("POST", "/faults", {"kind": "limit", "count": 1, "path": "composite"})
+        with pytest.raises(Unavailable):
+            await eraser.at_once("participant", "part-ana", "ana")
+        held = await erasures.take(registry.stage.now, registry.stage.now + 5_000)
+        assert held is not None
+        await eraser.at_once("participant", "part-ana", "ana")
+        assert await seen() == (ErasureState.ASKED, 0)
+        await eraser.erase(held)
+        for _time in range(2):
+            await eraser.at_once("participant", "part-ana", "ana")
+            assert await seen() == (ErasureState.REMOVED, 1)
+        await erasures.passed(
+            held, Removed({}, ["Contact: DELETE_FAILED"]), {}, now=registry.stage.now, again_at=10**14
+        )
+        await eraser.at_once("participant", "part-ana", "ana")
+        assert await seen() == (ErasureState.REMOVED, 3)
+        registry.stage.now += SETTLE
+        await eraser.at_once("participant", "part-ana", "ana")
+        assert await seen() == (ErasureState.DONE, 4)
+        assert await registry.traces() == []
+
+
 async def test_without_a_key_who_asks_is_parked(database: AsyncDatabase[dict[str, Any]]) -> None:
     """Nothing is silently not forgotten."""
     await prepare(database, ("customers",))
@@ -384,6 +481,11 @@ async def test_without_a_key_who_asks_is_parked(database: AsyncDatabase[dict[str
     (end,) = await stage.reconciler.handle([stage.event({}, type_="customer.erased")])
     assert (end.outcome, end.reason) == (Outcome.PARKED, NOT_SET_UP)
     assert await asyncio.wait_for(MongoParkedRecords(database).count_waiting(), 30) == 1
+
+
+async def test_the_list_behaves_as_the_one_in_memory(apart: AsyncDatabase[dict[str, Any]]) -> None:
+    """What everybody who asks it relies on."""
+    await behaves_as_the_list(MongoErasures(apart, secrets.token_bytes(32)))
 
 
 async def test_who_is_erased_elsewhere_is_known_at_the_next_question_however_empty_the_list_was(

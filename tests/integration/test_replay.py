@@ -1,10 +1,12 @@
 """A part of a topic replayed, on the real Kafka and MongoDB."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from support.redriving import Operator
 from support.replaying import Replays
@@ -13,6 +15,7 @@ from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import make_topics
 from adapters.kafka.window import open_window
+from adapters.mongo.erasures import MongoErasures
 from ops import replay as replays
 from ops.replay import CannotReplay, Run
 from ops.replay_plan import Effect, Offset
@@ -284,3 +287,29 @@ async def test_changes_are_replayed_by_their_commit(told: Replays) -> None:
         await told.publish(await told.begin(await told.run()))
         assert [result.outcome for result in await told.handle()] == [Outcome.APPLIED]
     assert (await stage.document())["title"] == "Countess"
+
+
+async def test_of_an_erased_person_nothing_is_published_again_and_a_second_replay_is_empty(
+    told: Replays, mongo_client: AsyncMongoClient[dict[str, Any]]
+) -> None:
+    """Her documents are gone, so that each of her events would look new: her bytes would be in the log once more."""
+    apart = mongo_client[f"erased_{secrets.token_hex(6)}"]
+    stage = told.operator.stage
+    stage.erasures = MongoErasures(apart, secrets.token_bytes(32))
+    stage.reconciler = stage.new_reconciler()
+    try:
+        await people(told, 2)
+        stage.now += 1
+        await told.put([stage.event({}, id_="c0", type_="customer.erased")])
+        await told.handle()
+        await told.operator.database["customers"].delete_many({})
+        run = await told.begin(await told.run())
+        plan = await told.plan(run)
+        assert (plan.count(Effect.IGNORED, Effect.DUPLICATE), plan.count(Effect.APPLIED), plan.to_publish) == (3, 2, 2)
+        assert not any("c0" in line for line in (await told.replayer().plan(run, lambda _count: None, 10)).lines())
+        await told.publish(run)
+        assert [result.outcome for result in await told.handle()] == [Outcome.APPLIED] * 2
+        assert [each["_id"] for each in await documents(told)] == ["c1"]
+        assert (await told.plan()).to_publish == 0
+    finally:
+        await mongo_client.drop_database(apart.name)

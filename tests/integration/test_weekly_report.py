@@ -201,7 +201,7 @@ async def test_a_slow_registration_is_kept_by_the_process_that_takes_it(database
     store = cast("Any", SimpleNamespace(database=database, mapping=mapping, documents=None))
     parts = cast("Any", SimpleNamespace(people=None, cache=None, guarded=None, requests=None))
     began = wall_ms()
-    async with open_enrolment(store, cast("Any", None), parts, EnrichmentSettings(), frame) as enrolment:
+    async with open_enrolment(store, cast("Any", None), parts, EnrichmentSettings(), None, frame) as enrolment:
         for end, seconds in (("known", 0.1), ("not_found", 1.25), ("accepted", 3.0)):
             enrolment._on_answer(end, seconds)
     (kept,) = await MongoSlowLookups(database).slowest(began, wall_ms() + 1, 10)

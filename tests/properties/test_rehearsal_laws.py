@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.fake_documents import FakeDocuments
+from support.fake_erasures import FakeErasures
 from support.sync_stage import TIMING, Stage
 
 from consumers.reconciler.rehearsal import Rehearsal
@@ -20,7 +21,7 @@ EVENTS = st.fixed_dictionaries(
         "fields": FIELDS,
         "id_": st.sampled_from(["c1", "c2"]),
         "named": st.booleans(),
-        "deletes": st.sampled_from([False, False, False, True]),
+        "type_": st.sampled_from(["updated"] * 5 + ["deleted"] * 2 + ["erased"]),
         "ago": st.integers(0, 5_000),
         "wait": st.integers(0, 3_000),
     }
@@ -37,19 +38,17 @@ def record_of(stage: Stage, step: Any) -> Record | None:
     stage.now += step["wait"]
     now, stage.now = stage.now, stage.now - step["ago"]
     data = {"changed": list(step["fields"])} if step["named"] else {}
-    record = stage.event(
-        step["fields"], id_=step["id_"], type_="customer.deleted" if step["deletes"] else "customer.updated", **data
-    )
+    record = stage.event(step["fields"], id_=step["id_"], type_=f"customer.{step['type_']}", **data)
     stage.now = now
     return record
 
 
 async def lives(steps: list[Any]) -> None:
-    stage = Stage(FakeDocuments())
+    stage = Stage(FakeDocuments(), erasures=FakeErasures())
     handled: list[Record] = []
 
     async def take(records: list[Record]) -> None:
-        trying = Rehearsal(stage.documents, stage.catalog, TIMING, lambda: stage.now)
+        trying = Rehearsal(stage.documents, stage.erasures, stage.catalog, TIMING, lambda: stage.now)
         foretold = [one.result.outcome for one in await trying.decide(records)]
         ended = [result.outcome for result in await stage.reconciler.handle(records)]
         # An event that says nothing new of anything is told apart in a plan only.
@@ -75,7 +74,7 @@ async def lives(steps: list[Any]) -> None:
 
 async def to_publish(stage: Stage, records: list[Record]) -> list[Record]:
     """Those that a replay would publish."""
-    trying = Rehearsal(stage.documents, stage.catalog, TIMING, lambda: stage.now)
+    trying = Rehearsal(stage.documents, stage.erasures, stage.catalog, TIMING, lambda: stage.now)
     told = zip(records, await trying.decide(records), strict=True)
     return [record for record, one in told if one.result.outcome in (Outcome.APPLIED, Outcome.ECHO)]
 
@@ -83,5 +82,5 @@ async def to_publish(stage: Stage, records: list[Record]) -> list[Record]:
 @settings(max_examples=60, deadline=None)
 @given(STEPS)
 def test_a_rehearsal_foretells_and_a_second_replay_is_empty(steps: list[Any]) -> None:
-    """Whatever came in whatever order, poison, deletions and edits in Salesforce among it."""
+    """Whatever came in whatever order, poison, deletions, erasures and edits in Salesforce among it."""
     asyncio.run(lives(steps))

@@ -167,6 +167,7 @@ class AdminWorld:
             yield Replayer(
                 log=self.facts,
                 documents=stage.documents,
+                erasures=self.parts.erasures,
                 operations=self.parts.operations,
                 logged=partial(outcomes_of, self.operator.database),
                 catalog=stage.catalog,

@@ -36,6 +36,7 @@ from schemas.record_query import RecordQuery
 from schemas.sync_run import Run, RunRequest, RunState
 from schemas.unavailable import Unavailable
 from support.enrichment_world import EnrichmentWorld, hackathon_stage
+from support.fake_erasures import FakeErasures
 from support.fakes_api import NOW
 
 RECORD = "003000000000001AAA"
@@ -390,6 +391,7 @@ class ApiWorld:
     queries: FakeQueries = field(default_factory=lambda: FakeQueries(preset("ticketing")))
     clock: list[float] = field(default_factory=lambda: [0.0])
     erasures: FakeErasureDesk = field(default_factory=FakeErasureDesk)
+    erased: FakeErasures = field(default_factory=FakeErasures)
     exports: FakeExportDesk = field(default_factory=FakeExportDesk)
     exports_per_hour: int = 100_000
     deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
@@ -409,6 +411,7 @@ class ApiWorld:
             log=self.people,
             wait_seconds=2,
             clock=tick,
+            erased=self.erased,
         )
         return [
             ConnectionRoutes(self.connecting).group(),

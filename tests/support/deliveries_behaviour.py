@@ -67,6 +67,14 @@ class DeliveriesBehaviour:
         await deliveries.hold(["one"], 60)
         assert [each.id for each in await deliveries.take(10, 10, 60)] == ["one"]
 
+    async def test_one_that_is_forgotten_is_gone_and_the_next_is_taken(self, deliveries: Deliveries) -> None:
+        """Held or not; what is behind it of its document is not held back."""
+        await deliveries.keep([delivery("one", revision=1), delivery("two", revision=2)], now=10)
+        await deliveries.take(10, 10, 60)
+        await deliveries.forget(["one", "nobody"])
+        assert [each.id for each in await deliveries.take(10, 10, 60)] == ["two"]
+        assert await deliveries.keep([delivery("one", revision=1)], now=10) == {"one"}
+
     async def test_many_are_taken_at_once_and_what_waits_behind_each_is_due(self, deliveries: Deliveries) -> None:
         """Also behind one that had failed, which put off what is behind it."""
         await deliveries.keep([delivery(f"{n}-first", f"cust-{n}", revision=1) for n in range(3)], now=10)

@@ -24,6 +24,7 @@ from schemas.record_id import to_18
 from schemas.registration import Registered, Registration
 from schemas.unavailable import Unavailable
 from support.fake_documents import FakeDocuments
+from support.fake_erasures import FakeErasures
 from support.fakes_webhook import FakeEventLog
 from support.sync_stage import TIMING, Stage
 
@@ -173,6 +174,7 @@ class EnrichmentWorld:
             on_answer=lambda end, _seconds: self.ends.append(end),
             notice=lambda word, **_more: self.notices.append(word),
             traces=self.traces,
+            erased=stage.erasures,
         )
         self.worker = EnrichmentWorker(
             catalog=lambda: stage.catalog,
@@ -233,8 +235,8 @@ class EnrichmentWorld:
 
 
 def hackathon_stage() -> Stage:
-    """Documents in memory, by the hackathon preset."""
-    stage = Stage(FakeDocuments())
+    """Documents in memory, by the hackathon preset; nobody is erased yet."""
+    stage = Stage(FakeDocuments(), erasures=FakeErasures())
     stage.catalog = Catalog(preset("hackathon"))
     return stage
 

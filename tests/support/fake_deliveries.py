@@ -58,6 +58,12 @@ class FakeDeliveries:
     async def release(self, delivery: Delivery, answer: Answer, now: int) -> None:
         self.held.discard(delivery.id)
 
+    async def forget(self, ids: Sequence[str]) -> None:
+        for each in ids:
+            self.rows.pop(each, None)
+            self.state.pop(each, None)
+            self.held.discard(each)
+
     def _end(self, delivery: Delivery, state: DeliveryState) -> None:
         self.state[delivery.id] = state
         self.held.discard(delivery.id)

@@ -96,6 +96,7 @@ def parking_at(database: Database, stage: Stage) -> Parking:
     return Parking(
         queue=ParkedQueue(database, KEPT),
         documents=stage.documents,
+        erasures=stage.erasures,
         operations=MongoOperations(database),
         log=stage.log,
         catalog=stage.catalog,

@@ -40,6 +40,7 @@ class Replays:
         return Replayer(
             log=log or self.window,
             documents=stage.documents,
+            erasures=stage.erasures,
             operations=self.operator.parking.operations,
             logged=partial(outcomes_of, self.operator.database),
             catalog=stage.catalog,

@@ -1,5 +1,6 @@
 """Stages in one process, each within the spans that its process makes, and what was recorded of them."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -79,6 +80,11 @@ def recording(ratio: float = 0.0) -> Iterator[tuple[Way, InMemorySpanExporter]]:
     kept = InMemorySpanExporter()
     with open_tracing(TelemetrySettings(trace_ratio=ratio), stage="test", exporter=kept) as tracing:
         yield Way(tracing), kept
+
+
+def told_by(*spans: ReadableSpan) -> str:
+    """All that they tell, but for ids and times: digits at random, which are sometimes those of a name."""
+    return " ".join(re.sub(r'"(0x[0-9a-f]+|[-0-9T:.]+Z)"', '""', span.to_json()) for span in spans)
 
 
 def named(spans: Sequence[ReadableSpan], name: str) -> ReadableSpan:

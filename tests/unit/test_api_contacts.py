@@ -9,6 +9,7 @@ from support.fakes_api import NOW, RunningApi, running_api
 from listener.api import contact_form
 from listener.api.contacts import Ended
 from listener.api.problem import Problem
+from schemas.api_key import Scope
 from schemas.outcome import Outcome
 from schemas.presets import preset
 
@@ -196,3 +197,47 @@ def test_a_field_that_is_an_object_is_gone_into_by_paths_alone() -> None:
     with pytest.raises(Problem) as refused:
         contact_form.taken(KIND, {"title": {"a": 1}}, {})
     assert refused.value.errors[0].pointer == "/title"
+
+
+async def test_a_key_that_may_only_say_is_told_no_contact(api: RunningApi, world: ApiWorld) -> None:
+    """What it said was taken, and how that ended: neither the person as stored nor what Salesforce has of them."""
+    world.people.documents["cust-7"] = {"_id": "cust-7", "revision": 1, "email": "seven@example.com", "phone": "+1"}
+    body = {"email": "seven@example.com", "title": "Dr"}
+    saying = api.keys.add(Scope.EVENTS, id="aaaaaaaaaaaa")
+    status, told, response = await api.call("POST", PATH, body, key=saying)
+    assert (status, told["id"], told["outcome"], told["contact"]) == (200, "cust-7", "applied", None)
+    assert "ETag" not in response.headers
+    assert (await api.call("GET", f"{PATH}/cust-7", key=saying))[0] == 403
+    reading = api.keys.add(Scope.EVENTS, Scope.READ, id="bbbbbbbbbbbb")
+    _, told, _ = await api.call("POST", PATH, body, key=reading)
+    assert (told["contact"]["salesforce_id"], told["contact"]["fields"]["phone"]) == (RECORD, "+1")
+
+
+async def test_what_salesforce_knows_of_who_is_looked_up_needs_the_scope_for_it(
+    api: RunningApi, world: ApiWorld
+) -> None:
+    """Link, object, status and what comes from Salesforce alone: else an address would tell who is a customer."""
+    _, version = world.mappings.published[-1]
+    world.mappings.published.append((preset("hackathon"), version))
+    known = {"email": "ana@example.com", "title": "CTO", "customer_tier": "growth"}
+    world.people.documents["part-1"] = {
+        "_id": "part-1",
+        "revision": 2,
+        **known,
+        "salesforce": {"syncStatus": "synced", "recordId": RECORD, "lastSyncedAt": NOW},
+    }
+    reading = api.keys.add(Scope.EVENTS, Scope.READ, id="bbbbbbbbbbbb")
+    enriching = api.keys.add(Scope.EVENTS, Scope.READ, Scope.ENRICH, id="cccccccccccc")
+    for method, path, body in (
+        ("GET", f"{PATH}/ana@example.com", None),
+        ("POST", PATH, {"email": "ana@example.com", "title": "CTO"}),
+    ):
+        _, told, _ = await api.call(method, path, body, key=reading)
+        shown = told if body is None else told["contact"]
+        assert (shown["salesforce_id"], shown["object"], shown["sync"]) == (None, None, None)
+        assert shown["fields"]["title"] == "CTO"
+        assert "growth" not in str(told)
+        _, told, _ = await api.call(method, path, body, key=enriching)
+        shown = told if body is None else told["contact"]
+        assert (shown["salesforce_id"], shown["object"], shown["sync"]["status"]) == (RECORD, "Contact", "synced")
+        assert shown["fields"]["customer_tier"] == shown["custom_fields"]["Customer_Tier__c"] == "growth"

@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from ops.asyncapi_page import HEADERS, TOPICS, document
+from ops.erasure.opened import PERSONAL
 from schemas import cloudevents, topics
 from schemas.change import Change, ChangeType
 from schemas.codec import encode
@@ -56,6 +57,12 @@ def test_every_topic_is_told_of() -> None:
     assert {channel["address"] for channel in told["channels"].values()} == named() == set(TOPICS)
     received = {name.removeprefix("receive-") for name, one in told["operations"].items() if one["action"] == "receive"}
     assert received == set(told["channels"])
+
+
+def test_a_certificate_tells_of_every_topic() -> None:
+    """Each holds something of people, if only an id; a new one that does not has to be told apart here."""
+    assert set(PERSONAL) == named()
+    assert len(PERSONAL) == len(named())
 
 
 @pytest.mark.parametrize("topic", TOPICS)

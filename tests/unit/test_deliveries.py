@@ -8,9 +8,10 @@ import pytest
 from support.deliveries_behaviour import DeliveriesBehaviour, delivery
 from support.fake_deliveries import FakeDeliveries, FakeEndpoints
 from support.fake_documents import FakeParked
+from support.fake_erasures import FakeErasures
 
 from consumers.deliver.courier import FAILED_LONG, UNWANTED, Courier
-from consumers.deliver.keeper import KEPT_BEFORE, NO_URL, Keeper
+from consumers.deliver.keeper import FORGOTTEN, KEPT_BEFORE, NO_URL, Keeper
 from consumers.rules.deliveries import HOUR, Again, Delivered, DeliveryPolicy, GivenUp, Unwanted
 from schemas import cloudevents, topics
 from schemas.delivery import Answer, DeliveryState, Endpoint
@@ -89,6 +90,7 @@ class Office:
     poster: FakePoster = field(default_factory=FakePoster)
     disabled: list[str] = field(default_factory=list)
     ended: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    erased: FakeErasures = field(default_factory=FakeErasures)
 
     def courier(self) -> Courier:
         return Courier(
@@ -102,6 +104,7 @@ class Office:
             told=self.ended.put_nowait,
             on_disabled=self.disabled.append,
             chance=lambda: 0.0,
+            erased=self.erased,
         )
 
 
@@ -264,3 +267,24 @@ async def test_what_cannot_be_read_is_parked() -> None:
     (end,) = await keeper.handle([strange])
     assert (end.outcome, end.reason) == (Outcome.PARKED, "undecodable")
     assert list(parked.rows) == [(topics.PLATFORM_CHANGES, 0, 7)]
+
+
+async def test_of_an_erased_person_nothing_is_kept_and_nothing_parked() -> None:
+    """Whatever was told while nobody delivered, and also what cannot be read, by its key."""
+    office, parked = Office(), FakeParked()
+    keeper = Keeper(office.deliveries, office.endpoints, parked, lambda: office.now, office.erased)
+    await office.erased.ask("customer", "cust-1", 1, "a test")
+    strange = Record(topics.PLATFORM_CHANGES, 0, 7, b"customer:cust-1", b"Ada", {cloudevents.ID: "x"}, 5, [])
+    assert await keeper.handle([told(), strange]) == [FORGOTTEN, FORGOTTEN]
+    assert not office.deliveries.rows
+    assert not parked.rows
+
+
+async def test_what_waits_of_somebody_who_is_erased_is_never_posted() -> None:
+    """It goes; what waits of others is posted."""
+    office = Office()
+    await office.deliveries.keep([delivery("hers"), delivery("his", "cust-2")], office.now)
+    await office.erased.ask("customer", "cust-1", 1, "a test")
+    assert await office.courier().once() == 1
+    assert office.poster.posted == ["his"]
+    assert office.deliveries.rows.keys() == {"his"}

@@ -47,6 +47,20 @@ async def test_a_visitor_is_welcomed_once_the_address_is_theirs(world: Enrichmen
     assert verified.visitor == welcome
 
 
+async def test_who_types_an_address_that_somebody_has_verified_is_told_nothing(world: EnrichmentWorld) -> None:
+    """Anybody may type it: only a request that says itself that it is theirs is answered; what is stored stands."""
+    first = await world.register(**ANA, verified=True)
+    stranger = await world.register(**ANA)
+    unknown = await world.register(email="bo@acme.example", name="Eve")
+    assert stranger.id == first.id
+    assert stranger.visitor == unknown.visitor == {"verified": False}
+    assert (await world.register(**ANA, verified=True)).visitor == first.visitor
+    found, again = await world.enrolment.find(first.id), await world.enrolment.enrich(first.id)
+    assert found is not None
+    assert again is not None
+    assert found.visitor == again.visitor == first.visitor
+
+
 async def test_an_unknown_visitor_who_is_verified_is_just_that(world: EnrichmentWorld) -> None:
     """There is nothing to tell of them."""
     told = await world.register(email="bo@acme.example", last_name="Ionescu", verified=True)

@@ -90,6 +90,16 @@ async def test_one_who_is_stored_is_looked_up(site: Site) -> None:
     assert (await site.post("/api/participants/p-3/enrich", {}))[0] == 409
 
 
+async def test_a_verified_address_tells_nothing_to_who_types_it(site: Site) -> None:
+    """Unless the request says itself that the address is theirs; by the platform's own route too."""
+    _, first = await site.post("/api/participants", {**ANA, "emailVerified": True})
+    assert first["visitor"]["isExistingCustomer"] is True
+    for path in ("/api/participants", "/api/register"):
+        _, told = await site.post(path, ANA)
+        assert told["visitor"] == {"verified": False}
+    assert (await site.get(f"/api/participants/{first['participant']['id']}"))[1]["visitor"] == first["visitor"]
+
+
 async def test_a_repeat_under_its_name_is_the_same_event(site: Site) -> None:
     """Whatever became of the first: the event has the same id."""
     headers = {"Idempotency-Key": "form-1"}

@@ -3,12 +3,14 @@
 import copy
 
 from support.fake_documents import FakeDocuments
+from support.fake_erasures import FakeErasures
 from support.sync_stage import TIMING, Stage
 
-from consumers.reconciler.rehearsal import Rehearsal
+from consumers.reconciler.forget import ASKED_BEFORE, FORGET, FORGOTTEN, NOT_SET_UP
+from consumers.reconciler.rehearsal import Rehearsal, Rehearsed
 from schemas import topics
 from schemas.change import Change, ChangeType, Told
-from schemas.outcome import Outcome
+from schemas.outcome import Outcome, Result
 from schemas.position import CommitPosition
 
 ADA = {"last_name": "Lovelace", "email": "ada@example.org"}
@@ -16,7 +18,7 @@ ADA = {"last_name": "Lovelace", "email": "ada@example.org"}
 
 def rehearsal(stage: Stage) -> Rehearsal:
     """By the mapping and the clock of the stage."""
-    return Rehearsal(stage.documents, stage.catalog, TIMING, lambda: stage.now)
+    return Rehearsal(stage.documents, stage.erasures, stage.catalog, TIMING, lambda: stage.now)
 
 
 async def test_a_record_sees_what_an_earlier_one_would_have_done() -> None:
@@ -96,3 +98,32 @@ async def test_a_look_is_done_once_the_record_was_read() -> None:
     stage.now += 60_000
     await stage.settle()
     assert (await rehearsal(stage).decide([record]))[0].result.outcome is Outcome.DUPLICATE
+
+
+async def test_of_an_erased_person_nothing_comes_again_and_nobody_is_named() -> None:
+    """Also where they are erased by one of the records, and by one that cannot be read."""
+    stage = Stage(FakeDocuments(), erasures=FakeErasures())
+    asking = stage.event({}, type_="customer.erased")
+    records = [
+        stage.event(ADA),
+        asking,
+        stage.record(topics.PLATFORM_EVENTS, b"customer:cust-1", b"{"),
+        stage.event(ADA, id_="cust-2"),
+    ]
+    of_kind = Rehearsed(FORGOTTEN, ("customer",))
+    trying = rehearsal(stage)
+    first, then, poison, other = await trying.decide(records)
+    assert (first, then, poison) == (of_kind, Rehearsed(FORGET, ("customer",), "cust-1"), Rehearsed(FORGOTTEN))
+    assert (other.result.outcome, other.named) == (Outcome.APPLIED, "cust-2")
+    assert await trying.decide(records[:2]) == [of_kind, Rehearsed(ASKED_BEFORE, ("customer",))]
+    assert isinstance(stage.erasures, FakeErasures)
+    assert not stage.erasures.asked
+    await stage.reconciler.handle([asking])
+    assert await rehearsal(stage).decide(records[:2]) == [of_kind, Rehearsed(ASKED_BEFORE, ("customer",))]
+
+
+async def test_without_a_list_who_asks_for_an_erasure_would_be_parked() -> None:
+    """As the reconciler does it."""
+    stage = Stage(FakeDocuments())
+    (told,) = await rehearsal(stage).decide([stage.event({}, type_="customer.erased")])
+    assert told.result == Result(Outcome.PARKED, NOT_SET_UP)

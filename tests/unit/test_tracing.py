@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.trace import SpanKind, StatusCode
 from support.fake_documents import FakeDocuments
 from support.sync_stage import Stage
-from support.traced import ADA, SENDERS, UNRECORDED, named, recording
+from support.traced import ADA, SENDERS, UNRECORDED, named, recording, told_by
 
 from adapters.telemetry.opening import open_tracing
 from adapters.telemetry.settings import TelemetrySettings
@@ -63,7 +63,7 @@ async def test_no_span_names_a_person_or_a_document() -> None:
         with pytest.raises(Broken):
             await way.handle(Fails(), [record])
     spans = kept.get_finished_spans()
-    told = " ".join(span.to_json() for span in spans)
+    told = told_by(*spans)
     assert not [value for value in (*ADA.values(), "ada", "003000") if value in told]
     (failed,) = [span for span in spans if span.status.status_code is StatusCode.ERROR]
     assert (failed.attributes or {})["error.type"].endswith("Broken")  # type: ignore[union-attr]
