@@ -12,6 +12,7 @@ from consumers.reconciler.incoming import ChangeFact, ErasedFact, Incoming, Plat
 from consumers.reconciler.reading import read_documents
 from consumers.reconciler.reconciler import named_by_key
 from consumers.rules.platform import NO_MAPPED_FIELD
+from consumers.rules.state import DocumentState
 from consumers.rules.timing import Timing
 from schemas.change import Told
 from schemas.outcome import Outcome, Result
@@ -107,9 +108,15 @@ class Rehearsal:
         keys = {key for kind in fact.kinds for key in self._linked.get((kind.name, fact.change.record_id), ())}
         states = [self._touched[key].state for key in keys]
         at = fact.change.position.timestamp
-        return bool(states) and all(
-            state.record is not None and state.record.read and at <= state.row_mark for state in states
-        )
+        return bool(states) and all(_has_been_looked_at(state, at) for state in states)
+
+
+def _has_been_looked_at(state: DocumentState, at: int) -> bool:
+    """Whether the record was read since, or was found to be gone."""
+    link = state.link
+    if link is not None and link.gone:
+        return at <= max(state.position.timestamp, state.heard_at)
+    return state.record is not None and state.record.read and at <= state.row_mark
 
 
 def _of_erased(fact: Incoming, result: Result) -> Rehearsed:

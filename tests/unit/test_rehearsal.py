@@ -8,7 +8,7 @@ from support.sync_stage import TIMING, Stage
 
 from consumers.reconciler.forget import ASKED_BEFORE, FORGET, FORGOTTEN, NOT_SET_UP
 from consumers.reconciler.rehearsal import Rehearsal, Rehearsed
-from schemas import topics
+from schemas import gap_change, topics
 from schemas.change import Change, ChangeType, Told
 from schemas.outcome import Outcome, Result
 from schemas.position import CommitPosition
@@ -127,3 +127,19 @@ async def test_without_a_list_who_asks_for_an_erasure_would_be_parked() -> None:
     stage = Stage(FakeDocuments())
     (told,) = await rehearsal(stage).decide([stage.event({}, type_="customer.erased")])
     assert told.result == Result(Outcome.PARKED, NOT_SET_UP)
+
+
+async def test_a_look_at_a_record_that_is_known_to_be_gone_is_done() -> None:
+    """A replay of it would have it read once more each time, and find nothing."""
+    stage = Stage(FakeDocuments())
+    await stage.post(ADA)
+    await stage.settle()
+    record_id, seen = stage.contact()["Id"], stage.now
+    stage.salesforce.remove("Contact", record_id)
+    stage.now += 60_000
+    await stage.settle()
+    found = gap_change.differing("Contact", record_id, seen)
+    record = stage.change(found)
+    assert (await rehearsal(stage).decide([record]))[0].result.outcome is Outcome.DUPLICATE
+    record = stage.change(gap_change.differing("Contact", record_id, stage.now + 1))
+    assert (await rehearsal(stage).decide([record]))[0].result.outcome is Outcome.APPLIED
