@@ -15,7 +15,7 @@ import phonenumbers
 from schemas.field_mapping import FieldMapping, Transform
 from schemas.lookup import named_by, record_named
 
-_PHONES_KEPT: Final = 65_536
+_PHONES_KEPT: Final = 32_768
 _DAYS_KEPT: Final = 32_768
 INT64: Final = 2**63
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
