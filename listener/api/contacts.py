@@ -199,7 +199,12 @@ class Contacts:
         if (document := await self._documents.read(kind.collection, name)) is not None:
             return [document]
         path = contact_form.email_path(kind)
-        return await self._documents.matching(kind.collection, path, name.strip()) if path and "@" in name else []
+        return await self._matching(kind, path, name) if path and "@" in name else []
+
+    async def _matching(self, kind: KindMapping, path: str, email: str) -> Sequence[Document]:
+        """Who has this address; not who had it and was deleted, whose document stays."""
+        found = await self._documents.matching(kind.collection, path, email.strip())
+        return [each for each in found if _exists(each)]
 
     async def _id_of(self, name: str, kind: KindMapping, fields: Mapping[str, Any]) -> str:
         """Whom an e-mail address means."""
@@ -208,7 +213,7 @@ class Contacts:
         if path is None or not isinstance(email, str) or not email.strip():
             wanted = [Fault(detail="is needed, or `email`: one of them says who it is", pointer="/id")]
             raise Problem(problem.INVALID, errors=wanted)
-        if found := await self._documents.matching(kind.collection, path, email.strip()):
+        if found := await self._matching(kind, path, email):
             return str(one(name, found)["_id"])
         new = str(uuid.uuid4())
         reserved = await self._identities.reserve(name, email.strip().casefold(), new)
@@ -216,9 +221,9 @@ class Contacts:
         if document is None:
             return reserved
         shown = contact_form.value_of(document, path)
-        if isinstance(shown, str) and shown.strip().casefold() == email.strip().casefold():
+        if _exists(document) and isinstance(shown, str) and shown.strip().casefold() == email.strip().casefold():
             return reserved
-        # Whoever had the address has another one now: this is somebody else.
+        # Whoever had the address has another one now, or was deleted: this is somebody else.
         return await self._identities.reserve(name, email.strip().casefold(), new, instead_of=reserved)
 
     async def _publish(
@@ -282,6 +287,12 @@ def one(kind: str, found: Sequence[Document]) -> Document:
         named = [Fault(detail=f"{kind}/{document['_id']}") for document in found[:20]]
         raise Problem(SEVERAL, "name one of them by its id", errors=named)
     return found[0]
+
+
+def _exists(document: Document) -> bool:
+    """The platform has not deleted it."""
+    existence: Mapping[str, Any] = document.get("_sync", {}).get("existence") or {}
+    return bool(existence.get("exists", True))
 
 
 def _event_id(call: Call) -> str:

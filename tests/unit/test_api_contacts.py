@@ -121,6 +121,28 @@ async def test_who_takes_over_an_address_is_somebody_else(api: RunningApi, world
     assert world.people.documents[first["id"]]["last_name"] == "One"
 
 
+async def test_who_was_deleted_has_no_address_any_more(api: RunningApi, world: ApiWorld) -> None:
+    """Their document stays, and whoever has the address since is the only one who answers to it."""
+    gone = {"_sync": {"existence": {"exists": False}}}
+    world.people.documents["cust-1"] = {"_id": "cust-1", "revision": 2, "email": "a@example.com", **gone}
+    status, _, _ = await api.call("GET", f"{PATH}/a@example.com")
+    assert status == 404
+    world.people.documents["cust-2"] = {"_id": "cust-2", "revision": 1, "email": "A@example.com", "salesforce": {}}
+    status, told, _ = await api.call("GET", f"{PATH}/a@example.com")
+    assert (status, told["id"]) == (200, "cust-2")
+    status, told, _ = await api.call("POST", PATH, {"email": "a@example.com", "title": "Dr"})
+    assert (status, told["id"]) == (200, "cust-2")
+
+
+async def test_an_address_of_somebody_deleted_is_somebody_news(api: RunningApi, world: ApiWorld) -> None:
+    """Also where the address was theirs by an id that we had given."""
+    _, first, _ = await api.call("POST", PATH, {"email": "a@example.com", "last_name": "One"})
+    world.people.documents[first["id"]]["_sync"] = {"existence": {"exists": False}}
+    status, second, _ = await api.call("POST", PATH, {"email": "a@example.com", "last_name": "Two"})
+    assert status == 201
+    assert second["id"] != first["id"]
+
+
 async def test_neither_id_nor_address(api: RunningApi) -> None:
     """Nobody can tell who is meant."""
     status, told, _ = await api.call("POST", PATH, {"first_name": "Ion"})
