@@ -58,7 +58,7 @@ class Api:
         self._keys = KeyCheck(outside.keys, outside.hashes, outside.clock)
         self._rates = Rates(settings.rate_per_second, settings.burst)
         self._hourly = Rates(1 / _HOUR, 1)
-        self._repeats = Repeats(outside.kept)
+        self._repeats = Repeats(outside.kept, outside.notice)
         self._in_flight = 0
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -37,6 +37,7 @@ from schemas.mapping import Mapping as FieldMappings
 from schemas.outcome import Outcome
 from schemas.record_id import is_id, to_18
 from schemas.topics import document_key
+from schemas.unavailable import Unavailable
 
 CONTACT: Final = "Contact"
 LOOK_SECONDS: Final = 0.05
@@ -263,7 +264,18 @@ class Contacts:
     async def _result(
         self, of: tuple[str, KindMapping], document_id: str, event_id: str
     ) -> tuple[Ended | None, Document | None]:
-        """How it ended, and the document, once Salesforce has it too, or the wait is over."""
+        """How it ended, and the document, once Salesforce has it too, or the wait is over.
+
+        The event is in: where the store goes away meanwhile, no more is known of it.
+        """
+        try:
+            return await self._awaited(of, document_id, event_id)
+        except Unavailable:
+            return None, None
+
+    async def _awaited(
+        self, of: tuple[str, KindMapping], document_id: str, event_id: str
+    ) -> tuple[Ended | None, Document | None]:
         name, kind = of
         until = self._clock() + self._wait
         ended: Ended | None = None

@@ -121,6 +121,15 @@ async def test_who_takes_over_an_address_is_somebody_else(api: RunningApi, world
     assert world.people.documents[first["id"]]["last_name"] == "One"
 
 
+async def test_a_store_that_goes_away_once_the_event_is_in(api: RunningApi, world: ApiWorld) -> None:
+    """The event is in Kafka, and is applied later: that is a 202, with a key and without."""
+    world.people.store_away, api.kept.fails = True, {"finish", "drop"}
+    for headers in ({}, {"Idempotency-Key": "k"}):
+        status, told, _ = await api.call("POST", PATH, {"id": "cust-1", "title": "Dr"}, headers=headers)
+        assert (status, told["id"], told["outcome"]) == (202, "cust-1", None)
+    assert len(world.people.events) == 2
+
+
 async def test_who_was_deleted_has_no_address_any_more(api: RunningApi, world: ApiWorld) -> None:
     """Their document stays, and whoever has the address since is the only one who answers to it."""
     gone = {"_sync": {"existence": {"exists": False}}}
