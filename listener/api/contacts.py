@@ -308,7 +308,8 @@ def _exists(document: Document) -> bool:
 
 
 def _event_id(call: Call) -> str:
-    """The same request is the same event."""
+    """The same request is the same event; one that was mended under its name is another."""
     if call.idempotency_key is None or call.key is None:
         return f"api-{uuid.uuid4().hex}"
-    return f"api-{hashlib.sha256(f'{call.key.id}:{call.idempotency_key}'.encode()).hexdigest()[:32]}"
+    name = f"{call.key.id}:{call.idempotency_key}:{call.fingerprint}"
+    return f"api-{hashlib.sha256(name.encode()).hexdigest()[:32]}"

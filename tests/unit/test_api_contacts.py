@@ -121,6 +121,18 @@ async def test_who_takes_over_an_address_is_somebody_else(api: RunningApi, world
     assert world.people.documents[first["id"]]["last_name"] == "One"
 
 
+async def test_a_mended_request_is_another_event(api: RunningApi, world: ApiWorld) -> None:
+    """It may come under the same key, and hears nothing of how the one before it ended."""
+    named = {"Idempotency-Key": "k"}
+    world.people.outcome = Ended(Outcome.PARKED, "invalid_value")
+    assert (await api.call("POST", PATH, {"id": "cust-1", "title": "Dr"}, headers=named))[0] == 409
+    world.people.outcome = None
+    assert (await api.call("POST", PATH, {"id": "cust-1", "title": "Dr"}, headers=named))[0] == 409
+    assert (await api.call("POST", PATH, {"id": "cust-1", "title": "Prof"}, headers=named))[0] == 202
+    first, again, mended = (event["id"] for event in world.people.events)
+    assert first == again != mended
+
+
 async def test_a_store_that_goes_away_once_the_event_is_in(api: RunningApi, world: ApiWorld) -> None:
     """The event is in Kafka, and is applied later: that is a 202, with a key and without."""
     world.people.store_away, api.kept.fails = True, {"finish", "drop"}
