@@ -223,22 +223,22 @@ def check() -> None:
 def show(
     kind: Annotated[str, typer.Argument(help="A kind of the mapping, such as customer.")],
     id: Annotated[str, typer.Argument(help="The platform's id, such as cust-42.")],  # noqa: A002 - shown in the usage
-    rows: Annotated[int, typer.Option(min=1, max=1000, help="How many log rows to show.")] = 20,
+    rows: Annotated[int, typer.Option(min=1, max=1000, help="How many entries of its story to show.")] = 100,
     *,
-    story: Annotated[
-        bool, typer.Option("--story", help="All that has happened to it, in order of time, and no values.")
-    ] = False,
+    story: Annotated[bool, typer.Option("--story", help="The story alone, without the two sides: no values.")] = False,
     values: Annotated[
         bool, typer.Option("--values", help="Values of marked fields too; with --story all values. Personal data.")
     ] = False,
 ) -> None:
-    """Show a document, its Salesforce record and its audit side by side. Prints personal data, but for --story.
+    """Show a document beside its Salesforce record, and its whole story. Prints personal data, but for --story.
 
-    Values of fields that the mapping marks as personal or sensitive (`privacy`) are masked without --values.
+    Values of fields that the mapping marks as personal or sensitive (`privacy`) are masked without --values, and so are
+    all in the story.
 
-    Needs MONGODB_URI, and SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET for the record. The
-    story tells of events and changes heard and how they ended, conflicts, writes and their answers, refusals, links,
-    what was parked, and what people did; it needs MONGODB_URI alone. The exit code is 1 if nothing was found.
+    The story tells in order, the newest last, of events and changes heard and how they ended, decisions, conflicts,
+    writes and their answers, refusals, links, merges, what was parked, and what people did. Needs MONGODB_URI, and
+    SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET for the record; --story needs MONGODB_URI
+    alone. The exit code is 1 if nothing was found.
     """
     if story:
         raise typer.Exit(importlib.import_module("ops.show_story").run(kind, id, rows=rows, values=values))

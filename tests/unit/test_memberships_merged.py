@@ -265,3 +265,29 @@ async def test_a_deleted_registration_whose_member_stays_gives_it_up(world: Worl
     await again(world, "r-9")
     assert (await world.row(MEMBERS))["Tandem_Registration_Id__c"] == "r-9"
     assert world.parked == []
+
+
+def links(world: World) -> list[tuple[str, str, str, str]]:
+    """What the log tells of links: of which document, to which record, from which, and how."""
+    rows = world.stage.log.rows.values()  # type: ignore[attr-defined]
+    return [(row["document"], row["record"], row["was"], row["how"]) for row in rows if row["type"] == "link"]
+
+
+async def test_the_log_tells_of_each_link_that_no_write_made(world: World) -> None:
+    """Found in the org, led on by a conversion, gone with its record, back again. Our own writes tell of theirs."""
+    assert links(world) == []
+    _first, second = await leads(world)
+    campaign = await world.row("SELECT Id FROM Campaign")
+    _, made = await world.org.call("POST", "/sobjects/CampaignMember", {"CampaignId": campaign["Id"], "LeadId": second})
+    await register(world, "2")
+    contact = await world.org.convert(second)
+    await world.settle()
+    assert links(world) == [
+        ("r-2", made["id"], "", "found"),
+        ("p-2", second, second, "gone"),
+        ("p-2", contact, second, "converted"),
+    ]
+    status, _ = await world.org.call("DELETE", f"/sobjects/CampaignMember/{made['id']}")
+    assert status == 204
+    await world.settle()
+    assert links(world)[3:] == [("r-2", made["id"], made["id"], "gone")]
