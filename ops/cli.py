@@ -249,8 +249,9 @@ def show(
 def verify(
     kind: Annotated[list[str] | None, typer.Option(help="Of this kind only; may be repeated.")] = None,
     since: Annotated[
-        str, typer.Option(metavar="TIME", help="Whose record was changed since: 2026-11-22, or 2026-11-22T10:00:00Z.")
+        str, typer.Option(metavar="TIME", help="What either side changed since: 2026-11-22, or 2026-11-22T10:00:00Z.")
     ] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="And until then; goes with --since.")] = "",
     sample: Annotated[int, typer.Option(min=0, help="So many of each kind at random; 0: all.")] = 0,
     show: Annotated[int, typer.Option(min=0, max=100_000, help="How many differences to name.")] = 20,
     *,
@@ -260,19 +261,25 @@ def verify(
 ) -> None:
     """Compare both sides field by field, and say why they differ where they do: by a rule, or truly.
 
+    Of records too that should have a document and have none, but for --sample.
+
     Needs MONGODB_URI, SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET (or what another way to sign
     in needs: docs/salesforce.md), MERGE_* as the processes have it, and KAFKA_BOOTSTRAP_SERVERS for --repair. One API
-    call for each 2,000 documents, in the repair lane. Changes nothing without --repair. The exit code is 0 if nothing
-    is truly different, 1 if something is, 3 if not everything could be compared.
+    call for each 2,000 documents and one for each 2,000 records, in the repair lane. Changes nothing without --repair.
+    The exit code is 0 if nothing is truly different, 1 if something is, 3 if not everything could be compared.
     """
     command = importlib.import_module("ops.verify_command")
-    try:
-        at = command.moment_of(since) if since else 0
-    except ValueError:
-        raise typer.BadParameter("neither a date nor a moment", param_hint="--since") from None
-    if at and sample:
+    moments = {}
+    for name, given in (("--since", since), ("--until", until)):
+        try:
+            moments[name] = command.moment_of(given) if given else 0
+        except ValueError:
+            raise typer.BadParameter("neither a date nor a moment", param_hint=name) from None
+    if since and sample:
         raise typer.BadParameter("goes with no --since", param_hint="--sample")
-    wanted = command.Wanted(tuple(kind or ()), at, sample, show, repair)
+    if until and not 0 < moments["--since"] < moments["--until"]:
+        raise typer.BadParameter("goes with a --since before it", param_hint="--until")
+    wanted = command.Wanted(tuple(kind or ()), moments["--since"], moments["--until"], sample, show, repair)
     raise typer.Exit(command.run(wanted, values=values, as_json=as_json))
 
 
