@@ -10,10 +10,12 @@ from schemas.codec import Undecodable, parse, validated
 from schemas.delivery import Delivery
 from schemas.outcome import Outcome, Result
 from schemas.telling import Told
+from schemas.versions import Data, NewerFormat, check_record
 
 NO_URL: Final = Result(Outcome.IGNORED, "no URL of the platform's is set")
 KEPT_BEFORE: Final = Result(Outcome.DUPLICATE, "the delivery was kept before")
 UNDECODABLE: Final = "undecodable"
+NEWER_FORMAT: Final = "newer_format"
 
 
 class Keeper:
@@ -37,18 +39,19 @@ class Keeper:
             return [NO_URL] * len(records)
         now = self._now()
         read: dict[int, Delivery] = {}
-        parked: list[Parked] = []
+        parked: dict[int, Parked] = {}
         for place, record in enumerate(records):
             try:
                 read[place] = delivery_of(record)
-            except Undecodable as error:
-                parked.append(_parked(record, str(error), now))
+            except (Undecodable, NewerFormat) as error:
+                reason = UNDECODABLE if isinstance(error, Undecodable) else NEWER_FORMAT
+                parked[place] = _parked(record, reason, str(error), now)
         new = await self._deliveries.keep(list(read.values()), now)
-        await self._parked.park(parked)
+        await self._parked.park(list(parked.values()))
         ends = []
         for place in range(len(records)):
-            if place not in read:
-                ends.append(Result(Outcome.PARKED, UNDECODABLE))
+            if place in parked:
+                ends.append(Result(Outcome.PARKED, parked[place].reason))
             elif read[place].id in new:
                 new.discard(read[place].id)
                 ends.append(Result(Outcome.APPLIED))
@@ -62,7 +65,9 @@ def delivery_of(record: Record) -> Delivery:
 
     Raises:
         Undecodable: it is not one of ours.
+        NewerFormat: a newer release has written it.
     """
+    check_record(record.headers, Data.PLATFORM_CHANGE)
     event_id = record.headers.get(cloudevents.ID, "")
     if not event_id:
         raise Undecodable(f"no {cloudevents.ID} header")
@@ -79,7 +84,7 @@ def delivery_of(record: Record) -> Delivery:
     )
 
 
-def _parked(record: Record, why: str, now: int) -> Parked:
+def _parked(record: Record, reason: str, why: str, now: int) -> Parked:
     return Parked(
         topic=record.topic,
         partition=record.partition,
@@ -87,7 +92,7 @@ def _parked(record: Record, why: str, now: int) -> Parked:
         key=record.key,
         value=record.value,
         headers=record.raw_headers,
-        reason=UNDECODABLE,
+        reason=reason,
         detail=why,
         at=now,
         timestamp=record.timestamp,

@@ -27,6 +27,7 @@ from consumers.rules.stored import load
 from schemas import cloudevents, topics
 from schemas.people import LookFailed, PersonRows
 from schemas.registration import InvalidRegistration, Registered, Registration
+from schemas.versions import Data, data_schema
 
 SOURCE = "/api/participants"
 LATER_MS = 1_000
@@ -256,6 +257,7 @@ class Enrolment:
             type=event_type,
             subject=f"{kind.name}/{document_id}",
             time=moment,
+            schema=data_schema(Data.PLATFORM_EVENT),
             extensions={cloudevents.RECEIVED_AT: str(now)},
         )
         try:

@@ -38,6 +38,7 @@ from schemas.outcome import Outcome
 from schemas.record_id import is_id, to_18
 from schemas.topics import document_key
 from schemas.unavailable import Unavailable
+from schemas.versions import Data, data_schema
 
 CONTACT: Final = "Contact"
 LOOK_SECONDS: Final = 0.05
@@ -256,6 +257,7 @@ class Contacts:
             type=event,
             subject=f"{name}/{document_id}",
             time=at,
+            schema=data_schema(Data.PLATFORM_EVENT),
             extensions={cloudevents.RECEIVED_AT: str(call.now), cloudevents.CLOCK_OFFSET: "0"},
         )
         value = orjson.dumps({"type": event, "timestamp": at, "data": data})

@@ -1,7 +1,7 @@
 """Deliveries to the platform's URL: what answers mean, in which order, and when the URL is left alone."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 import pytest
@@ -254,6 +254,20 @@ async def test_without_a_url_nothing_is_kept() -> None:
     keeper = Keeper(office.deliveries, office.endpoints, FakeParked(), lambda: office.now)
     assert await keeper.handle([told()]) == [NO_URL]
     assert not office.deliveries.rows
+
+
+async def test_what_a_newer_release_tells_is_parked() -> None:
+    """It is written with the number of its format; one of before that is of the first."""
+    office, parked = Office(), FakeParked()
+    keeper = Keeper(office.deliveries, office.endpoints, parked, lambda: office.now)
+    written = told()
+    assert written.headers[cloudevents.DATA_SCHEMA] == "urn:tandem:platform-change:1"
+    of_before = {name: text for name, text in written.headers.items() if name != cloudevents.DATA_SCHEMA}
+    newer = {**of_before, cloudevents.ID: "told_2", cloudevents.DATA_SCHEMA: "urn:tandem:platform-change:2"}
+    ends = await keeper.handle([replace(written, headers=each) for each in (of_before, newer)])
+    assert [(end.outcome, end.reason) for end in ends] == [(Outcome.APPLIED, ""), (Outcome.PARKED, "newer_format")]
+    (row,) = parked.rows.values()
+    assert "is of format 2, and this release reads up to 1" in row.detail
 
 
 async def test_what_cannot_be_read_is_parked() -> None:
