@@ -8,7 +8,7 @@ import typer
 
 from consumers.rules.state import Side
 from ops.cli_alerts import alerts
-from ops.cli_api_keys import api_keys
+from ops.cli_api_keys import OF_API_KEYS, api_keys
 from ops.cli_chaos import chaos
 from ops.cli_debug import debug
 from ops.cli_deliveries import deliveries
@@ -312,8 +312,13 @@ def connect(
     raise typer.Exit(importlib.import_module("ops.connect_command").run(paste=paste, seconds=wait))
 
 
-keys = typer.Typer(no_args_is_help=True, help="The keys that seal stored tokens. docs/salesforce.md says how.")
+keys = typer.Typer(
+    no_args_is_help=True,
+    help="Keys of the API, as `tandem api-keys` (docs/api.md); and those that seal stored tokens (docs/salesforce.md).",
+)
 app.add_typer(keys, name="keys")
+for name, same in OF_API_KEYS.items():
+    keys.command(name=name)(same)
 
 
 @keys.command()
