@@ -5,7 +5,9 @@ from typing import Final
 
 from consumers.deliver.ports import Deliveries, Endpoints
 from consumers.ports import Parked, ParkedRecords, Record
-from schemas import cloudevents, marks
+from consumers.reconciler.incoming import NEWER_FORMAT
+from consumers.reconciler.reconciler import concluded, parked_record
+from schemas import cloudevents
 from schemas.codec import Undecodable, parse, validated
 from schemas.delivery import Delivery
 from schemas.outcome import Outcome, Result
@@ -15,7 +17,6 @@ from schemas.versions import Data, NewerFormat, check_record
 NO_URL: Final = Result(Outcome.IGNORED, "no URL of the platform's is set")
 KEPT_BEFORE: Final = Result(Outcome.DUPLICATE, "the delivery was kept before")
 UNDECODABLE: Final = "undecodable"
-NEWER_FORMAT: Final = "newer_format"
 
 
 class Keeper:
@@ -35,8 +36,12 @@ class Keeper:
         Raises:
             Unavailable: MongoDB did not answer.
         """
-        if await self._endpoints.current() is None:
-            return [NO_URL] * len(records)
+        set_up = await self._endpoints.current() is not None
+        ends = await self._ends(records) if set_up else [NO_URL] * len(records)
+        await self._parked.conclude(concluded(records, ends, self._now()))
+        return ends
+
+    async def _ends(self, records: Sequence[Record]) -> list[Result]:
         now = self._now()
         read: dict[int, Delivery] = {}
         parked: dict[int, Parked] = {}
@@ -45,7 +50,7 @@ class Keeper:
                 read[place] = delivery_of(record)
             except (Undecodable, NewerFormat) as error:
                 reason = UNDECODABLE if isinstance(error, Undecodable) else NEWER_FORMAT
-                parked[place] = _parked(record, reason, str(error), now)
+                parked[place] = parked_record(record, reason, str(error), now)
         new = await self._deliveries.keep(list(read.values()), now)
         await self._parked.park(list(parked.values()))
         ends = []
@@ -81,20 +86,4 @@ def delivery_of(record: Record) -> Delivery:
         body=record.value or b"",
         made_at=record.timestamp,
         traceparent=record.headers.get(cloudevents.TRACEPARENT, ""),
-    )
-
-
-def _parked(record: Record, reason: str, why: str, now: int) -> Parked:
-    return Parked(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=record.key,
-        value=record.value,
-        headers=record.raw_headers,
-        reason=reason,
-        detail=why,
-        at=now,
-        timestamp=record.timestamp,
-        redriven=marks.redriven(record.headers),
     )

@@ -12,7 +12,7 @@ from support.fake_documents import FakeParked
 from consumers.deliver.courier import FAILED_LONG, UNWANTED, Courier
 from consumers.deliver.keeper import KEPT_BEFORE, NO_URL, Keeper
 from consumers.rules.deliveries import HOUR, Again, Delivered, DeliveryPolicy, GivenUp, Unwanted
-from schemas import cloudevents, topics
+from schemas import cloudevents, marks, topics
 from schemas.delivery import Answer, DeliveryState, Endpoint
 from schemas.log_record import Record
 from schemas.outcome import Outcome
@@ -268,6 +268,18 @@ async def test_what_a_newer_release_tells_is_parked() -> None:
     assert [(end.outcome, end.reason) for end in ends] == [(Outcome.APPLIED, ""), (Outcome.PARKED, "newer_format")]
     (row,) = parked.rows.values()
     assert "is of format 2, and this release reads up to 1" in row.detail
+
+
+@pytest.mark.parametrize("set_up", [True, False])
+async def test_what_was_published_again_by_a_person_is_told_how_it_ended(set_up: bool) -> None:
+    """Else its row in the list of what is parked waits for ever."""
+    office, parked = Office(), FakeParked()
+    keeper = Keeper(office.deliveries, office.endpoints if set_up else FakeEndpoints(), parked, lambda: office.now)
+    first = told()
+    headers = marks.for_redrive(first.raw_headers, marks.Redriven("platform.changes:0:7", 2), 5)
+    (end,) = await keeper.handle([replace(first, headers=cloudevents.read(headers), raw_headers=headers)])
+    (ended,) = parked.concluded
+    assert (ended.redriven, ended.outcome) == (marks.Redriven("platform.changes:0:7", 2), end.outcome)
 
 
 async def test_what_cannot_be_read_is_parked() -> None:
