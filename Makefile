@@ -10,7 +10,7 @@ UNDER_TEST = cd $(CURDIR)/build/under-test && PYTHONPATH=$(CURDIR)/build/site TA
 	$(CURDIR)/$(BIN)/python -P -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chaos test test-org prove guards fuzz corpus pages site check format bench lock clean
+.PHONY: help setup demo chaos test test-org prove guards fuzz contract corpus pages site check format bench lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ guards: setup ## Take out the guard of each failure case and see its test fail (
 
 fuzz: setup ## A million broken inputs at every edge (ARGS="--inputs N", "--seed N", "--only cometd")
 	@$(BIN)/python tests/fuzz.py $(ARGS)
+
+contract: setup ## Every route of the API asked a hundred right and a hundred wrong things, others each time (ARGS="-k query")
+	@$(BIN)/python -m pytest -q --hypothesis-profile=long tests/properties/test_api_contract.py $(ARGS)
 
 corpus: setup ## Keep what this release writes (tests/corpus), for every later release to read
 	@$(BIN)/python tests/make_corpus.py

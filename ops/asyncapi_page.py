@@ -11,8 +11,9 @@ from pydantic.json_schema import models_json_schema
 from schemas import cloudevents, topics
 from schemas.change import Change
 from schemas.doorbell import Doorbell
+from schemas.enrichment import EnrichmentRequest
 from schemas.platform_event import PlatformEvent
-from schemas.sync_run import RunRequest
+from schemas.sync_run import RunCommand
 from schemas.telling import Told as TellingBody
 
 _REFERENCE: Final = "#/components/schemas/{model}"
@@ -64,7 +65,7 @@ TOPICS: Final[Mapping[str, Told]] = {
         "tandem deliver, and whoever listens",
     ),
     topics.COMMANDS: Told(
-        RunRequest,
+        RunCommand,
         "What operators and the platform ask of Tandem itself: runs over whole objects.",
         "the run's id",
         "anybody who may write to it",
@@ -73,7 +74,7 @@ TOPICS: Final[Mapping[str, Told]] = {
         is_event=False,
     ),
     topics.ENRICHMENT_REQUESTS: Told(
-        Doorbell,
+        EnrichmentRequest,
         "Ask Salesforce about this person when nobody waits for it: a doorbell.",
         "`<kind>:<document id>`",
         "tandem api",
@@ -92,6 +93,10 @@ HEADERS: Final[dict[str, str]] = {
     cloudevents.TIME: "When, by the clock of whoever says it.",
     cloudevents.CONTENT_TYPE: "application/json.",
 }
+OURS: Final[dict[str, str]] = {
+    cloudevents.DATA_SCHEMA: "The format of the value, as urn:tandem:change:1; 1 without it. A newer one is refused.",
+}
+"""Headers that records of an older release need not have."""
 
 
 def page() -> str:
@@ -158,6 +163,6 @@ def _message(topic: str, told: Told, schema: dict[str, Any]) -> dict[str, Any]:
         "bindings": {"kafka": {"key": {"type": "string", "description": f"{told.key}."}, "bindingVersion": "0.5.0"}},
     }
     if told.is_event:
-        properties = {name: {"type": "string", "description": about} for name, about in HEADERS.items()}
+        properties = {name: {"type": "string", "description": about} for name, about in (HEADERS | OURS).items()}
         message["headers"] = {"type": "object", "required": list(HEADERS), "properties": properties}
     return message

@@ -89,7 +89,7 @@ async def _kafka(read: Groups) -> list[Finding]:
     if not isinstance(settings, KafkaSettings):
         return [_not_tried("Kafka")]
     try:
-        names = (*topics.ALL, topics.PLATFORM_CHANGES, topics.COMMANDS, topics.ENRICHMENT_REQUESTS)
+        names = topics.EVERY
         complaints = await verify_topics(settings, names)
     except Unavailable as error:
         return [Finding("Kafka", State.FAILED, str(error))]

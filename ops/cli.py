@@ -8,7 +8,7 @@ import typer
 
 from consumers.rules.state import Side
 from ops.cli_alerts import alerts
-from ops.cli_api_keys import api_keys
+from ops.cli_api_keys import OF_API_KEYS, api_keys
 from ops.cli_chaos import chaos
 from ops.cli_debug import debug
 from ops.cli_deliveries import deliveries
@@ -223,22 +223,22 @@ def check() -> None:
 def show(
     kind: Annotated[str, typer.Argument(help="A kind of the mapping, such as customer.")],
     id: Annotated[str, typer.Argument(help="The platform's id, such as cust-42.")],  # noqa: A002 - shown in the usage
-    rows: Annotated[int, typer.Option(min=1, max=1000, help="How many log rows to show.")] = 20,
+    rows: Annotated[int, typer.Option(min=1, max=1000, help="How many entries of its story to show.")] = 100,
     *,
-    story: Annotated[
-        bool, typer.Option("--story", help="All that has happened to it, in order of time, and no values.")
-    ] = False,
+    story: Annotated[bool, typer.Option("--story", help="The story alone, without the two sides: no values.")] = False,
     values: Annotated[
         bool, typer.Option("--values", help="Values of marked fields too; with --story all values. Personal data.")
     ] = False,
 ) -> None:
-    """Show a document, its Salesforce record and its audit side by side. Prints personal data, but for --story.
+    """Show a document beside its Salesforce record, and its whole story. Prints personal data, but for --story.
 
-    Values of fields that the mapping marks as personal or sensitive (`privacy`) are masked without --values.
+    Values of fields that the mapping marks as personal or sensitive (`privacy`) are masked without --values, and so are
+    all in the story.
 
-    Needs MONGODB_URI, and SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET for the record. The
-    story tells of events and changes heard and how they ended, conflicts, writes and their answers, refusals, links,
-    what was parked, and what people did; it needs MONGODB_URI alone. The exit code is 1 if nothing was found.
+    The story tells in order, the newest last, of events and changes heard and how they ended, decisions, conflicts,
+    writes and their answers, refusals, links, merges, what was parked, and what people did. Needs MONGODB_URI, and
+    SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID and SALESFORCE_CLIENT_SECRET for the record; --story needs MONGODB_URI
+    alone. The exit code is 1 if nothing was found.
     """
     if story:
         raise typer.Exit(importlib.import_module("ops.show_story").run(kind, id, rows=rows, values=values))
@@ -249,8 +249,9 @@ def show(
 def verify(
     kind: Annotated[list[str] | None, typer.Option(help="Of this kind only; may be repeated.")] = None,
     since: Annotated[
-        str, typer.Option(metavar="TIME", help="Whose record was changed since: 2026-11-22, or 2026-11-22T10:00:00Z.")
+        str, typer.Option(metavar="TIME", help="What either side changed since: 2026-11-22, or 2026-11-22T10:00:00Z.")
     ] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="And until then; goes with --since.")] = "",
     sample: Annotated[int, typer.Option(min=0, help="So many of each kind at random; 0: all.")] = 0,
     show: Annotated[int, typer.Option(min=0, max=100_000, help="How many differences to name.")] = 20,
     *,
@@ -260,19 +261,25 @@ def verify(
 ) -> None:
     """Compare both sides field by field, and say why they differ where they do: by a rule, or truly.
 
+    Of records too that should have a document and have none, but for --sample.
+
     Needs MONGODB_URI, SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET (or what another way to sign
     in needs: docs/salesforce.md), MERGE_* as the processes have it, and KAFKA_BOOTSTRAP_SERVERS for --repair. One API
-    call for each 2,000 documents, in the repair lane. Changes nothing without --repair. The exit code is 0 if nothing
-    is truly different, 1 if something is, 3 if not everything could be compared.
+    call for each 2,000 documents and one for each 2,000 records, in the repair lane. Changes nothing without --repair.
+    The exit code is 0 if nothing is truly different, 1 if something is, 3 if not everything could be compared.
     """
     command = importlib.import_module("ops.verify_command")
-    try:
-        at = command.moment_of(since) if since else 0
-    except ValueError:
-        raise typer.BadParameter("neither a date nor a moment", param_hint="--since") from None
-    if at and sample:
+    moments = {}
+    for name, given in (("--since", since), ("--until", until)):
+        try:
+            moments[name] = command.moment_of(given) if given else 0
+        except ValueError:
+            raise typer.BadParameter("neither a date nor a moment", param_hint=name) from None
+    if since and sample:
         raise typer.BadParameter("goes with no --since", param_hint="--sample")
-    wanted = command.Wanted(tuple(kind or ()), at, sample, show, repair)
+    if until and not 0 < moments["--since"] < moments["--until"]:
+        raise typer.BadParameter("goes with a --since before it", param_hint="--until")
+    wanted = command.Wanted(tuple(kind or ()), moments["--since"], moments["--until"], sample, show, repair)
     raise typer.Exit(command.run(wanted, values=values, as_json=as_json))
 
 
@@ -305,8 +312,13 @@ def connect(
     raise typer.Exit(importlib.import_module("ops.connect_command").run(paste=paste, seconds=wait))
 
 
-keys = typer.Typer(no_args_is_help=True, help="The keys that seal stored tokens. docs/salesforce.md says how.")
+keys = typer.Typer(
+    no_args_is_help=True,
+    help="Keys of the API, as `tandem api-keys` (docs/api.md); and those that seal stored tokens (docs/salesforce.md).",
+)
 app.add_typer(keys, name="keys")
+for name, same in OF_API_KEYS.items():
+    keys.command(name=name)(same)
 
 
 @keys.command()

@@ -1,7 +1,8 @@
 """`tandem api-keys …` of the command line."""
 
 import importlib
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final
 
 import typer
 
@@ -47,3 +48,7 @@ def revoke_key(key: Annotated[str, typer.Argument(help="The part of the key that
     Needs MONGODB_URI. The exit code is 1 if there is no such key, or it was revoked before.
     """
     raise typer.Exit(importlib.import_module("ops.api_keys_command").run_revoke(key))
+
+
+OF_API_KEYS: Final[Mapping[str, Callable[..., None]]] = {"add": add_key, "list": list_keys, "revoke": revoke_key}
+"""Under these names `tandem keys` has them too."""

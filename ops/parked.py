@@ -66,7 +66,7 @@ class Found:
 
 
 NO_SUCH: Final = "there is nothing of this id"
-OURS: Final = (*topics.ALL, topics.PLATFORM_CHANGES, topics.COMMANDS, topics.ENRICHMENT_REQUESTS)
+OURS: Final = topics.EVERY
 CLOSED: Final = "it is closed already: "
 
 

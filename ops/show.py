@@ -1,4 +1,4 @@
-"""`tandem show`: a document, its Salesforce record and its audit, side by side.
+"""`tandem show`: a document and its Salesforce record side by side, and what has happened to it, in order.
 
 It prints personal data, since a person with access to both sides asked for it by id; nothing of it is logged.
 """
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from adapters.mongo.client import Refused, open_database
 from adapters.mongo.documents import MongoDocuments
-from adapters.mongo.history import log_rows, parked_records
+from adapters.mongo.history import parked_records
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.settings import MongoSettings
 from adapters.salesforce.settings import SalesforceSettings
@@ -20,7 +20,9 @@ from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.logins import open_signed_in
 from ops.mapping_source import MappingSettings
 from ops.settings import WrongSettings, read_each, read_settings
+from ops.show_story import known_of, told
 from ops.show_view import Findings, Row, view
+from ops.story import Known
 from schemas.mapping import KindMapping
 from schemas.mapping_reading import InvalidMapping
 from schemas.unavailable import Unavailable
@@ -30,15 +32,15 @@ class CannotShow(Exception):
     """Why there is nothing to show, in one line."""
 
 
-def run(kind_name: str, document_id: str, *, rows: int = 20, values: bool = False) -> int:
+def run(kind_name: str, document_id: str, *, rows: int = 100, values: bool = False) -> int:
     """Show it, marked fields masked unless their `values` are asked for.
 
-    0 if a document or a record was found, 1 if not, 2 for wrong settings.
+    0 if a document, a record or anything that happened was found, 1 if not, 2 for wrong settings.
     """
     console = Console()
     try:
         with quiet_libraries():
-            findings = asyncio.run(_find(kind_name, document_id, rows))
+            findings, known = asyncio.run(_find(kind_name, document_id, rows))
     except WrongSettings as wrong:
         console.print(Text(str(wrong)))
         return EXIT_WRONG_SETTINGS
@@ -46,10 +48,12 @@ def run(kind_name: str, document_id: str, *, rows: int = 20, values: bool = Fals
         console.print(Text(str(error)))
         return EXIT_FAILED
     console.print(view(replace(findings, values=values)))
-    return 0 if findings.document or findings.record else EXIT_FAILED
+    if not known.is_nothing:
+        console.print(told(known, rows=rows, values=values))
+    return 0 if findings.document or findings.record or not known.is_nothing else EXIT_FAILED
 
 
-async def _find(kind_name: str, document_id: str, rows: int) -> Findings:
+async def _find(kind_name: str, document_id: str, rows: int) -> tuple[Findings, Known]:
     mongo, seed = read_settings(MongoSettings, MappingSettings)
     async with open_database(mongo) as database:
         mapping = await MongoMappings(database).current() or seed.read()
@@ -60,7 +64,8 @@ async def _find(kind_name: str, document_id: str, rows: int) -> Findings:
         document = documents.get(document_id)
         link = (document or {}).get("_sync", {}).get("link", {}).get("id", "")
         record_id, record, away = await _record(kind, document_id, link)
-        return Findings(
+        known = await known_of(database, kind_name, document_id, document, rows=rows, record_id=record_id)
+        findings = Findings(
             kind_name=kind_name,
             kind=kind,
             id=document_id,
@@ -68,9 +73,10 @@ async def _find(kind_name: str, document_id: str, rows: int) -> Findings:
             record_id=record_id,
             record=record,
             record_away=away,
-            log=await log_rows(database, kind_name, document_id, record_id, rows),
+            log=known.log,
             parked=await parked_records(database, kind_name, document_id, rows),
         )
+        return findings, known
 
 
 async def _record(kind: KindMapping, document_id: str, link: str) -> tuple[str, Row | None, str]:

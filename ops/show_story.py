@@ -1,13 +1,13 @@
-"""`tandem show --story`: what has happened to one thing, in order of time. Needs MongoDB alone."""
+"""What has happened to one thing, in order of time: the end of `tandem show`; with `--story` by MongoDB alone."""
 
 import asyncio
 import sys
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from adapters.mongo.client import Refused, open_database
+from adapters.mongo.client import Database, Refused, open_database
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.history import parked_of, story_rows
 from adapters.mongo.mappings import MongoMappings
@@ -18,7 +18,7 @@ from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.mapping_source import MappingSettings
 from ops.settings import WrongSettings, read_settings
 from ops.show_view import moment
-from ops.story import Entry, Known, story
+from ops.story import Entry, Known, Row, story
 from schemas.mapping_reading import InvalidMapping
 from schemas.unavailable import Unavailable
 
@@ -42,12 +42,19 @@ def run(kind_name: str, document_id: str, *, rows: int, values: bool) -> int:
         sys.stderr.write(f"nothing is known of {kind_name} {document_id}\n")
         return EXIT_FAILED
     console = Console(highlight=False)
-    entries = story(known, values=values)
     console.print(Text(heading(known)))
-    if len(entries) > rows:
-        console.print(Text(f"{len(entries) - rows:,} earlier entries at least; --rows shows more"))
-    console.print(table(entries[-rows:]))
+    console.print(told(known, rows=rows, values=values))
     return 0
+
+
+def told(known: Known, *, rows: int, values: bool) -> RenderableType:
+    """Its last entries, the newest at the end; and that there are more, where there are."""
+    entries = story(known, values=values)
+    shown = table(entries[-rows:])
+    if len(entries) <= rows:
+        return shown
+    more = f"the last {rows:,} entries; {len(entries) - rows:,} earlier ones at least: --rows shows more"
+    return Group(Text(more), shown)
 
 
 def heading(known: Known) -> str:
@@ -79,13 +86,21 @@ async def _find(kind_name: str, document_id: str, rows: int) -> Known:
         if kind is None:
             raise NoKind(f'"{kind_name}" is no kind of the mapping; there are: {", ".join(mapping.kinds)}')
         document = (await MongoDocuments(database).read(kind.collection, [document_id])).get(document_id)
-        link = (document or {}).get("_sync", {}).get("link", {})
-        records = [record for record in (link.get("id"), *link.get("former", ())) if record]
-        return Known(
-            kind=kind_name,
-            id=document_id,
-            document=document,
-            log=await story_rows(database, kind_name, document_id, records, rows + 1),
-            parked=await parked_of(database, kind_name, document_id, records, rows + 1),
-            operations=await MongoOperations(database).of_document(kind_name, document_id, rows + 1),
-        )
+        return await known_of(database, kind_name, document_id, document, rows=rows)
+
+
+async def known_of(
+    database: Database, kind_name: str, document_id: str, document: Row | None, *, rows: int, record_id: str = ""
+) -> Known:
+    """What is stored about one thing, and one entry more than is shown; `record_id` where it is not linked yet."""
+    link = (document or {}).get("_sync", {}).get("link", {})
+    named = (link.get("id"), *link.get("former", ()), record_id)
+    records = list(dict.fromkeys(each for each in named if each))
+    return Known(
+        kind=kind_name,
+        id=document_id,
+        document=document,
+        log=await story_rows(database, kind_name, document_id, records, rows + 1),
+        parked=await parked_of(database, kind_name, document_id, records, rows + 1),
+        operations=await MongoOperations(database).of_document(kind_name, document_id, rows + 1),
+    )

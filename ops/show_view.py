@@ -15,7 +15,6 @@ from rich.text import Text
 from consumers.rules.audit import MASK, NOBODY
 from consumers.rules.registers import load_field
 from consumers.rules.state import FieldState, PlatformRegister, SalesforceRegister, Side
-from schemas.debugging import DECISION
 from schemas.field_mapping import Direction, FieldMapping
 from schemas.mapping import KindMapping
 from schemas.transforms import compile_field
@@ -64,8 +63,6 @@ def view(findings: Findings) -> RenderableType:
     parts: list[RenderableType] = [Text("\n".join(heading(findings)))]
     if findings.document is not None or findings.record is not None:
         parts.append(_fields(findings))
-    if findings.log:
-        parts.append(_log(findings))
     parts += [
         Text(f"parked {moment(row.get('at'))}: {row.get('reason')}: {row.get('detail')} ({row.get('_id')})", "red")
         for row in findings.parked
@@ -215,33 +212,6 @@ def _audit(row: Row | None, shown: Shown) -> str:
     lost = (row.get(loser) or {}).get("value")
     note = f", {row['note']}" if row.get("note") else ""
     return f"{moment(row.get('at'))}: {row.get('winner')} won by {row.get('rule')}{note}; lost: {shown(lost)}"
-
-
-def _log(findings: Findings) -> Table:
-    rows = findings.log
-    shown = Table(title=f"the last {len(rows)} rows of the log")
-    for column in ("at", "type", "what", "event"):
-        shown.add_column(column, overflow="fold")
-    for row in rows:
-        shown.add_row(
-            moment(row.get("at")), str(row.get("type", "")), Text(_what(row, findings)), Text(str(row.get("event", "")))
-        )
-    return shown
-
-
-def _what(row: Row, findings: Findings) -> str:
-    if row.get("type") == "audit":
-        shown = partial(findings.shown, str(row.get("field")))
-        sides = "; ".join(
-            f"{side} {shown((row.get(side) or {}).get('value'))} at {moment((row.get(side) or {}).get('at'))}"
-            for side in ("platform", "salesforce")
-        )
-        return (
-            f"{row.get('path')}: {sides}; {row.get('winner')} won by {row.get('rule')} {row.get('note', '')}".rstrip()
-        )
-    if row.get("type") == DECISION:
-        return decision_told(row)
-    return " ".join(str(row[name]) for name in ("outcome", "reason", "code", "message", "detail") if row.get(name))
 
 
 def decision_told(row: Row) -> str:

@@ -62,6 +62,14 @@ def _of_log(known: Known, *, values: bool) -> Iterator[Entry]:
             case "write":
                 fields = ", ".join(row.get("fields", ()))
                 yield Entry(row["at"], "write", f"{row.get('write')} of {fields}: {_answer(row, values=values)}")
+            case "link":
+                yield Entry(row["at"], "link", _link(row))
+            case "match":
+                yield Entry(row["at"], "link", _match(row))
+            case "merge":
+                yield Entry(
+                    row["at"], "merge", f"into {row.get('into')}, which has the record {row.get('into_record')}"
+                )
             case "decision":
                 yield Entry(row["at"], "decision", decision_told(row))
             case "deletion":
@@ -81,6 +89,17 @@ def _answer(row: Row, *, values: bool) -> str:
     """Salesforce's own words may quote values."""
     said = text(row["reason"]) if row.get("reason") and values else ""
     return ": ".join(part for part in (str(row.get("outcome", "")), row.get("code", ""), said) if part)
+
+
+def _link(row: Row) -> str:
+    before = f", before that {row['was']}" if row.get("was") not in ("", row.get("record")) else ""
+    return f"to {row.get('record')}{before}: {row.get('how')}"
+
+
+def _match(row: Row) -> str:
+    others = row.get("runners_up", ())
+    would = f"; others would have done: {', '.join(others)}" if others else ""
+    return f"to {row.get('record')}: matched by {row.get('by')}{would}"
 
 
 def _conflict(row: Row, *, values: bool) -> str:

@@ -4,9 +4,7 @@ What is truly different at the first look is looked at once more: a document may
 between the two readings. Nothing is held but a chunk and counts.
 """
 
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Final, Protocol
 
 from consumers.catalog import Catalog
@@ -17,9 +15,12 @@ from consumers.rules.kinds import Kind
 from consumers.rules.lookups import Parents, named_records
 from consumers.rules.stored import load, value_at
 from consumers.rules.timing import Timing
-from consumers.rules.verify import TRULY_DIFFERENT, BothSides, Difference, Why, differences
+from consumers.rules.undocumented import is_made_of_records
+from consumers.rules.verify import BothSides, Why, differences
 from consumers.writer.kept import KeptRecords
 from consumers.writer.read import modified_at
+from ops.verify_alone import Alone
+from ops.verify_findings import Looked, Report, is_different
 from schemas import gap_change
 from schemas.record_id import to_18
 
@@ -27,6 +28,8 @@ CHUNK: Final = 2_000
 """Documents at a time: as many records as one call reads."""
 READ_AGAIN: Final = frozenset({Why.DIFFERENT, Why.MISSING, Why.ANOTHERS, Why.STUCK})
 """What reading the record again by the ordinary rules puts right."""
+
+_FOR_EVER: Final = 1 << 53
 
 Document = dict[str, Any]
 
@@ -37,67 +40,11 @@ class Pages(Protocol):
     def all(self, collection: str) -> AsyncIterator[list[Document]]:
         """Every document that Tandem has decided."""
 
+    def changed(self, collection: str, since: int, until: int) -> AsyncIterator[list[Document]]:
+        """Every document that Tandem has written between these moments, epoch milliseconds."""
+
     def sample(self, collection: str, size: int) -> AsyncIterator[list[Document]]:
         """So many of them at random."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one document and its record differ in."""
-
-    kind: str
-    document_id: str
-    record_id: str
-    difference: Difference
-
-
-@dataclass(slots=True)
-class Report:
-    """Counts, and the first findings that are truly different."""
-
-    keep: int = 20
-    documents: Counter[str] = field(default_factory=Counter)
-    """By kind."""
-    same: Counter[str] = field(default_factory=Counter)
-    differ: Counter[str] = field(default_factory=Counter)
-    """Documents that are truly different, by kind."""
-    reasons: Counter[tuple[Why, str]] = field(default_factory=Counter)
-    """By reason, and code where there is one."""
-    findings: list[Finding] = field(default_factory=list)
-    asked_again: int = 0
-    """Documents whose record is read again, or whose totals are taken again, by `--repair`."""
-    by_hand: int = 0
-    """Documents that a person has to put right."""
-
-    @property
-    def truly_different(self) -> int:
-        """Documents."""
-        return sum(self.differ.values())
-
-    def add(self, kind: str, document_id: str, record_id: str, found: Sequence[Difference]) -> None:
-        """Take in one document."""
-        self.documents[kind] += 1
-        self.same[kind] += not found
-        self.differ[kind] += is_different(found)
-        for difference in found:
-            self.reasons[difference.why, difference.code] += 1
-            if difference.why in TRULY_DIFFERENT and len(self.findings) < self.keep:
-                self.findings.append(Finding(kind, document_id, record_id, difference))
-
-
-def is_different(found: Iterable[Difference]) -> bool:
-    """Whether anything of it is truly different."""
-    return any(difference.why in TRULY_DIFFERENT for difference in found)
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """One document that was compared."""
-
-    document_id: str
-    record_id: str
-    modified: int
-    found: list[Difference]
 
 
 class Verifier:
@@ -124,6 +71,7 @@ class Verifier:
         self._timing = timing
         self._now = now
         self._passed = passed
+        self._alone = Alone(catalog, documents, self._records, timing, now)
 
     async def run(
         self,
@@ -131,39 +79,58 @@ class Verifier:
         report: Report,
         *,
         since: int = 0,
+        until: int = 0,
         sample: int = 0,
         repair: "Repair | None" = None,
     ) -> None:
-        """Compare all documents of these kinds, or a sample; with `since` those whose record was changed since.
+        """Compare all documents of these kinds, or a sample; with `since` those that either side has changed since.
+
+        `until`, epoch milliseconds as `since`, is the end of that time; 0: now. But for a sample, records without a
+        document are looked at too.
 
         Raises:
             Unavailable: MongoDB or Salesforce does not answer, or Salesforce refuses the read; what was compared until
                 then is in the report.
         """
+        until = until or _FOR_EVER
         for kind in kinds:
-            async for chunk in self._chunks(kind, since, sample):
-                looked = await self._compare(kind, chunk)
-                suspects = [one.document_id for one in looked if is_different(one.found)]
-                again = await self._documents.read(kind.collection, suspects) if suspects else {}
-                looked = [one for one in looked if not is_different(one.found)]
-                looked += await self._compare(kind, list(again.values())) if again else []
-                for one in looked:
-                    report.add(kind.name, one.document_id, one.record_id, one.found)
-                if repair is not None:
-                    await repair.ask(kind, [one for one in looked if is_different(one.found)], report)
+            found = _Told(report, repair, kind, since)
+            if not sample:
+                await self._by_records(kind, found, since, until)
+            async for chunk in self._chunks(kind, since, until, sample):
+                looked = [one for one in await self._looked_at(kind, chunk) if not (since and found.has(one))]
+                await found.take(looked)
                 self._passed(len(chunk))
 
-    async def _chunks(self, kind: Kind, since: int, sample: int) -> AsyncIterator[list[Document]]:
+    async def _by_records(self, kind: Kind, found: "_Told", since: int, until: int) -> None:
+        """What the records tell: which have no document, and within a window whose document is to be compared."""
+        for place in kind.places():
+            async for page in self._looks.changed(place.sobject, since, None):
+                seen = [one for one in page if one.modified <= until]
+                ids = [one.record_id for one in seen]
+                linked = await self._documents.read_linked(kind.collection, ids) if ids else {}
+                await found.take(await self._alone.look(kind, [one for one in seen if one.record_id not in linked]))
+                if since:
+                    documents = {each["_id"]: each for several in linked.values() for each in several}
+                    await found.take(await self._looked_at(kind, list(documents.values())))
+                    self._passed(len(documents))
+                found.upto = max([found.upto, *(one.modified for one in seen)])
+                if len(seen) < len(page):
+                    break
+
+    async def _looked_at(self, kind: Kind, chunk: Sequence[Document]) -> list[Looked]:
+        """These compared, and once more those that are truly different."""
+        looked = await self._compare(kind, chunk) if chunk else []
+        suspects = [one.document_id for one in looked if is_different(one.found)]
+        again = await self._documents.read(kind.collection, suspects) if suspects else {}
+        looked = [one for one in looked if not is_different(one.found)]
+        return looked + (await self._compare(kind, list(again.values())) if again else [])
+
+    async def _chunks(self, kind: Kind, since: int, until: int, sample: int) -> AsyncIterator[list[Document]]:
         if since:
-            for place in kind.places():
-                async for page in self._looks.changed(place.sobject, since, None):
-                    ids = [seen.record_id for seen in page]
-                    linked = await self._documents.read_linked(kind.collection, ids) if ids else {}
-                    found = {document["_id"]: document for documents in linked.values() for document in documents}
-                    if found:
-                        yield list(found.values())
-            return
-        pages = self._pages.sample(kind.collection, sample) if sample else self._pages.all(kind.collection)
+            pages = self._pages.changed(kind.collection, since, until)
+        else:
+            pages = self._pages.sample(kind.collection, sample) if sample else self._pages.all(kind.collection)
         async for found_page in pages:
             if found_page:
                 yield found_page
@@ -213,6 +180,32 @@ class Verifier:
         return totals
 
 
+class _Told:
+    """What was found of one kind: told in the report, and asked for again."""
+
+    def __init__(self, report: Report, repair: "Repair | None", kind: Kind, since: int) -> None:
+        self._report = report
+        self._repair = repair
+        self._kind = kind
+        self._since = since
+        self._different: set[str] = set()
+        self.upto = 0
+        """Records that were changed between `since` and then have been looked at."""
+
+    async def take(self, looked: Sequence[Looked]) -> None:
+        """Take these in."""
+        for one in looked:
+            self._report.add(self._kind.name, one.document_id, one.record_id, one.found)
+        different = [one for one in looked if is_different(one.found)]
+        self._different |= {one.document_id for one in different}
+        if self._repair is not None:
+            await self._repair.ask(self._kind, different, self._report)
+
+    def has(self, one: Looked) -> bool:
+        """Whether the document was compared by its record already."""
+        return self._since <= one.modified <= self.upto or one.document_id in self._different
+
+
 class Derives(Protocol):
     """Takes the totals of documents again, by kind and id."""
 
@@ -233,13 +226,13 @@ class Repair:
         self._now = now
 
     async def ask(self, kind: Kind, looked: Sequence[Looked], report: Report) -> None:
-        """Have the records read whole, and totals taken, of documents that are truly different.
+        """Have the records read whole, and totals taken, of what is truly different.
 
         Raises:
             Unavailable: Kafka or MongoDB does not answer.
         """
-        whys = {one.document_id: {difference.why for difference in one.found} for one in looked}
-        read = [one for one in looked if one.record_id and whys[one.document_id] & READ_AGAIN]
+        whys = {_name(one): {difference.why for difference in one.found} for one in looked}
+        read = [one for one in looked if one.record_id and _is_read_again(kind, whys[_name(one)])]
         now = self._now()
         await self._changes.append(
             [
@@ -251,8 +244,16 @@ class Repair:
                 for one in read
             ]
         )
-        underived = [one.document_id for one in looked if Why.UNDERIVED in whys[one.document_id]]
-        await self._deriver.derive(self._catalog, [(kind.name, document_id) for document_id in underived])
-        asked = {one.document_id for one in read} | set(underived)
+        underived = [one for one in looked if Why.UNDERIVED in whys[_name(one)]]
+        await self._deriver.derive(self._catalog, [(kind.name, one.document_id) for one in underived])
+        asked = {_name(one) for one in [*read, *underived]}
         report.asked_again += len(asked)
-        report.by_hand += sum(Why.BY_HAND in found or id_ not in asked for id_, found in whys.items())
+        report.by_hand += sum(Why.BY_HAND in found or name not in asked for name, found in whys.items())
+
+
+def _name(one: Looked) -> tuple[str, str]:
+    return one.document_id, one.record_id
+
+
+def _is_read_again(kind: Kind, whys: Set[Why]) -> bool:
+    return bool(whys & READ_AGAIN) or (Why.NO_DOCUMENT in whys and is_made_of_records(kind))

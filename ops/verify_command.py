@@ -36,7 +36,8 @@ from ops.processes.parts import wall_ms
 from ops.repair_lane import open_in_repair_lane
 from ops.settings import WrongSettings, read_settings
 from ops.sync_settings import SyncSettings
-from ops.verify import CHUNK, Repair, Report, Verifier
+from ops.verify import CHUNK, Repair, Verifier
+from ops.verify_findings import Report
 from ops.verify_view import lines_of_json, report_view
 from schemas.mapping_reading import InvalidMapping
 from schemas.session import LoginFailed
@@ -53,10 +54,11 @@ class CannotVerify(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be compared. `since` is epoch milliseconds; 0, as a sample of 0: all."""
+    """What is to be compared. `since` and `until` are epoch milliseconds; 0, as a sample of 0: all."""
 
     kinds: tuple[str, ...] = ()
     since: int = 0
+    until: int = 0
     sample: int = 0
     show: int = 20
     repair: bool = False
@@ -126,7 +128,9 @@ async def _compare(wanted: Wanted, report: Report) -> None:
                 passed=passed,
             )
             async with _repair(wanted, opened, documents) as repair:
-                await verifier.run(kinds, report, since=wanted.since, sample=wanted.sample, repair=repair)
+                await verifier.run(
+                    kinds, report, since=wanted.since, until=wanted.until, sample=wanted.sample, repair=repair
+                )
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from consumers.rules.verify import TRULY_DIFFERENT, Why
 from ops.show_view import moment, text
-from ops.verify import Finding, Report
+from ops.verify_findings import Finding, Report
 
 
 def report_view(report: Report, *, values: bool, repaired: bool) -> RenderableType:
@@ -27,7 +27,7 @@ def finding_lines(report: Report, *, values: bool) -> Iterator[str]:
     """A line for each finding that was kept."""
     for finding in report.findings:
         yield _line(finding, values=values)
-    kept = len({(finding.kind, finding.document_id) for finding in report.findings})
+    kept = len({(finding.kind, finding.document_id, finding.record_id) for finding in report.findings})
     if report.truly_different > kept:
         yield f"… and {report.truly_different - kept:,} more; --show says how many are named"
 
@@ -38,7 +38,10 @@ def end_lines(report: Report, *, repaired: bool) -> Iterator[str]:
     if not count:
         yield "nothing is truly different"
         return
-    yield f"{count:,} document{'' if count == 1 else 's'} truly different"
+    if different := sum(report.differ.values()):
+        yield f"{different:,} document{'' if different == 1 else 's'} truly different"
+    if alone := sum(report.alone.values()):
+        yield f"{alone:,} record{' that has' if alone == 1 else 's that have'} no document and should"
     if repaired:
         yield f"{report.asked_again:,} of them looked at again by the ordinary rules; compare again in a minute"
         if report.by_hand:
@@ -54,6 +57,7 @@ def lines_of_json(report: Report, *, values: bool) -> str:
             "documents": dict(report.documents),
             "same": dict(report.same),
             "truly_different": dict(report.differ),
+            "without_a_document": dict(report.alone),
             "reasons": [
                 {"why": why.name.lower(), "code": code, "fields": count}
                 for (why, code), count in report.reasons.most_common()
@@ -79,11 +83,11 @@ def lines_of_json(report: Report, *, values: bool) -> str:
 def _summary(report: Report) -> Table:
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     shown.add_column("kind")
-    for column in ("documents", "same", "explained", "truly different"):
+    for column in ("documents", "same", "explained", "truly different", "records without"):
         shown.add_column(column, justify="right")
-    for kind, documents in report.documents.items():
-        same, differ = report.same[kind], report.differ[kind]
-        row = (documents, same, documents - same - differ, differ)
+    for kind in dict.fromkeys([*report.documents, *report.alone]):
+        documents, same, differ = report.documents[kind], report.same[kind], report.differ[kind]
+        row = (documents, same, documents - same - differ, differ, report.alone[kind])
         shown.add_row(kind, *(f"{count:,}" for count in row))
     return shown
 
@@ -101,10 +105,10 @@ def _reasons(report: Report) -> Table:
 
 def _line(finding: Finding, *, values: bool) -> str:
     difference = finding.difference
-    where = f"{finding.kind} {finding.document_id} {finding.record_id}".rstrip()
+    where = " ".join(part for part in (finding.kind, finding.document_id, finding.record_id) if part)
     path = f" {difference.path}" if difference.path else ""
     until = f", looked at again {moment(difference.until)}" if difference.until else ""
     sides = ""
-    if values and difference.why is not Why.MISSING:
+    if values and difference.why not in (Why.MISSING, Why.NO_DOCUMENT):
         sides = f": the document {text(difference.platform)}, the record {text(difference.salesforce)}"
     return f"{where}{path}: {difference.why}{until}{sides}"

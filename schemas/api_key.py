@@ -13,7 +13,7 @@ class Scope(StrEnum):
     """What a key may do. Each route asks for one."""
 
     EVENTS = "events"
-    """Say what the platform knows: make and change contacts."""
+    """Say what the platform knows: make and change contacts, register people."""
     READ = "read"
     """See the connection, contacts, runs, the mapping, and what the platform was told."""
     SYNC = "sync"
@@ -23,7 +23,7 @@ class Scope(StrEnum):
     MAPPINGS = "mappings"
     """Change the mapping."""
     ENRICH = "enrich"
-    """Register people, and hear what Salesforce knows of them."""
+    """Have people who are registered looked up, and hear what Salesforce knows of them."""
     ERASE = "erase"
     """Have people forgotten for good, and see the certificates."""
     EXPORT = "export"

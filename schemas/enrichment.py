@@ -77,3 +77,5 @@ class EnrichmentRequest(BaseModel):
 
     kind: str
     id: DocumentId
+    format: int = Field(default=1, ge=1)
+    """Of this very record (`schemas.versions`)."""

@@ -74,7 +74,7 @@ class _Model(BaseModel):
 
 
 class RunRequest(_Model):
-    """What is asked for: the value of a record of `tandem.commands`, and what `tandem sync` makes of its options."""
+    """What is asked for: what `tandem sync` makes of its options, and a record of `tandem.commands` holds."""
 
     id: RunId
     """The same request twice is one run."""
@@ -93,6 +93,18 @@ class RunRequest(_Model):
     """Only count."""
     by: Annotated[str, StringConstraints(max_length=200)] = ""
     """Who asks."""
+
+
+class RunCommand(RunRequest):
+    """The same as a record of `tandem.commands`."""
+
+    format: int = Field(default=1, ge=1)
+    """Of this very record (`schemas.versions`)."""
+
+    @property
+    def request(self) -> RunRequest:
+        """What is asked for."""
+        return RunRequest.model_validate({name: getattr(self, name) for name in RunRequest.model_fields})
 
 
 class RunStep(_Model):

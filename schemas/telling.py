@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas import cloudevents, topics
 from schemas.cloudevents import Headers
 from schemas.platform_event import DocumentId, EventType
+from schemas.versions import Data, data_schema
 
 SOURCE: Final = "tandem"
 CHANGED: Final = "changed"
@@ -70,6 +71,11 @@ def record_of(row: Row) -> tuple[bytes, bytes, Headers]:
         },
     }
     headers = cloudevents.headers(
-        id=row["_id"], source=SOURCE, type=row["type"], subject=f"{kind}:{document_id}", time=moment
+        id=row["_id"],
+        source=SOURCE,
+        type=row["type"],
+        subject=f"{kind}:{document_id}",
+        time=moment,
+        schema=data_schema(Data.PLATFORM_CHANGE),
     )
     return topics.document_key(kind, document_id), orjson.dumps(body), headers

@@ -16,6 +16,8 @@ ENRICHMENT_REQUESTS = "enrichment.requests"
 ALL = (PLATFORM_EVENTS, SALESFORCE_CHANGES, SALESFORCE_WRITES)
 """Facts and doorbells: what the stages pass on to each other."""
 
+EVERY = (*ALL, PLATFORM_CHANGES, COMMANDS, ENRICHMENT_REQUESTS)
+
 
 def document_key(kind: str, document_id: str) -> bytes:
     """The key of a platform event, and of a doorbell for a document that is not linked yet."""

@@ -22,11 +22,15 @@ class Data(StrEnum):
 
     PLATFORM_EVENT = "platform-event"
     CHANGE = "change"
+    PLATFORM_CHANGE = "platform-change"
 
 
-RECORD_FORMATS: Final[Mapping[Data, int]] = {Data.PLATFORM_EVENT: 1, Data.CHANGE: 1}
+RECORD_FORMATS: Final[Mapping[Data, int]] = {Data.PLATFORM_EVENT: 1, Data.CHANGE: 1, Data.PLATFORM_CHANGE: 1}
 DOORBELL_FORMAT: Final = 1
 """Doorbells have no headers: their number, from 2 on, stands in the value."""
+ENRICHMENT_FORMAT: Final = 1
+COMMAND_FORMAT: Final = 1
+"""The same of what asks for a look-up, and for a run: anybody may write those, and headers are not theirs to know."""
 
 
 class NewerFormat(ValueError):
@@ -67,6 +71,17 @@ def check_doorbell(number: int) -> None:
         NewerFormat: it does not.
     """
     _check(number, DOORBELL_FORMAT, "the doorbell")
+
+
+def check_request(content: Any, known: int, what: str) -> None:
+    """Return if this release reads a request of this format, told by its parsed value, whatever else that holds.
+
+    Raises:
+        NewerFormat: it does not.
+    """
+    number = content.get("format", 1) if isinstance(content, Mapping) else 1
+    if number.__class__ is int:  # anything else is no request of any format
+        _check(number, known, what)
 
 
 def check_document(sync: Mapping[str, Any], kind: str) -> None:

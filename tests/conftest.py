@@ -1,7 +1,8 @@
 """Real servers for the tests that ask for them; nothing is started for those that do not.
 
 Hypothesis runs without a time limit for one example, since a busy machine is no counterexample. In CI the examples are
-the same each time: what chance finds there would fail a change that has nothing to do with it.
+the same each time: what chance finds there would fail a change that has nothing to do with it. What is slow tries few;
+with `--hypothesis-profile=long` it tries as many as that says, others each time.
 """
 
 import os
@@ -14,9 +15,11 @@ import pytest_asyncio
 from hypothesis import settings
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
+from support.profiles import LONG
 from support.servers import TopicFactory, kafka_for_tests, mongodb_for_tests, unique_database
 
 settings.register_profile("tandem", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile(LONG, deadline=None, max_examples=100, derandomize=False)
 settings.load_profile("tandem")
 
 

@@ -1,6 +1,6 @@
 """The documents of a collection page by page: all of them, or a sample."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 from pymongo import ASCENDING
@@ -29,10 +29,23 @@ class MongoPages:
 
     async def all(self, collection: str) -> AsyncIterator[list[Document]]:
         """Every document, in the order of `_id`; pages may be empty."""
+        async for found in self._walk(collection, _OURS):
+            yield found
+
+    async def changed(self, collection: str, since: int, until: int) -> AsyncIterator[list[Document]]:
+        """Every document that was written between these moments (epoch milliseconds), in the order of `_id`.
+
+        MongoDB looks at all of them on the way: an index by that time would be moved by each update.
+        """
+        between = {"$gte": since, "$lte": until}
+        async for found in self._walk(collection, {**_OURS, "salesforce.lastSyncedAt": between}):
+            yield found
+
+    async def _walk(self, collection: str, wanted: Mapping[str, Any]) -> AsyncIterator[list[Document]]:
         documents = self._database[collection]
         async for window, _passed in windows(documents, self._page):
             with answering():
-                found = await documents.find({"_id": window, **_OURS}).sort("_id", ASCENDING).to_list()
+                found = await documents.find({"_id": window, **wanted}).sort("_id", ASCENDING).to_list()
             yield found
 
     async def sample(self, collection: str, size: int) -> AsyncIterator[list[Document]]:

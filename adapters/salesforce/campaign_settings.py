@@ -22,7 +22,7 @@ class CampaignSettings(BaseSettings):
     campaign: Mapping[str, str] = Field(
         default_factory=dict,
         description="The Campaign of an event that somebody has made in Salesforce already, by the event's id in "
-        "capitals, everything but letters and digits written as `_`: `SF_CAMPAIGN_SPRING_2026=7013h000000ABC123`.",
+        "capitals, everything but letters and digits written as `_`: `SF_CAMPAIGN_SPRING_2026=7013h000000ABC1AAO`.",
     )
 
     @field_validator("campaign", mode="before")

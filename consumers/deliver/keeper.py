@@ -5,12 +5,15 @@ from typing import Final
 
 from consumers.deliver.ports import Deliveries, Endpoints
 from consumers.ports import ErasedList, Parked, ParkedRecords, Record
-from schemas import cloudevents, marks
+from consumers.reconciler.incoming import NEWER_FORMAT
+from consumers.reconciler.reconciler import concluded, parked_record
+from schemas import cloudevents
 from schemas.codec import Undecodable, parse, validated
 from schemas.delivery import Delivery
 from schemas.erasure import thing_name
 from schemas.outcome import Outcome, Result
 from schemas.telling import Told
+from schemas.versions import Data, NewerFormat, check_record
 
 NO_URL: Final = Result(Outcome.IGNORED, "no URL of the platform's is set")
 KEPT_BEFORE: Final = Result(Outcome.DUPLICATE, "the delivery was kept before")
@@ -42,27 +45,33 @@ class Keeper:
         Raises:
             Unavailable: MongoDB did not answer.
         """
-        if await self._endpoints.current() is None:
-            return [NO_URL] * len(records)
+        set_up = await self._endpoints.current() is not None
+        ends = await self._ends(records) if set_up else [NO_URL] * len(records)
+        await self._parked.conclude(concluded(records, ends, self._now()))
+        return ends
+
+    async def _ends(self, records: Sequence[Record]) -> list[Result]:
         now = self._now()
         read: dict[int, Delivery] = {}
-        unread: dict[int, str] = {}
+        parked: dict[int, Parked] = {}
         for place, record in enumerate(records):
             try:
                 read[place] = delivery_of(record)
-            except Undecodable as error:
-                unread[place] = str(error)
+            except (Undecodable, NewerFormat) as error:
+                reason = UNDECODABLE if isinstance(error, Undecodable) else NEWER_FORMAT
+                parked[place] = parked_record(record, reason, str(error), now)
         forgotten = await self._forgotten(records, read)
-        read = {place: delivery for place, delivery in read.items() if place not in forgotten}
-        parked = [_parked(records[place], why, now) for place, why in unread.items() if place not in forgotten]
+        for place in forgotten:
+            read.pop(place, None)
+            parked.pop(place, None)
         new = await self._deliveries.keep(list(read.values()), now)
-        await self._parked.park(parked)
+        await self._parked.park(list(parked.values()))
         ends = []
         for place in range(len(records)):
             if place in forgotten:
                 ends.append(FORGOTTEN)
-            elif place not in read:
-                ends.append(Result(Outcome.PARKED, UNDECODABLE))
+            elif place in parked:
+                ends.append(Result(Outcome.PARKED, parked[place].reason))
             elif read[place].id in new:
                 new.discard(read[place].id)
                 ends.append(Result(Outcome.APPLIED))
@@ -89,7 +98,9 @@ def delivery_of(record: Record) -> Delivery:
 
     Raises:
         Undecodable: it is not one of ours.
+        NewerFormat: a newer release has written it.
     """
+    check_record(record.headers, Data.PLATFORM_CHANGE)
     event_id = record.headers.get(cloudevents.ID, "")
     if not event_id:
         raise Undecodable(f"no {cloudevents.ID} header")
@@ -103,20 +114,4 @@ def delivery_of(record: Record) -> Delivery:
         body=record.value or b"",
         made_at=record.timestamp,
         traceparent=record.headers.get(cloudevents.TRACEPARENT, ""),
-    )
-
-
-def _parked(record: Record, why: str, now: int) -> Parked:
-    return Parked(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=record.key,
-        value=record.value,
-        headers=record.raw_headers,
-        reason=UNDECODABLE,
-        detail=why,
-        at=now,
-        timestamp=record.timestamp,
-        redriven=marks.redriven(record.headers),
     )

@@ -38,6 +38,7 @@ from schemas import cloudevents, topics
 from schemas.erasure import thing_name
 from schemas.people import LookFailed, PersonRows
 from schemas.registration import Erased, InvalidRegistration, Registered, Registration
+from schemas.versions import Data, data_schema
 
 SOURCE = "/api/participants"
 LATER_MS = 1_000
@@ -289,6 +290,7 @@ class Enrolment:
             type=event_type,
             subject=f"{kind.name}/{document_id}",
             time=moment,
+            schema=data_schema(Data.PLATFORM_EVENT),
             extensions={cloudevents.RECEIVED_AT: str(now)},
         )
         try:

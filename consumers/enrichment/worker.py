@@ -13,6 +13,7 @@ from consumers.enrichment.gathering import MOST
 from consumers.enrichment.guarded import Change, GuardedDocuments
 from consumers.enrichment.ports import DueDocuments, People, PeopleCache, Requests
 from consumers.ports import Documents, ParkedRecords, Record
+from consumers.reconciler.incoming import NEWER_FORMAT
 from consumers.reconciler.reconciler import concluded, parked_record
 from consumers.rules.enriched import Known
 from consumers.rules.enrichment import (
@@ -30,11 +31,12 @@ from consumers.rules.retry import GiveUp, RetryPolicy
 from consumers.rules.state import DocumentState
 from consumers.rules.stored import load
 from schemas import marks
-from schemas.codec import Undecodable, decode
+from schemas.codec import Undecodable, parse, validated
 from schemas.enrichment import EnrichmentRequest
 from schemas.outcome import Outcome, Result
 from schemas.people import LookFailed, PersonRows
 from schemas.registration import CannotStore
+from schemas.versions import ENRICHMENT_FORMAT, NewerFormat, check_request
 
 NOBODY_TO_LOOK_UP = "the document is not waiting to be looked up"
 NOT_LOOKED_UP = "the mapping looks up nobody of this kind"
@@ -102,9 +104,10 @@ class EnrichmentWorker:
         asked: dict[tuple[str, str], list[int]] = {}
         for place, record in enumerate(records):
             try:
-                request = decode(EnrichmentRequest, record.value)
-            except Undecodable as error:
-                results[place] = await self._park(record, "undecodable", str(error))
+                request = request_of(record)
+            except (Undecodable, NewerFormat) as error:
+                reason = "undecodable" if isinstance(error, Undecodable) else NEWER_FORMAT
+                results[place] = await self._park(record, reason, str(error))
                 continue
             kind = catalog.kinds.get(request.kind)
             if kind is None or kind.enrichment is None:
@@ -255,3 +258,15 @@ def _waits(state: DocumentState, *, again: bool) -> bool:
     if known is None or state.deleted:
         return False
     return known.due is not None or (again and known.status is Known.ERROR)
+
+
+def request_of(record: Record) -> EnrichmentRequest:
+    """Whom a record of `enrichment.requests` asks for.
+
+    Raises:
+        Undecodable: it is no request.
+        NewerFormat: it is one of a newer release.
+    """
+    content = parse(record.value)
+    check_request(content, ENRICHMENT_FORMAT, "the request")
+    return validated(EnrichmentRequest, content)

@@ -1,10 +1,12 @@
 """What documents hold for others once they are written: audit rows for the log, and news for the platform."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from consumers.ports import Documents, Tellings
 from consumers.reconciler.batch import Batch
 from consumers.rules.kinds import Kind
+from consumers.rules.linked import link_row
 from consumers.rules.state import DocumentState
 
 Key = tuple[str, str]
@@ -27,6 +29,12 @@ def with_audit(batch: Batch, unwritten: Collection[Key]) -> dict[Key, tuple[Kind
         for key, touched in batch.documents.items()
         if touched.state.audit and touched.changed and key not in unwritten
     }
+
+
+def link_rows(batch: Batch, unwritten: Collection[Key]) -> list[dict[str, Any]]:
+    """Rows of the log about the links that the batch has made, moved or ended."""
+    written = (one for key, one in batch.documents.items() if one.changed and key not in unwritten)
+    return [row for one in written if (row := link_row(one.state, at=batch.now)) is not None]
 
 
 async def tell_all(documents: Documents, tellings: Tellings, told: Sequence[tuple[Kind, DocumentState]]) -> None:

@@ -150,7 +150,7 @@ def _tells_of_itself(link: Link) -> bool:
 
 def _came_back(state: DocumentState, link: Link) -> None:
     link.gone = link.searched = False
-    link.deleting, link.merged_into, link.converted = 0, "", False
+    link.deleting, link.merged_into, link.converted, link.handed_over = 0, "", False, False
     state.read_reason = "the record was undeleted"
     if merged_into_anothers(state):
         state.refusal = None
@@ -175,6 +175,7 @@ def moved(
         state.refusal = None
     if before is not None and before.record_id == record_id:
         if before.gone:
+            before.claimed = before.claimed and (claimed or not before.handed_over)
             _came_back(state, before)
         return
     former = () if before is None else (*before.former, before.record_id)[-FORMER_IDS_KEPT:]
@@ -217,6 +218,13 @@ def merge_documents(state: DocumentState, into: str) -> None:
         state.link.gone = state.link.searched = True
         state.link.merged_into = into
     state.refusal = state.retry = None
+
+
+def hand_over(state: DocumentState, to: str) -> None:
+    """The record is another document's from now on, and this one is merged into that."""
+    merge_documents(state, to)
+    if state.link is not None:
+        state.link.handed_over = True
 
 
 def merged_into(state: DocumentState) -> str:

@@ -11,11 +11,15 @@ from typing import Any, Final
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.lookups import Parents
 from consumers.rules.state import DocumentState
+from schemas.mapping import PlatformDeletion
 
 MERGES_AND_CONVERSIONS: Final = 3
 """So many, one after the other, are asked for of a person whose own document has not heard of them yet."""
 ONCE: Final = {"CampaignMember": ("CampaignId", "ContactId")}
 """By object: what it is a member of, and who. No two records of it name the same."""
+STATUS: Final = "Status"
+CANCELLED: Final = "cancelled"
+"""The status of who takes part no more: as the platform says it, or as the mapping's picklist writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,18 @@ def membership_of(kind: Kind) -> Membership | None:
     by_name = {rule.name: rule for rule in rules}
     whole, person = (by_name[name] for name in names)
     return Membership(whole, person)
+
+
+def is_over(state: DocumentState, kind: Kind) -> bool:
+    """Whether the document stands for nobody's taking part any more, though its record stays as it is."""
+    if membership_of(kind) is None:
+        return False
+    if state.deleted:
+        return kind.on_delete.platform is not PlatformDeletion.DELETE
+    rule, field = kind.by_name.get(STATUS), state.fields.get(STATUS)
+    if rule is None or field is None or field.value is None:
+        return False
+    return CANCELLED in (str(field.value).casefold(), str(rule.outgoing(field.value)).casefold())
 
 
 def named(state: DocumentState, rule: FieldRule) -> dict[str, Any]:

@@ -26,6 +26,8 @@ def apply_change(state: DocumentState, change: Change, kind: Kind, occasion: Occ
     link = state.link
     if link is None or change.record_id not in (link.record_id, *link.former):
         return Result(Outcome.IGNORED, "rule 19: the record is not linked")
+    if link.handed_over:
+        return Result(Outcome.IGNORED, "rule 23: the record is another document's now")
     if change.told is not Told.EVENT:
         return hear_of_look(state, link, change, now=occasion.now)
     return _apply_event(state, link, change, kind, occasion)

@@ -253,6 +253,8 @@ class Link:
     """Of a Lead that was converted: the opportunity that was made of it."""
     merged_into: str = ""
     """The document that has the record which took the place of this one (rule 23, `on_merge`)."""
+    handed_over: bool = False
+    """That document has the very record, which is still there: what it tells is nothing of this one's any more."""
     touched: frozenset[str] = frozenset()
     """Fields that somebody else has set while the record was not read yet: what a row shows there may be his, though it
     is what we wrote (rule 26)."""

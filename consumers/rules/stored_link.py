@@ -32,6 +32,7 @@ def load_link(stored: Mapping[str, Any], position: CommitPosition) -> Link:
         account=stored.get("account", ""),
         opportunity=stored.get("opportunity", ""),
         merged_into=stored.get("merged_into", ""),
+        handed_over=stored.get("handed_over", False),
         touched=frozenset(stored.get("touched", ())),
         left=frozenset(stored.get("left", ())),
         edits={
@@ -68,6 +69,7 @@ def dump_link(link: Link) -> dict[str, Any]:
         stored["merged_into"] = link.merged_into
     if link.touched:
         stored |= _dump_touched(link)
+    stored |= {"handed_over": True} if link.handed_over else {}
     return stored | ({"left": sorted(link.left)} if link.left else {})
 
 

@@ -28,6 +28,7 @@ class Why(StrEnum):
     BY_HAND = "the document was changed past Tandem"
     UNDERIVED = "a total does not follow from its documents"
     STUCK = "due, and nobody would ever be told"
+    NO_DOCUMENT = "the record should have a document, and has none"
     IN_FLIGHT = "in flight"
     TO_BE_READ = "the record is to be read whole"
     DUE = "due"
@@ -49,7 +50,9 @@ class Why(StrEnum):
     OLDER_MAPPING = "not decided by this version of the mapping yet"
 
 
-TRULY_DIFFERENT: Final = frozenset({Why.DIFFERENT, Why.MISSING, Why.ANOTHERS, Why.BY_HAND, Why.UNDERIVED, Why.STUCK})
+TRULY_DIFFERENT: Final = frozenset(
+    {Why.DIFFERENT, Why.MISSING, Why.ANOTHERS, Why.BY_HAND, Why.UNDERIVED, Why.STUCK, Why.NO_DOCUMENT}
+)
 """What no rule accounts for."""
 
 

@@ -12,6 +12,7 @@ from consumers.reconciler.tell import tell_all
 from consumers.rules.audit import Occasion
 from consumers.rules.existence import merged_into
 from consumers.rules.kinds import Kind
+from consumers.rules.linked import link_row
 from consumers.rules.lookups import Ids, Parents, children_of, depths, may_be_named_anew
 from consumers.rules.parents import parent_kinds
 from consumers.rules.retry import RetryPolicy
@@ -283,6 +284,7 @@ class Desk:
                     tells=self._tellings is not None,
                 )
             )
+        links = {visit.id: row for visit in visits if (row := link_row(visit.state, at=now)) is not None}
         named_anew = {visit.id for visit in visits if may_be_named_anew(visit.state, visit.document)}
         try:
             lost = await self._documents.write(kind.collection, writes)
@@ -294,7 +296,9 @@ class Desk:
             if visit.just_saved and visit.document is not None:
                 visit.document = updated(visit.document, write.set, write.unset)
         await self._wake(kind, [visit.state for visit in visits if visit.id in named_anew - lost])
-        await self._drain(kind, [visit.state for visit in visits if visit.id not in lost and visit.state.audit])
+        told_links = [row for document_id, row in links.items() if document_id not in lost]
+        audited = [visit.state for visit in visits if visit.id not in lost and visit.state.audit]
+        await self._drain(kind, audited, told_links)
         if self._tellings is not None:
             told = [(kind, visit.state) for visit in visits if visit.id not in lost and visit.state.told]
             await tell_all(self._documents, self._tellings, told)
@@ -323,13 +327,14 @@ class Desk:
         await self._documents.postpone(kind.collection, due, self.now() + self.retry.longest)
         return {*error.lost, *error.refused}
 
-    async def _drain(self, kind: Kind, states: Sequence[DocumentState]) -> None:
-        """Audit rows are safe in their documents: now they go to the log, and out of the documents."""
-        if not states:
+    async def _drain(self, kind: Kind, states: Sequence[DocumentState], links: Sequence[dict[str, Any]]) -> None:
+        """Audit rows are safe in their documents: now they go to the log, and out of the documents; links with them."""
+        if not states and not links:
             return
         rows = [row for state in states for row in state.audit]
-        for row in await self.log.append(rows):  # another may have drained some of them meanwhile
-            self._on_conflict(row)
+        for row in await self.log.append([*links, *rows]):
+            if row["type"] == "audit":  # and not in the log yet: another may have drained it meanwhile
+                self._on_conflict(row)
         await self._documents.clear_audit(
             kind.collection, {state.id: [row["_id"] for row in state.audit] for state in states}
         )

@@ -7,6 +7,7 @@ from typing import Final
 from consumers.ports import Records, RowResult, Unavailable
 from consumers.rules.kinds import Kind
 from consumers.writer.desk import Desk
+from consumers.writer.handover import Handover
 from consumers.writer.kept import KeptRecords
 from consumers.writer.twins import Twins
 from consumers.writer.visit import Visit
@@ -45,6 +46,7 @@ class Resolver:
         self._records = records
         self._kept = KeptRecords(records)
         self._twins = Twins(desk, records)
+        self._handover = Handover(desk)
 
     async def resolve(self, kind: Kind, refused: Iterable[Refused]) -> dict[str, Behind]:
         """By document id; answers that need no question are missing. Raises nothing of Salesforce's."""
@@ -83,9 +85,14 @@ class Resolver:
         read = await self._kept.read(kind, ids, ("Id", kind.external_id)) if ids else None
         holds = {record_id: row.get(kind.external_id) for record_id, row in read.rows.items()} if read else {}
         owners = await self._desk.owners(kind, ids)
-        taken: dict[str, str] = {}
+        handed = await self._handover.take(
+            kind, {one.visit.id: twin for one in refused if (twin := twins.get(one.visit.id)) in holds}, holds, owners
+        )
+        taken: dict[str, str] = {record_id: document_id for document_id, record_id in handed.items()}
         behind: dict[str, Behind] = {}
         for one in refused:
+            if one.visit.id in handed:
+                continue
             there = [record_id for record_id in named[one.visit.id] if record_id in holds]
             decided = _decide(one, there, holds, owners, taken)
             if isinstance(decided, Existing):
@@ -93,7 +100,8 @@ class Resolver:
             elif one.visit.id in twins:
                 decided = _again(one, decided)
             behind[one.visit.id] = decided
-        return behind | await self._claimed_by_others(kind, refused, behind)
+        given = {document_id: Existing(record_id, claimed=False) for document_id, record_id in handed.items()}
+        return behind | await self._claimed_by_others(kind, refused, behind) | given
 
     async def _claimed_by_others(
         self, kind: Kind, refused: Sequence[Refused], behind: Mapping[str, Behind]

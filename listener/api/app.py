@@ -58,7 +58,7 @@ class Api:
         self._keys = KeyCheck(outside.keys, outside.hashes, outside.clock)
         self._rates = Rates(settings.rate_per_second, settings.burst)
         self._hourly = Rates(1 / _HOUR, 1)
-        self._repeats = Repeats(outside.kept)
+        self._repeats = Repeats(outside.kept, outside.notice)
         self._in_flight = 0
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -108,11 +108,13 @@ class Api:
         now = self._outside.now()
         key = await self._admitted(request, found, now)
         parts, raw = await reading.parts(request, found, self._settings)
+        named = reading.idempotency_key(request, found.route)
         call = Call(
             request_id=request_id,
             key=key,
             now=now,
-            idempotency_key=reading.idempotency_key(request, found.route),
+            idempotency_key=named,
+            fingerprint=reading.fingerprint(request, raw) if named is not None else "",
             etag=reading.etag(request, found.route),
             traceparent=request.headers.get(TRACEPARENT, ""),
             parts=parts,
@@ -120,8 +122,8 @@ class Api:
         if call.idempotency_key is None or key is None:
             made = reading.made(found.route, await found.route.handler(call))
         else:
-            name, fingerprint = f"{key.id}:{call.idempotency_key}", reading.fingerprint(request, raw)
-            made = await self._repeats.answer(name, fingerprint, found.route, call)
+            name = f"{key.id}:{call.idempotency_key}"
+            made = await self._repeats.answer(name, call.fingerprint, found.route, call)
         return web.Response(status=made.status, body=made.body, headers=made.headers)
 
     def _found(self, request: web.BaseRequest) -> Found:

@@ -39,6 +39,8 @@ from schemas.mapping import Mapping as FieldMappings
 from schemas.outcome import Outcome
 from schemas.record_id import is_id, to_18
 from schemas.topics import document_key
+from schemas.unavailable import Unavailable
+from schemas.versions import Data, data_schema
 
 CONTACT: Final = "Contact"
 PENDING: Final = "pending"
@@ -210,7 +212,12 @@ class Contacts:
         if (document := await self._documents.read(kind.collection, name)) is not None:
             return [document]
         path = contact_form.email_path(kind)
-        return await self._documents.matching(kind.collection, path, name.strip()) if path and "@" in name else []
+        return await self._matching(kind, path, name) if path and "@" in name else []
+
+    async def _matching(self, kind: KindMapping, path: str, email: str) -> Sequence[Document]:
+        """Who has this address; not who had it and was deleted, whose document stays."""
+        found = await self._documents.matching(kind.collection, path, email.strip())
+        return [each for each in found if _exists(each)]
 
     async def _id_of(self, name: str, kind: KindMapping, fields: Mapping[str, Any]) -> str:
         """Whom an e-mail address means."""
@@ -219,7 +226,7 @@ class Contacts:
         if path is None or not isinstance(email, str) or not email.strip():
             wanted = [Fault(detail="is needed, or `email`: one of them says who it is", pointer="/id")]
             raise Problem(problem.INVALID, errors=wanted)
-        if found := await self._documents.matching(kind.collection, path, email.strip()):
+        if found := await self._matching(kind, path, email):
             return str(one(name, found)["_id"])
         new = str(uuid.uuid4())
         reserved = await self._identities.reserve(name, email.strip().casefold(), new)
@@ -227,9 +234,9 @@ class Contacts:
         if document is None:
             return reserved
         shown = contact_form.value_of(document, path)
-        if isinstance(shown, str) and shown.strip().casefold() == email.strip().casefold():
+        if _exists(document) and isinstance(shown, str) and shown.strip().casefold() == email.strip().casefold():
             return reserved
-        # Whoever had the address has another one now: this is somebody else.
+        # Whoever had the address has another one now, or was deleted: this is somebody else.
         return await self._identities.reserve(name, email.strip().casefold(), new, instead_of=reserved)
 
     async def _publish(
@@ -261,6 +268,7 @@ class Contacts:
             type=event,
             subject=f"{name}/{document_id}",
             time=at,
+            schema=data_schema(Data.PLATFORM_EVENT),
             extensions={cloudevents.RECEIVED_AT: str(call.now), cloudevents.CLOCK_OFFSET: "0"},
         )
         value = orjson.dumps({"type": event, "timestamp": at, "data": data})
@@ -269,7 +277,18 @@ class Contacts:
     async def _result(
         self, of: tuple[str, KindMapping], document_id: str, event_id: str
     ) -> tuple[Ended | None, Document | None]:
-        """How it ended, and the document, once Salesforce has it too, or the wait is over."""
+        """How it ended, and the document, once Salesforce has it too, or the wait is over.
+
+        The event is in: where the store goes away meanwhile, no more is known of it.
+        """
+        try:
+            return await self._awaited(of, document_id, event_id)
+        except Unavailable:
+            return None, None
+
+    async def _awaited(
+        self, of: tuple[str, KindMapping], document_id: str, event_id: str
+    ) -> tuple[Ended | None, Document | None]:
         name, kind = of
         until = self._clock() + self._wait
         ended: Ended | None = None
@@ -303,8 +322,15 @@ def _is_pending(document: Document) -> bool:
     return bool(document.get("salesforce", {}).get("syncStatus", PENDING) == PENDING)
 
 
+def _exists(document: Document) -> bool:
+    """The platform has not deleted it."""
+    existence: Mapping[str, Any] = document.get("_sync", {}).get("existence") or {}
+    return bool(existence.get("exists", True))
+
+
 def _event_id(call: Call) -> str:
-    """The same request is the same event."""
+    """The same request is the same event; one that was mended under its name is another."""
     if call.idempotency_key is None or call.key is None:
         return f"api-{uuid.uuid4().hex}"
-    return f"api-{hashlib.sha256(f'{call.key.id}:{call.idempotency_key}'.encode()).hexdigest()[:32]}"
+    name = f"{call.key.id}:{call.idempotency_key}:{call.fingerprint}"
+    return f"api-{hashlib.sha256(name.encode()).hexdigest()[:32]}"

@@ -1,10 +1,11 @@
 """A request with an `Idempotency-Key` is done once: who sends it again hears what was answered the first time."""
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from listener.api import problem, reading
-from listener.api.ports import KeptAnswer, KeptAnswers
+from listener.api.ports import KeptAnswer, KeptAnswers, Notice, Unavailable
 from listener.api.problem import Problem
 from listener.api.reading import Made
 from listener.api.routes import Call, Route
@@ -15,17 +16,20 @@ REPLAYED: Final = "Idempotent-Replayed"
 class Repeats:
     """Keeps answers, and gives them again."""
 
-    def __init__(self, kept: KeptAnswers) -> None:
+    def __init__(self, kept: KeptAnswers, notice: Notice) -> None:
         self._kept = kept
+        self._notice = notice
 
     async def answer(self, name: str, fingerprint: str, route: Route, call: Call) -> Made:
         """The answer of the handler, or the one that was kept. `name` is the caller's key and theirs for the request.
 
-        Only what was done is kept: a request that was refused may be mended, and come again under the same key.
+        Only what was done is kept: a request that was refused may be mended, and come again under the same key. What
+        was done is answered where it cannot be kept too: who sends it again is told that it runs, and after a while
+        it is done again, as the same events.
 
         Raises:
             Problem: the key belongs to another request, or that one still runs; or what the handler raises.
-            Unavailable: answers cannot be kept now.
+            Unavailable: nobody can tell now what is kept under the key; nothing was done.
         """
         before = await self._kept.begin(name, fingerprint)
         if before is not None:
@@ -33,9 +37,14 @@ class Repeats:
         try:
             made = reading.made(route, await route.handler(call))
         except BaseException:
-            await asyncio.shield(self._kept.drop(name))
+            # The key lets itself go after a while; what the caller has to hear is the handler's own answer.
+            with suppress(Unavailable):
+                await asyncio.shield(self._kept.drop(name))
             raise
-        await self._kept.finish(name, KeptAnswer(fingerprint, made.status, made.body, made.headers), made.about)
+        try:
+            await self._kept.finish(name, KeptAnswer(fingerprint, made.status, made.body, made.headers), made.about)
+        except Unavailable as error:
+            self._notice("answer_not_kept", route=route.path, request=call.request_id, reason=str(error))
         return made
 
 

@@ -313,10 +313,14 @@ def _shown(told: Registered, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _event_id(call: Call) -> str:
-    """The same for a request that is sent again under its name, so that it is the same event whatever became of it."""
+    """The same for a request that is sent again under its name, so that it is the same event whatever became of it.
+
+    One that was mended is another.
+    """
     if call.idempotency_key is None or call.key is None:
         return ""
-    return f"reg_{hashlib.sha256(f'{call.key.id}:{call.idempotency_key}'.encode()).hexdigest()[:40]}"
+    name = f"{call.key.id}:{call.idempotency_key}:{call.fingerprint}"
+    return f"reg_{hashlib.sha256(name.encode()).hexdigest()[:40]}"
 
 
 def _fault(place: str) -> Fault:

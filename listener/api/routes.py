@@ -51,6 +51,8 @@ class Call:
     """When it came, epoch milliseconds."""
     idempotency_key: str | None = None
     """What the caller named it, where the route takes such names: the same name is the same request."""
+    fingerprint: str = ""
+    """Of what a request that has such a name asks for: one that was mended is another."""
     etag: str | None = None
     """`If-Match`, without its quotes: the version that the caller has seen."""
     traceparent: str = ""

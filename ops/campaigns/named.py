@@ -6,6 +6,7 @@ since Salesforce would write another in its place without a word.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, Protocol
 
 from consumers.ports import RecordRead, Records, RecordUpdate, RowResult, Unavailable
@@ -17,6 +18,8 @@ RESPONDED: Final = frozenset({"Attended", "Responded"})
 """The statuses that count as a response where we add them."""
 FINAL: Final = frozenset({Failure.REJECTED, Failure.GONE, Failure.CONVERTED})
 """Asked again, Salesforce would refuse the same."""
+MEMBERS_KNOWN: Final = 20_000
+"""Of so many members, the last that were read, it is kept of which Campaign they are: 4 MB. Others are read again."""
 STATUSES_UNKNOWN: Final = "MEMBER_STATUSES_UNKNOWN"
 """Ours: Salesforce does not tell now which statuses a Campaign has, so its members are not written yet."""
 
@@ -133,6 +136,8 @@ class NamedCampaigns:
             place: each.values.get("CampaignId") or self._campaign_of.get(each.record_id)
             for place, each in members.items()
         }
+        for oldest in list(islice(self._campaign_of, max(0, len(self._campaign_of) - MEMBERS_KNOWN))):
+            del self._campaign_of[oldest]
         return {place: campaign for place, campaign in found.items() if isinstance(campaign, str)}
 
     async def _add_missing(self, wanted: Mapping[str, set[str]]) -> dict[tuple[str, str], RowResult]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from consumers.rules.members import CANCELLED
 from schemas.mapping import KindMapping
 from schemas.mapping import Mapping as FieldsMapping
 from schemas.place import LEAD_PREFIX
@@ -14,7 +15,6 @@ Row = Mapping[str, Any]
 CAMPAIGN: Final = "Campaign"
 MEMBER: Final = "CampaignMember"
 ATTENDED: Final = "attended"
-CANCELLED: Final = "cancelled"
 
 
 class NoEvents(Exception):

@@ -5,12 +5,14 @@ from typing import Protocol
 
 from consumers.catalog import Catalog
 from consumers.ports import Parked, ParkedRecords
+from consumers.reconciler.incoming import NEWER_FORMAT
 from consumers.reconciler.reconciler import concluded, parked_record
 from ops.sync.asking import CannotRun, new_run
-from schemas.codec import Undecodable, decode
+from schemas.codec import Undecodable, parse, validated
 from schemas.log_record import Record
 from schemas.outcome import Outcome, Result
-from schemas.sync_run import Run, RunRequest
+from schemas.sync_run import Run, RunCommand, RunRequest
+from schemas.versions import COMMAND_FORMAT, NewerFormat, check_request
 
 CANNOT_RUN = "cannot_run"
 """Why a request is parked that can be read, and is of nothing that the mapping has."""
@@ -40,10 +42,11 @@ class Commands:
         parked: list[Parked] = []
         for record in records:
             try:
-                run = new_run(decode(RunRequest, record.value), self._catalog(), now=self._now())
-            except Undecodable as error:
-                parked.append(parked_record(record, "undecodable", str(error), self._now()))
-                results.append(Result(Outcome.PARKED, "undecodable"))
+                run = new_run(request_of(record), self._catalog(), now=self._now())
+            except (Undecodable, NewerFormat) as error:
+                reason = "undecodable" if isinstance(error, Undecodable) else NEWER_FORMAT
+                parked.append(parked_record(record, reason, str(error), self._now()))
+                results.append(Result(Outcome.PARKED, reason))
             except CannotRun as error:
                 parked.append(parked_record(record, CANNOT_RUN, str(error), self._now()))
                 results.append(Result(Outcome.PARKED, CANNOT_RUN))
@@ -53,3 +56,15 @@ class Commands:
         await self._parked.park(parked)
         await self._parked.conclude(concluded(records, results, self._now()))
         return results
+
+
+def request_of(record: Record) -> RunRequest:
+    """What a record of `tandem.commands` asks for.
+
+    Raises:
+        Undecodable: it is no request.
+        NewerFormat: it is one of a newer release.
+    """
+    content = parse(record.value)
+    check_request(content, COMMAND_FORMAT, "the command")
+    return validated(RunCommand, content).request

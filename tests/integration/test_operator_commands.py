@@ -16,7 +16,7 @@ from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import make_topics
 from adapters.kafka.window import open_window
-from ops import parked_command, replay_command, show_story
+from ops import parked_command, replay_command, show, show_story
 from ops.errands import replays as errands
 from ops.parked_command import Chosen
 from ops.replay import Run
@@ -123,6 +123,12 @@ async def test_parked_is_listed_told_of_redriven_and_discarded(
     assert code == 0
     assert "discarded" in "".join(lines)
     assert "many" not in "".join(lines)
+    alone = lines[1:]
+    code, lines = await ran(partial(show.run, "customer", "cust-1", rows=20, values=False), capsys)
+    assert (code, lines[-len(alone) :]) == (0, alone)
+    code, lines = await ran(partial(show.run, "customer", "cust-1", rows=2, values=False), capsys)
+    assert (code, lines[-2:]) == (0, alone[-2:])
+    assert [line for line in lines if line.startswith("the last 2 entries; ")]
 
 
 @pytest.mark.parametrize(

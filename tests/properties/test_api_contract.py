@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import requests
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -23,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from support.api_world import ApiWorld
 from support.fakes_api import RunningApi, running_api
+from support.profiles import slow
 
 from listener.api.openapi import document
 
@@ -72,6 +74,11 @@ def api() -> Iterator[RunningApi]:
         yield running
 
 
+def vanishes(name: str, value: Any) -> bool:
+    """A parameter that no address can hold, as an empty list: what was to be wrong with it is never sent."""
+    return requests.Request("GET", "http://x/", params={name: value}).prepare().url == "http://x/"
+
+
 OPERATIONS = [found.ok() for found in schema.get_all_operations()]
 
 
@@ -82,8 +89,9 @@ def test_the_server_does_as_its_document_says(operation: Any, mode: GenerationMo
     signed = {"Authorization": f"Bearer {api.key}"}
 
     @given(case=operation.as_strategy(generation_mode=mode))
-    @settings(max_examples=3, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(slow(3), deadline=None, database=None, suppress_health_check=list(HealthCheck))
     def ask(case: schemathesis.Case) -> None:
+        assume(not any(vanishes(name, value) for name, value in (case.query or {}).items()))
         case.validate_response(case.call(base_url=api.url, headers=signed), checks=CHECKS, headers=signed)
 
     try:

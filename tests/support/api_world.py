@@ -54,6 +54,8 @@ class FakePeople:
     outcome: Ended | None = field(default_factory=lambda: Ended(Outcome.APPLIED, ""))
     status: str = "synced"
     away: bool = False
+    store_away: bool = False
+    """Once the event is in."""
 
     async def append(self, *, key: bytes, value: bytes, headers: Headers) -> None:
         """As the log."""
@@ -98,6 +100,8 @@ class FakePeople:
     async def ended(self, kind: str, document_id: str, event_id: str) -> Ended | None:
         """As the port."""
         del kind, document_id
+        if self.store_away:
+            raise Unavailable("MongoDB does not answer")
         return self.outcomes.get(event_id)
 
     async def reserve(self, kind: str, email: str, document_id: str, instead_of: str | None = None) -> str:

@@ -13,8 +13,11 @@ from bson import json_util
 
 from adapters.kafka.consumer import as_record
 from consumers.catalog import Catalog
+from consumers.deliver.keeper import delivery_of
+from consumers.enrichment import worker
 from consumers.reconciler.incoming import ChangeFact, PlatformFact, Unmapped, Unreadable, read
 from consumers.rules.stored import load
+from ops.sync import commands
 from schemas import topics
 from schemas.codec import decode
 from schemas.doorbell import Doorbell
@@ -103,8 +106,20 @@ def told(
 
 def of_one(record: Record, catalog: Catalog) -> Any:
     """What a record says."""
-    if record.topic == topics.SALESFORCE_WRITES:
-        return plain(decode(Doorbell, record.value).model_dump())
+    match record.topic:
+        case topics.SALESFORCE_WRITES:
+            return plain(decode(Doorbell, record.value).model_dump())
+        case topics.PLATFORM_CHANGES:
+            return plain(delivery_of(record))
+        case topics.COMMANDS:
+            return plain(commands.request_of(record).model_dump(mode="json"))
+        case topics.ENRICHMENT_REQUESTS:
+            return plain(worker.request_of(record).model_dump(mode="json"))
+        case _:
+            return _of_fact(record, catalog)
+
+
+def _of_fact(record: Record, catalog: Catalog) -> Any:
     match read(record, catalog):
         case PlatformFact(kind, document_id, assertion):
             return {"kind": kind.name, "document": document_id, "assertion": plain(assertion)}

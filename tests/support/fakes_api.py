@@ -60,9 +60,16 @@ class FakeKeptAnswers:
     def __init__(self) -> None:
         self.by_name: dict[str, KeptAnswer] = {}
         self.about: dict[str, str] = {}
+        self.fails: set[str] = set()
+        """The methods by which the store is found to be away."""
+
+    def _ask(self, method: str) -> None:
+        if method in self.fails:
+            raise Unavailable("MongoDB does not answer")
 
     async def begin(self, name: str, fingerprint: str) -> KeptAnswer | None:
         """As the port."""
+        self._ask("begin")
         before = self.by_name.get(name)
         if before is None:
             self.by_name[name] = KeptAnswer(fingerprint)
@@ -70,11 +77,13 @@ class FakeKeptAnswers:
 
     async def finish(self, name: str, answer: KeptAnswer, about: str) -> None:
         """As the port."""
+        self._ask("finish")
         self.by_name[name] = answer
         self.about[name] = about
 
     async def drop(self, name: str) -> None:
         """As the port."""
+        self._ask("drop")
         if not self.by_name[name].status:
             del self.by_name[name]
 

@@ -284,6 +284,25 @@ async def test_what_was_not_done_may_come_again_under_its_key(api: RunningApi, t
     assert (await api.call("POST", "/api/things", {"size": 1}, headers=named))[0] == 201
 
 
+async def test_what_was_done_is_answered_though_it_cannot_be_kept(api: RunningApi, things: Things) -> None:
+    """The store has gone away since: 503 would say that nothing was done. Where nobody could look, it is said."""
+    named = {"Idempotency-Key": "order-7"}
+    api.kept.fails = {"finish"}
+    assert (await api.call("POST", "/api/things", {"size": 1}, headers=named))[:2] == (201, {"id": "1", "size": 1})
+    assert [name for name, _ in api.notices if name == "answer_not_kept"]
+    api.kept.fails = {"begin"}
+    assert (await api.call("POST", "/api/things", {"size": 1}, headers={"Idempotency-Key": "order-8"}))[0] == 503
+    assert things.made == 1
+
+
+async def test_a_key_that_cannot_be_let_go_hides_no_answer(api: RunningApi, things: Things) -> None:
+    """The handler's own problem is what the caller has to mend."""
+    things.fails, api.kept.fails = Problem(NOT_FOUND), {"drop"}
+    status, body, _ = await api.call("POST", "/api/things", {"size": 1}, headers={"Idempotency-Key": "order-7"})
+    assert status == 404
+    problem(body, "not_found")
+
+
 async def test_a_fault_of_ours_says_nothing_of_it(api: RunningApi, things: Things) -> None:
     """The log has it; the answer has the request's id, by which it is found there."""
     things.fails = RuntimeError("jane@example.com")

@@ -122,6 +122,49 @@ async def test_who_takes_over_an_address_is_somebody_else(api: RunningApi, world
     assert world.people.documents[first["id"]]["last_name"] == "One"
 
 
+async def test_a_mended_request_is_another_event(api: RunningApi, world: ApiWorld) -> None:
+    """It may come under the same key, and hears nothing of how the one before it ended."""
+    named = {"Idempotency-Key": "k"}
+    world.people.outcome = Ended(Outcome.PARKED, "invalid_value")
+    assert (await api.call("POST", PATH, {"id": "cust-1", "title": "Dr"}, headers=named))[0] == 409
+    world.people.outcome = None
+    assert (await api.call("POST", PATH, {"id": "cust-1", "title": "Dr"}, headers=named))[0] == 409
+    assert (await api.call("POST", PATH, {"id": "cust-1", "title": "Prof"}, headers=named))[0] == 202
+    first, again, mended = (event["id"] for event in world.people.events)
+    assert first == again != mended
+
+
+async def test_a_store_that_goes_away_once_the_event_is_in(api: RunningApi, world: ApiWorld) -> None:
+    """The event is in Kafka, and is applied later: that is a 202, with a key and without."""
+    world.people.store_away, api.kept.fails = True, {"finish", "drop"}
+    for headers in ({}, {"Idempotency-Key": "k"}):
+        status, told, _ = await api.call("POST", PATH, {"id": "cust-1", "title": "Dr"}, headers=headers)
+        assert (status, told["id"], told["outcome"]) == (202, "cust-1", None)
+    assert len(world.people.events) == 2
+
+
+async def test_who_was_deleted_has_no_address_any_more(api: RunningApi, world: ApiWorld) -> None:
+    """Their document stays, and whoever has the address since is the only one who answers to it."""
+    gone = {"_sync": {"existence": {"exists": False}}}
+    world.people.documents["cust-1"] = {"_id": "cust-1", "revision": 2, "email": "a@example.com", **gone}
+    status, _, _ = await api.call("GET", f"{PATH}/a@example.com")
+    assert status == 404
+    world.people.documents["cust-2"] = {"_id": "cust-2", "revision": 1, "email": "A@example.com", "salesforce": {}}
+    status, told, _ = await api.call("GET", f"{PATH}/a@example.com")
+    assert (status, told["id"]) == (200, "cust-2")
+    status, told, _ = await api.call("POST", PATH, {"email": "a@example.com", "title": "Dr"})
+    assert (status, told["id"]) == (200, "cust-2")
+
+
+async def test_an_address_of_somebody_deleted_is_somebody_news(api: RunningApi, world: ApiWorld) -> None:
+    """Also where the address was theirs by an id that we had given."""
+    _, first, _ = await api.call("POST", PATH, {"email": "a@example.com", "last_name": "One"})
+    world.people.documents[first["id"]]["_sync"] = {"existence": {"exists": False}}
+    status, second, _ = await api.call("POST", PATH, {"email": "a@example.com", "last_name": "Two"})
+    assert status == 201
+    assert second["id"] != first["id"]
+
+
 async def test_neither_id_nor_address(api: RunningApi) -> None:
     """Nobody can tell who is meant."""
     status, told, _ = await api.call("POST", PATH, {"first_name": "Ion"})

@@ -1,23 +1,26 @@
 """Events and their Campaigns: those that somebody made before, the statuses of their members, and what came of each."""
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.fake_salesforce import FakeRecords
 from support.org_world import World, world_of
 from support.sync_stage import TIMING
 
 from adapters.salesforce.campaign_settings import CampaignSettings, event_key
 from adapters.salesforce.member_statuses import SalesforceMemberStatuses
+from consumers.ports import RecordRead, RecordUpdate, RowResult
 from consumers.rules.retry import RetryPolicy
 from consumers.writer.writer import Writer
 from ops.campaigns.named import NamedCampaigns
 from ops.campaigns.report import NoEvents, reports, shape_of
 from ops.report_command import deals_of, lines_of_json, table
 from schemas.presets import preset
-from schemas.record_id import to_18
+from schemas.record_id import is_id, to_18
 
 ROUNDS = 10
 
@@ -221,3 +224,43 @@ def test_a_mapping_without_events_has_nothing_to_report() -> None:
     """And says so."""
     with pytest.raises(NoEvents):
         shape_of(preset("customers"))
+
+
+@pytest.mark.parametrize("page", ["docs/settings.md", "docs/campaigns.md", ".env.example"])
+def test_the_example_of_a_campaign_is_one_that_we_take(page: str) -> None:
+    """Whoever copies it and changes the digits is not refused for its length."""
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    examples = re.findall(r"SF_CAMPAIGN_[A-Z0-9_]+=(\w+)", text)
+    assert examples
+    assert [one for one in examples if not is_id(one)] == []
+
+
+async def test_of_members_without_end_the_campaigns_of_the_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process that lives for weeks; of one that was let go it is read again."""
+    monkeypatch.setattr("ops.campaigns.named.MEMBERS_KNOWN", 3)
+    records, reads = FakeRecords(), 0
+    ids = [records.create("CampaignMember", {"CampaignId": "701A", "Status": "Sent"}) for _ in range(5)]
+    read = records.read
+
+    async def counted(*asked: Any) -> RecordRead:
+        nonlocal reads
+        reads += 1
+        return await read(*asked)
+
+    records.read = counted  # type: ignore[method-assign]
+    kept = NamedCampaigns(records, Statuses(), {}, event_key, lambda *_told: None)
+    for record_id in [*ids, ids[-1], ids[0]]:
+        (answer,) = await kept.update("CampaignMember", [RecordUpdate({"Status": "Sent"}, record_id=record_id)])
+        assert answer.succeeded
+    assert reads == len(ids) + 1
+    assert len(kept._campaign_of) == 3
+
+
+class Statuses:
+    """Every Campaign has one."""
+
+    async def of(self, campaign_ids: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        return {each: {"Sent": 1} for each in campaign_ids}
+
+    async def add(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[RowResult]:
+        raise AssertionError(rows)

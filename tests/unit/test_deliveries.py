@@ -1,7 +1,7 @@
 """Deliveries to the platform's URL: what answers mean, in which order, and when the URL is left alone."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 import pytest
@@ -13,7 +13,7 @@ from support.fake_erasures import FakeErasures
 from consumers.deliver.courier import FAILED_LONG, UNWANTED, Courier
 from consumers.deliver.keeper import FORGOTTEN, KEPT_BEFORE, NO_URL, Keeper
 from consumers.rules.deliveries import HOUR, Again, Delivered, DeliveryPolicy, GivenUp, Unwanted
-from schemas import cloudevents, topics
+from schemas import cloudevents, marks, topics
 from schemas.delivery import Answer, DeliveryState, Endpoint
 from schemas.log_record import Record
 from schemas.outcome import Outcome
@@ -257,6 +257,32 @@ async def test_without_a_url_nothing_is_kept() -> None:
     keeper = Keeper(office.deliveries, office.endpoints, FakeParked(), lambda: office.now)
     assert await keeper.handle([told()]) == [NO_URL]
     assert not office.deliveries.rows
+
+
+async def test_what_a_newer_release_tells_is_parked() -> None:
+    """It is written with the number of its format; one of before that is of the first."""
+    office, parked = Office(), FakeParked()
+    keeper = Keeper(office.deliveries, office.endpoints, parked, lambda: office.now)
+    written = told()
+    assert written.headers[cloudevents.DATA_SCHEMA] == "urn:tandem:platform-change:1"
+    of_before = {name: text for name, text in written.headers.items() if name != cloudevents.DATA_SCHEMA}
+    newer = {**of_before, cloudevents.ID: "told_2", cloudevents.DATA_SCHEMA: "urn:tandem:platform-change:2"}
+    ends = await keeper.handle([replace(written, headers=each) for each in (of_before, newer)])
+    assert [(end.outcome, end.reason) for end in ends] == [(Outcome.APPLIED, ""), (Outcome.PARKED, "newer_format")]
+    (row,) = parked.rows.values()
+    assert "is of format 2, and this release reads up to 1" in row.detail
+
+
+@pytest.mark.parametrize("set_up", [True, False])
+async def test_what_was_published_again_by_a_person_is_told_how_it_ended(set_up: bool) -> None:
+    """Else its row in the list of what is parked waits for ever."""
+    office, parked = Office(), FakeParked()
+    keeper = Keeper(office.deliveries, office.endpoints if set_up else FakeEndpoints(), parked, lambda: office.now)
+    first = told()
+    headers = marks.for_redrive(first.raw_headers, marks.Redriven("platform.changes:0:7", 2), 5)
+    (end,) = await keeper.handle([replace(first, headers=cloudevents.read(headers), raw_headers=headers)])
+    (ended,) = parked.concluded
+    assert (ended.redriven, ended.outcome) == (marks.Redriven("platform.changes:0:7", 2), end.outcome)
 
 
 async def test_what_cannot_be_read_is_parked() -> None:

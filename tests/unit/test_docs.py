@@ -327,6 +327,7 @@ def full_state() -> states.DocumentState:
             account="a",
             opportunity="o",
             merged_into="d",
+            handed_over=True,
             touched=frozenset({"Phone"}),
             left=frozenset({"Phone"}),
             edits={"Phone": states.SalesforceRegister("a", at)},

@@ -19,7 +19,7 @@ from ops.cli import app
 from ops.gaps_told import told_in
 from ops.gaps_view import ended, handle, lines, lines_of_json, list_view, named
 from ops.processes.frame import Frame
-from ops.verify import Report
+from ops.verify_findings import Report
 from ops.verify_view import report_view
 from schemas import topics
 from schemas.gap import Found, GapReason, GapRow, GapState, ObjectProgress

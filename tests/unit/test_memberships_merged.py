@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from support.org_world import World, world_of
 
+from consumers.ports import Unavailable
+from consumers.writer.handover import Handover
 from listener.changes.normalise import normalise
 from schemas.presets import preset
 
@@ -178,3 +180,114 @@ async def test_a_second_account_that_registers_after_the_merge_waits_for_a_perso
     (parked,) = world.stage.parked.rows.values()  # type: ignore[attr-defined]
     assert (parked.reason, public["syncError"]) == ("DUPLICATE_VALUE", "DUPLICATE_VALUE")
     assert f"the record {row['Id']} is that of r-1" in parked.detail
+
+
+async def again(world: World, id_: str, **fields: Any) -> None:
+    """The same person registers for the same event under another id."""
+    said = {"event_id": "hack", "participant_id": "p-1", "status": "registered"} | fields
+    await world.post("registration.created", id_, **said)
+    await world.settle()
+
+
+async def test_who_cancels_and_registers_anew_under_another_id_is_the_same_member(world: World) -> None:
+    """Salesforce refuses a second member: that of the first is the new registration's, and so is attendance."""
+    await world.change("registration.updated", "r-1", status="cancelled")
+    await world.settle()
+    before = await world.row(MEMBERS)
+    assert before["Status"] == "Cancelled"
+    await again(world, "r-9")
+    row = await world.row(MEMBERS)
+    assert (row["Id"], row["Tandem_Registration_Id__c"], row["Status"]) == (before["Id"], "r-9", "Registered")
+    await world.change("registration.attended", "r-9", status="attended")
+    await world.settle()
+    assert (await world.row(MEMBERS))["Status"] == "Attended"
+    other, left = await told(world, "r-1"), await told(world, "r-9")
+    assert (other["syncStatus"], other["mergedInto"]) == ("merged", "r-9")
+    assert (left["syncStatus"], left["recordId"]) == ("synced", row["Id"])
+    assert world.parked == []
+    rows = world.stage.log.rows.values()  # type: ignore[attr-defined]
+    assert [(row["document"], row["into"]) for row in rows if row["type"] == "merge"] == [("r-1", "r-9")]
+
+
+async def test_an_edit_of_the_member_is_the_new_registrations_alone(world: World) -> None:
+    """What the record tells from then on is nothing of the one that was cancelled; it does not come back by it."""
+    await world.change("registration.updated", "r-1", status="cancelled")
+    await world.settle()
+    await again(world, "r-9")
+    before = await world.document("registrations", "r-1")
+    record = (await world.row(MEMBERS))["Id"]
+    await world.edit("CampaignMember", record, Status="Responded")
+    await world.settle()
+    assert await world.document("registrations", "r-1") == before
+    assert (await world.row(MEMBERS))["Status"] == "Registered"
+
+
+async def test_the_member_goes_back_to_the_first_registration_that_is_made_again(world: World) -> None:
+    """However often somebody changes their mind, it is one member, of the registration that stands."""
+    await world.change("registration.updated", "r-1", status="cancelled")
+    await world.settle()
+    await again(world, "r-9")
+    await world.change("registration.updated", "r-9", status="cancelled")
+    await world.settle()
+    await world.stage.post({}, id_="r-1", type_="registration.deleted")
+    await world.settle()
+    await again(world, "r-1")
+    row = await world.row(MEMBERS)
+    assert (row["Tandem_Registration_Id__c"], row["Status"]) == ("r-1", "Registered")
+    assert (await told(world, "r-9"))["mergedInto"] == "r-1"
+    assert (await told(world, "r-1"))["syncStatus"] == "synced"
+
+
+async def test_a_crash_after_the_handing_over_only_asks_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registration that is over is stored first: the new one finds that the record was handed to it."""
+    await world.change("registration.updated", "r-1", status="cancelled")
+    await world.settle()
+    ends = Handover.take
+
+    async def dies(self: Handover, *asked: Any) -> dict[str, str]:
+        await ends(self, *asked)
+        monkeypatch.setattr(Handover, "take", ends)
+        raise Unavailable("killed")
+
+    monkeypatch.setattr(Handover, "take", dies)
+    await again(world, "r-9")
+    assert (await world.row(MEMBERS))["Tandem_Registration_Id__c"] == "r-9"
+    assert (await told(world, "r-1"))["mergedInto"] == "r-9"
+
+
+async def test_a_deleted_registration_whose_member_stays_gives_it_up(world: World) -> None:
+    """Where the mapping keeps the member of a registration that was deleted, who registers anew gets it."""
+    raw = world.stage.catalog.mapping.model_dump(mode="json", exclude_defaults=True)
+    raw["kinds"]["registration"].pop("on_delete", None)
+    world.map(type(world.stage.catalog.mapping).model_validate(raw))
+    await world.stage.post({}, id_="r-1", type_="registration.deleted")
+    await world.settle()
+    await again(world, "r-9")
+    assert (await world.row(MEMBERS))["Tandem_Registration_Id__c"] == "r-9"
+    assert world.parked == []
+
+
+def links(world: World) -> list[tuple[str, str, str, str]]:
+    """What the log tells of links: of which document, to which record, from which, and how."""
+    rows = world.stage.log.rows.values()  # type: ignore[attr-defined]
+    return [(row["document"], row["record"], row["was"], row["how"]) for row in rows if row["type"] == "link"]
+
+
+async def test_the_log_tells_of_each_link_that_no_write_made(world: World) -> None:
+    """Found in the org, led on by a conversion, gone with its record, back again. Our own writes tell of theirs."""
+    assert links(world) == []
+    _first, second = await leads(world)
+    campaign = await world.row("SELECT Id FROM Campaign")
+    _, made = await world.org.call("POST", "/sobjects/CampaignMember", {"CampaignId": campaign["Id"], "LeadId": second})
+    await register(world, "2")
+    contact = await world.org.convert(second)
+    await world.settle()
+    assert links(world) == [
+        ("r-2", made["id"], "", "found"),
+        ("p-2", second, second, "gone"),
+        ("p-2", contact, second, "converted"),
+    ]
+    status, _ = await world.org.call("DELETE", f"/sobjects/CampaignMember/{made['id']}")
+    assert status == 204
+    await world.settle()
+    assert links(world)[3:] == [("r-2", made["id"], made["id"], "gone")]

@@ -13,9 +13,11 @@ from support.sync_stage import TIMING, Stage
 
 from consumers.reconciler.derive import Deriver
 from consumers.rules.verify import TRULY_DIFFERENT, Why
-from ops.verify import Repair, Report, Verifier
+from consumers.writer.read import modified_at
+from ops.verify import Repair, Verifier
 from ops.verify_command import moment_of
-from ops.verify_view import finding_lines, lines_of_json
+from ops.verify_findings import Report
+from ops.verify_view import end_lines, finding_lines, lines_of_json, report_view
 from schemas.change import Change
 from schemas.codec import decode
 from schemas.polling import ModifiedRow
@@ -39,6 +41,10 @@ class Pages:
         found = list(self._documents.collections.get(collection, {}).values())
         for start in range(0, len(found), 2):
             yield found[start : start + 2]
+
+    async def changed(self, collection: str, since: int, until: int) -> AsyncIterator[list[dict[str, Any]]]:
+        async for page in self.all(collection):
+            yield [one for one in page if since <= one["salesforce"]["lastSyncedAt"] <= until]
 
     async def sample(self, collection: str, size: int) -> AsyncIterator[list[dict[str, Any]]]:
         yield list(self._documents.collections.get(collection, {}).values())[:size]
@@ -333,16 +339,83 @@ async def test_a_person_kept_in_a_lead_is_compared_by_the_leads_own_fields(world
     assert (await world.verify(since=stage.now - 1)).documents == {"customer": 1}
 
 
-async def test_since_a_moment_only_what_salesforce_has_changed_is_compared(world: World) -> None:
-    """By the records that it lists, deleted ones too."""
-    record_id = await world.at_rest()
+async def test_since_a_moment_what_either_side_has_changed_is_compared(world: World) -> None:
+    """By the records that Salesforce lists, deleted ones too, and by when the documents were written; each once."""
     await world.stage.post({"last_name": "Babbage"}, id_="cust-2")
     await world.stage.settle()
-    world.looks.records["Contact"] = [ModifiedRow(record_id, world.stage.now, deleted=False)]
-    assert (await world.verify(since=world.stage.now - 1)).documents == {"customer": 1}
-    assert (await world.verify(since=world.stage.now + 1)).documents == {}
+    world.stage.now += LATER
+    await world.stage.post(ADA)
+    await world.stage.settle()
+    world.stage.now += 2 * LATER
+    found = await world.stage.salesforce.match("Contact", "LastName", ["Lovelace"], ["Id", "SystemModstamp"])
+    record_id, noon = str(found[0]["Id"]), modified_at(found[0])
+    written = {id_: one["salesforce"] for id_, one in world.documents.collections["customers"].items()}
+    written["cust-1"]["lastSyncedAt"] = written["cust-2"]["lastSyncedAt"] = noon - LATER
+    world.looks.records["Contact"] = [ModifiedRow(record_id, noon, deleted=False)]
+    assert (await world.verify(since=noon - 1)).documents == {"customer": 1}
+    assert (await world.verify(since=noon + 1)).documents == {}
     assert (await world.verify()).documents == {"customer": 2}
     assert (await world.verify(sample=1)).documents == {"customer": 1}
+    written["cust-1"]["lastSyncedAt"] = written["cust-2"]["lastSyncedAt"] = noon + 5
+    assert (await world.verify(since=noon - 1)).documents == {"customer": 2}
+    assert (await world.verify(since=noon - 1, until=noon + 4)).documents == {"customer": 1}
+    assert (await world.verify(since=noon + 1, until=noon + 5)).documents == {"customer": 2}
+    assert (await world.verify(since=noon - 9, until=noon - 8)).documents == {}
+
+
+async def test_a_change_of_ours_that_nobody_was_told_of_is_found_in_its_window(world: World) -> None:
+    """Salesforce has changed nothing, so that no record leads there."""
+    await world.at_rest()
+    document = world.documents.collections["customers"]["cust-1"]
+    document["title"] = "by hand"
+    document["salesforce"]["lastSyncedAt"] = world.stage.now
+    report = await world.verify(since=world.stage.now)
+    assert {why for why, _ in report.reasons} == {Why.STUCK}
+
+
+@pytest.mark.parametrize("since", [0, 1])
+async def test_a_record_that_should_have_a_document_is_found(world: World, since: int) -> None:
+    """By no walk over documents: one that sales made, where the mapping makes documents of those; and it is made."""
+    world.stage.map(on_unlinked="create")
+    await world.at_rest()
+    made = world.stage.salesforce.create("Contact", {"LastName": "Hopper", "Email": "grace@example.org"})
+    world.stage.changes.clear()
+    world.looks.records["Contact"] = [ModifiedRow(made, world.stage.now, deleted=False)]
+    assert {why for why, _ in (await world.verify(since=since)).reasons} == {Why.IN_FLIGHT}
+    world.stage.now += LATER
+    report = await world.verify(since=since, repair=True)
+    (finding,) = report.findings
+    assert (finding.document_id, finding.record_id, finding.difference.why) == ("", made, Why.NO_DOCUMENT)
+    assert (report.truly_different, report.alone, report.asked_again, report.by_hand) == (1, {"customer": 1}, 1, 0)
+    assert list(finding_lines(report, values=True)) == [f"customer {made}: {Why.NO_DOCUMENT}"]
+    assert next(end_lines(report, repaired=True)) == "1 record that has no document and should"
+    assert report_view(report, values=False, repaired=True)
+    await world.look_again()
+    assert (await world.stage.document(made))["last_name"] == "Hopper"
+    assert (await world.verify(since=since)).truly_different == 0
+    assert (await world.verify(sample=5)).truly_different == 0
+
+
+async def test_a_record_with_our_external_id_whose_document_is_lost(world: World) -> None:
+    """Whatever the mapping makes of others: nobody but us gives that. A person puts it right."""
+    record_id = await world.at_rest()
+    world.looks.records["Contact"] = [ModifiedRow(record_id, 1, deleted=False)]
+    assert (await world.verify()).truly_different == 0
+    del world.documents.collections["customers"]["cust-1"]
+    report = await world.verify(repair=True)
+    assert (report.truly_different, report.asked_again, report.by_hand) == (1, 0, 1)
+    world.looks.records["Contact"] = [ModifiedRow(record_id, 1, deleted=True)]
+    assert (await world.verify()).truly_different == 0
+
+
+async def test_a_record_that_nobody_wants_a_document_of(world: World) -> None:
+    """One that the pull filter leaves out, and of a kind that takes no record of others."""
+    made = world.stage.salesforce.create("Contact", {"LastName": "Hopper"})
+    world.looks.records["Contact"] = [ModifiedRow(made, 1, deleted=False)]
+    world.stage.now += LATER
+    assert not (await world.verify()).reasons
+    world.stage.map(on_unlinked="create", filters={"pull": {"path": "email", "present": True}})
+    assert not (await world.verify()).reasons
 
 
 def test_a_moment_may_be_a_date() -> None:

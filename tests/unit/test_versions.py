@@ -1,14 +1,19 @@
 """What a newer release has written is refused with both numbers, and nothing of it is guessed."""
 
 import pytest
+from support.enrichment_world import EnrichmentWorld, hackathon_stage
 from support.fake_documents import FakeDocuments, FakeParked
 from support.sync_stage import Stage
 
+from consumers.enrichment.worker import NOBODY_TO_LOOK_UP
 from consumers.rules.stored import load
+from ops.sync.commands import Commands
 from schemas import cloudevents, topics
+from schemas.log_record import Record
 from schemas.mapping_reading import InvalidMapping, read_mapping
 from schemas.outcome import Outcome
 from schemas.presets import preset
+from schemas.sync_run import Run
 from schemas.versions import Data, NewerDocument, NewerFormat, check_record, data_schema
 
 EVENT = b'{"type":"customer.updated","timestamp":"2026-11-22T10:00:00Z","data":{"id":"cust-1","fields":{"title":"A"}}}'
@@ -60,6 +65,39 @@ async def test_a_newer_doorbell_is_parked() -> None:
     bell = stage.record(topics.SALESFORCE_WRITES, b"k", b'{"kind":"customer","id":"cust-1","format":2}')
     (result,) = await stage.writer.handle([bell])
     assert (result.outcome, result.reason) == (Outcome.PARKED, "newer_format")
+
+
+class Runs:
+    """Keeps every run."""
+
+    async def add(self, _run: Run) -> bool:
+        return True
+
+
+NOW = 1_796_000_000_000
+NEW_COMMAND = b'{"id":"r","what":{"of":"another shape"},"format":2}'
+NEW_REQUEST = b'{"person":"p-1","format":2}'
+
+
+async def test_a_newer_command_is_parked() -> None:
+    """Whatever shape it has: its number stands in the value, and is looked at first."""
+    stage = Stage(FakeDocuments())
+    handler = Commands(Runs(), stage.parked, lambda: stage.catalog, lambda: NOW)
+    values = [NEW_COMMAND, b'{"id":"r","format":1}', b'{"id":"q"}', b'{"id":"r","format":"2"}', b"[]"]
+    ends = await handler.handle([stage.record(topics.COMMANDS, b"r", value) for value in values])
+    assert [end.reason for end in ends] == ["newer_format", "run r", "run q", "run r", "undecodable"]
+
+
+async def test_a_newer_request_to_look_somebody_up_is_parked() -> None:
+    """As a doorbell."""
+    world = EnrichmentWorld(hackathon_stage())
+    records = [
+        Record(topics.ENRICHMENT_REQUESTS, 0, at, b"k", value, {}, NOW)
+        for at, value in enumerate((NEW_REQUEST, b'{"kind":"participant","id":"p-1","format":1}'))
+    ]
+    ends = await world.worker.handle(records)
+    await world.lookups.close()
+    assert [end.reason for end in ends] == ["newer_format", NOBODY_TO_LOOK_UP]
 
 
 async def test_a_newer_document_is_left_alone() -> None:
