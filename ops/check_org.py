@@ -32,9 +32,11 @@ async def of_org(
     polled: Sequence[str] = (),
     *,
     poll_missing: bool = False,
+    off: frozenset[str] = frozenset(),
 ) -> AsyncIterator[Finding]:
     """Everything that can be told without changing the org. `channels` are those of CHANGES_CHANNELS, `polled` the
-    objects of CHANGES_POLLED, `poll_missing` is CHANGES_POLL_MISSING.
+    objects of CHANGES_POLLED, `poll_missing` is CHANGES_POLL_MISSING. An object that is switched off (`off`) may be
+    missing.
 
     Raises:
         CallFailed: the org did not answer a question that it answers to everybody.
@@ -52,6 +54,10 @@ async def of_org(
     objects = {name: kind.sobject for name, kind in mapping.kinds.items()}
     for name, whole in mapping.kinds.items():
         for where, kind in whole.by_object():
+            if kind.sobject in off:
+                told = f"{name}{where}: {kind.sobject} is switched off, so the org is not asked for it"
+                yield Finding("mapping", State.GOOD, told)
+                continue
             for finding in of_kind(f"{name}{where}", kind, await rest.describe(kind.sobject), objects):
                 yield finding
     try:
@@ -59,7 +65,7 @@ async def of_org(
     except CallFailed as failed:
         yield _untold("which change events are switched on", failed)
         return
-    for finding in of_change_events(mapping, channels, selected, polled, poll_missing=poll_missing):
+    for finding in of_change_events(mapping, channels, selected, polled, poll_missing=poll_missing, off=off):
         yield finding
 
 
@@ -123,6 +129,7 @@ def of_change_events(
     polled: Sequence[str] = (),
     *,
     poll_missing: bool = False,
+    off: frozenset[str] = frozenset(),
 ) -> Iterator[Finding]:
     """Whether the changes of each object come by one of the channels that are subscribed to, or are polled."""
     for sobject in polled:
@@ -130,6 +137,8 @@ def of_change_events(
             told = f"CHANGES_POLLED names {sobject}, in which no kind is kept: it is not polled"
             yield Finding("changes", State.WARNING, told)
     for name, kind in ((name, kind) for name, whole in mapping.kinds.items() for _where, kind in whole.by_object()):
+        if kind.sobject in off:
+            continue
         entity = change_event(kind.sobject)
         if kind.sobject in polled:
             yield Finding("changes", State.GOOD, f"{name}: {kind.sobject} is polled, as CHANGES_POLLED says")

@@ -50,13 +50,19 @@ class Complaint:
         return f"{self.where}: {self.message}"
 
 
-def check_mapping(mapping: MappingOfAll, describes: Mapping[str, Mapping[str, Any] | None]) -> list[Complaint]:
-    """Everything that does not fit, of all kinds. `describes` are by object; nothing where the org has none such."""
+def check_mapping(
+    mapping: MappingOfAll, describes: Mapping[str, Mapping[str, Any] | None], off: frozenset[str] = frozenset()
+) -> list[Complaint]:
+    """Everything that does not fit, of all kinds. `describes` are by object; nothing where the org has none such.
+
+    Of the objects that are switched off (`off`) nothing is said: nobody writes there, so the org need not have them.
+    """
     objects = {name: kind.sobject for name, kind in mapping.kinds.items()}
     return [
         complaint
         for name, whole in mapping.kinds.items()
         for where, kind in whole.by_object()
+        if kind.sobject not in off
         for complaint in check_kind(f"{name}{where}", kind, describes.get(kind.sobject), objects)
     ]
 
