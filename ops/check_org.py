@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from adapters.salesforce.describe_check import check_kind
+from adapters.salesforce.describe_check import check_kind, placeholders_of
 from adapters.salesforce.errors import CallFailed
 from adapters.salesforce.rest import Rest
 from adapters.salesforce.soql import Select
@@ -58,7 +58,7 @@ async def of_org(
                 told = f"{name}{where}: {kind.sobject} is switched off, so the org is not asked for it"
                 yield Finding("mapping", State.GOOD, told)
                 continue
-            for finding in of_kind(f"{name}{where}", kind, await rest.describe(kind.sobject), objects):
+            for finding in of_kind(f"{name}{where}", kind, await rest.describe(kind.sobject), objects, whole):
                 yield finding
     try:
         selected = await selected_events(rest)
@@ -95,13 +95,18 @@ def of_allocations(limits: Mapping[str, object]) -> Iterator[Finding]:
 
 
 def of_kind(
-    name: str, kind: contract.KindMapping, describe: Mapping[str, object] | None, objects: Mapping[str, str]
+    name: str,
+    kind: contract.KindMapping,
+    describe: Mapping[str, object] | None,
+    objects: Mapping[str, str],
+    whole: contract.KindMapping,
 ) -> Iterator[Finding]:
     """Where a kind does not fit its object: each object, field, right, external id and token field on its own line.
 
-    `objects` are those in which the kinds are kept, by kind: lookups name records of them.
+    `objects` are those in which the kinds are kept, by kind: lookups name records of them. `whole` is the kind with all
+    of its objects.
     """
-    complaints = check_kind(name, kind, describe, objects)
+    complaints = check_kind(name, kind, describe, objects, placeholders_of(whole, kind))
     for complaint in complaints:
         yield Finding("mapping", State.FAILED if complaint.blocking else State.WARNING, str(complaint))
     if not any(complaint.blocking for complaint in complaints):

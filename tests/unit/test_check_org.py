@@ -128,7 +128,8 @@ def test_a_right_to_delete_is_asked_for_where_deletions_follow() -> None:
     describe = {"name": "Contact", "queryable": True, "createable": True, "updateable": True, "fields": []}
     line = "customer.sobject: Contact is not deletable for this login"
     for mapping, told in ((CUSTOMERS, False), (changed(on_delete={"platform": "delete"}), True)):
-        found = list(of_kind("customer", mapping.kinds["customer"], describe, {"customer": "Contact"}))
+        kind = mapping.kinds["customer"]
+        found = list(of_kind("customer", kind, describe, {"customer": "Contact"}, kind))
         assert (line in [finding.text for finding in found]) is told
 
 
