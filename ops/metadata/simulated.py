@@ -63,8 +63,8 @@ def org_schema(mapping: Mapping, known: Descriptions | None = None) -> list[dict
             told = objects[sobject]
             one |= {"label": told.label, "plural": told.plural}
             one |= {"key_prefix": f"{_FIRST_PREFIX + new.index(sobject):03x}"}
-            name = {"name": "Name", "label": f"{told.label} Name", "type": "string", "length": 80}
-            one["fields"] = [{**name, "read_only": True} if told.numbered else name, *fields]
+            named = {"name": "Name", "label": f"{told.label} Name", "type": "string", "length": 80}
+            one["fields"] = [{**named, "read_only": True} if told.numbered else named, *fields]
         made.append(one)
     return made
 
