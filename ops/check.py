@@ -28,6 +28,7 @@ from ops.logins import open_signed_in
 from ops.mapping_source import MappingSettings
 from ops.settings import WrongSettings, read_each, unknown_variables, variables
 from ops.settings_groups import ALL, contradictions
+from ops.sync_settings import SyncSettings
 from schemas import mapping as contract
 from schemas import topics
 from schemas.mapping_checks import problems
@@ -148,6 +149,7 @@ async def of_salesforce(read: Groups, mapping: contract.Mapping | None) -> Async
         return
     changes = read.get(ChangesSettings)
     listening = changes if isinstance(changes, ChangesSettings) else None
+    switches = read.get(SyncSettings)
     for warning in await login_warnings(settings, read):
         yield Finding("Salesforce", State.WARNING, warning)
     try:
@@ -162,6 +164,7 @@ async def of_salesforce(read: Groups, mapping: contract.Mapping | None) -> Async
                 listening.channels if listening else (),
                 listening.polled if listening else (),
                 poll_missing=listening is not None and listening.poll_missing,
+                off=switches.switched_off() if isinstance(switches, SyncSettings) else frozenset(),
             ):
                 yield finding
     except (LoginFailed, CallFailed, Unavailable, Refused, WrongSettings) as error:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from adapters.salesforce.describe_check import check_kind
+from adapters.salesforce.describe_check import check_kind, placeholders_of
 from adapters.salesforce.errors import CallFailed
 from adapters.salesforce.rest import Rest
 from adapters.salesforce.soql import Select
@@ -32,9 +32,11 @@ async def of_org(
     polled: Sequence[str] = (),
     *,
     poll_missing: bool = False,
+    off: frozenset[str] = frozenset(),
 ) -> AsyncIterator[Finding]:
     """Everything that can be told without changing the org. `channels` are those of CHANGES_CHANNELS, `polled` the
-    objects of CHANGES_POLLED, `poll_missing` is CHANGES_POLL_MISSING.
+    objects of CHANGES_POLLED, `poll_missing` is CHANGES_POLL_MISSING. An object that is switched off (`off`) may be
+    missing.
 
     Raises:
         CallFailed: the org did not answer a question that it answers to everybody.
@@ -52,14 +54,18 @@ async def of_org(
     objects = {name: kind.sobject for name, kind in mapping.kinds.items()}
     for name, whole in mapping.kinds.items():
         for where, kind in whole.by_object():
-            for finding in of_kind(f"{name}{where}", kind, await rest.describe(kind.sobject), objects):
+            if kind.sobject in off:
+                told = f"{name}{where}: {kind.sobject} is switched off, so the org is not asked for it"
+                yield Finding("mapping", State.GOOD, told)
+                continue
+            for finding in of_kind(f"{name}{where}", kind, await rest.describe(kind.sobject), objects, whole):
                 yield finding
     try:
         selected = await selected_events(rest)
     except CallFailed as failed:
         yield _untold("which change events are switched on", failed)
         return
-    for finding in of_change_events(mapping, channels, selected, polled, poll_missing=poll_missing):
+    for finding in of_change_events(mapping, channels, selected, polled, poll_missing=poll_missing, off=off):
         yield finding
 
 
@@ -89,13 +95,18 @@ def of_allocations(limits: Mapping[str, object]) -> Iterator[Finding]:
 
 
 def of_kind(
-    name: str, kind: contract.KindMapping, describe: Mapping[str, object] | None, objects: Mapping[str, str]
+    name: str,
+    kind: contract.KindMapping,
+    describe: Mapping[str, object] | None,
+    objects: Mapping[str, str],
+    whole: contract.KindMapping,
 ) -> Iterator[Finding]:
     """Where a kind does not fit its object: each object, field, right, external id and token field on its own line.
 
-    `objects` are those in which the kinds are kept, by kind: lookups name records of them.
+    `objects` are those in which the kinds are kept, by kind: lookups name records of them. `whole` is the kind with all
+    of its objects.
     """
-    complaints = check_kind(name, kind, describe, objects)
+    complaints = check_kind(name, kind, describe, objects, placeholders_of(whole, kind))
     for complaint in complaints:
         yield Finding("mapping", State.FAILED if complaint.blocking else State.WARNING, str(complaint))
     if not any(complaint.blocking for complaint in complaints):
@@ -123,6 +134,7 @@ def of_change_events(
     polled: Sequence[str] = (),
     *,
     poll_missing: bool = False,
+    off: frozenset[str] = frozenset(),
 ) -> Iterator[Finding]:
     """Whether the changes of each object come by one of the channels that are subscribed to, or are polled."""
     for sobject in polled:
@@ -130,6 +142,8 @@ def of_change_events(
             told = f"CHANGES_POLLED names {sobject}, in which no kind is kept: it is not polled"
             yield Finding("changes", State.WARNING, told)
     for name, kind in ((name, kind) for name, whole in mapping.kinds.items() for _where, kind in whole.by_object()):
+        if kind.sobject in off:
+            continue
         entity = change_event(kind.sobject)
         if kind.sobject in polled:
             yield Finding("changes", State.GOOD, f"{name}: {kind.sobject} is polled, as CHANGES_POLLED says")

@@ -14,6 +14,7 @@ from adapters.salesforce.opening import Salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from ops.logins import open_signed_in
 from ops.settings import WrongSettings, read_settings
+from ops.sync_settings import SyncSettings
 from schemas.mapping import Mapping
 from schemas.session import LoginFailed
 from schemas.unavailable import Unavailable
@@ -40,24 +41,28 @@ class Fit:
         return [f"{complaint} (as the org has it)" for complaint in self.complaints if complaint.blocking]
 
 
-async def misfits(salesforce: Salesforce, mapping: Mapping) -> list[Complaint]:
-    """Everything that does not fit the org, of all kinds.
+async def misfits(salesforce: Salesforce, mapping: Mapping, off: frozenset[str] = frozenset()) -> list[Complaint]:
+    """Everything that does not fit the org, of all kinds but in objects that are switched off.
 
     Raises:
         CallFailed, LoginFailed, Unavailable: the org does not tell.
     """
-    return check_mapping(mapping, {each: await salesforce.rest.describe(each) for each in mapping.objects()})
+    asked = [each for each in mapping.objects() if each not in off]
+    return check_mapping(mapping, {each: await salesforce.rest.describe(each) for each in asked}, off)
 
 
-async def new_misfits(salesforce: Salesforce, before: Mapping, after: Mapping) -> list[str]:
+async def new_misfits(
+    salesforce: Salesforce, before: Mapping, after: Mapping, off: frozenset[str] = frozenset()
+) -> list[str]:
     """What would make writes fail under `after` and did not under `before`, a line each. Raises as `misfits`."""
-    return against({each: await salesforce.rest.describe(each) for each in _objects(before, after)}, before, after)
+    described = {each: await salesforce.rest.describe(each) for each in _objects(before, after, off)}
+    return against(described, before, after, off)
 
 
-def against(described: Describes, before: Mapping, after: Mapping) -> list[str]:
+def against(described: Describes, before: Mapping, after: Mapping, off: frozenset[str] = frozenset()) -> list[str]:
     """What would make writes fail under `after` and did not under `before`, a line each, by what the org describes."""
-    known = set(Fit(tuple(check_mapping(before, described))).blocking)
-    return [line for line in Fit(tuple(check_mapping(after, described))).blocking if line not in known]
+    known = set(Fit(tuple(check_mapping(before, described, off))).blocking)
+    return [line for line in Fit(tuple(check_mapping(after, described, off))).blocking if line not in known]
 
 
 class Remembered:
@@ -90,7 +95,9 @@ async def fit_of_change(remembered: Remembered, before: Mapping, after: Mapping)
     takes a version up.
     """
     try:
-        return against(await remembered.describes(_objects(before, after)), before, after), ""
+        (switches,) = read_settings(SyncSettings)
+        off = switches.switched_off()
+        return against(await remembered.describes(_objects(before, after, off)), before, after, off), ""
     except WrongSettings:
         return [], "the settings SALESFORCE_* name none"
     except TimeoutError:
@@ -99,16 +106,16 @@ async def fit_of_change(remembered: Remembered, before: Mapping, after: Mapping)
         return [], str(error)
 
 
-def _objects(before: Mapping, after: Mapping) -> list[str]:
-    return list(dict.fromkeys([*after.objects(), *before.objects()]))
+def _objects(before: Mapping, after: Mapping, off: frozenset[str]) -> list[str]:
+    return [each for each in dict.fromkeys([*after.objects(), *before.objects()]) if each not in off]
 
 
 async def fit_of(mapping: Mapping) -> Fit:
     """What the org of the settings says. Without such settings, or with the org away, it says nothing."""
     try:
-        (settings,) = read_settings(SalesforceSettings)
+        settings, switches = read_settings(SalesforceSettings, SyncSettings)
         async with open_signed_in(settings) as salesforce:
-            return Fit(tuple(await misfits(salesforce, mapping)))
+            return Fit(tuple(await misfits(salesforce, mapping, switches.switched_off())))
     except WrongSettings:
         return Fit(untold="the settings SALESFORCE_* name none")
     except (CallFailed, LoginFailed, Unavailable, Refused) as error:

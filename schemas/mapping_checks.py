@@ -68,7 +68,11 @@ def _kind(kind: KindMapping) -> Iterator[str]:
 
 
 def _filters(kind: KindMapping) -> Iterator[str]:
-    """A filter sees mapped fields alone, of types that SOQL can compare so."""
+    """A filter sees mapped fields alone, of types that SOQL can compare so.
+
+    A lookup is the parent's own id in the document and its record's id in Salesforce: only whether there is one can be
+    asked of both alike.
+    """
     by_path = {field.platform: field for field in kind.fields}
     filters = {"filters.push": kind.filters.push, "filters.pull": kind.filters.pull, "consent": kind.consent}
     if kind.enrichment is not None:
@@ -79,6 +83,9 @@ def _filters(kind: KindMapping) -> Iterator[str]:
             field = by_path.get(test.path)
             if field is None:
                 yield f'{where}: "{test.path}" is not mapped by this kind; allowed: {", ".join(by_path)}'
+                continue
+            if field.lookup is not None and test.present is None:
+                yield f'{where}: "{test.path}" names a {field.lookup}; allowed: present'
                 continue
             if Transform.MULTI_SELECT in field.transform and test.present is None:
                 yield f'{where}: "{test.path}" holds several values; allowed: present'

@@ -1,14 +1,16 @@
 """What the platform posts: a Standard Webhooks body `{"type", "timestamp", "data"}`."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
-DocumentId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\s:]+$")]
+ID_LENGTH: Final = 200
+"""What an id may have at most."""
+DocumentId = Annotated[str, StringConstraints(min_length=1, max_length=ID_LENGTH, pattern=r"^[^\s:]+$")]
 """A platform id. No white space and no colon, since keys and write tokens are `<kind>:<id>` and `<id>:<number>`."""
 
 EventType = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")]

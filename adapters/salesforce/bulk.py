@@ -22,7 +22,7 @@ from schemas.records import INVALID_ROW, Failure, RecordUpdate, RowResult
 from schemas.unavailable import Unavailable
 
 JOBS: Final = "jobs/ingest"
-_NONE_LEFT: Final = frozenset({"LIMIT_EXCEEDED", "EXCEEDEDQUOTA", "ExceededQuota"})
+NONE_LEFT: Final = frozenset({"LIMIT_EXCEEDED", "EXCEEDEDQUOTA", "ExceededQuota"})
 _STATES: Final = {
     "Open": BulkState.OPEN,
     "UploadComplete": BulkState.RUNNING,
@@ -58,7 +58,7 @@ class SalesforceBulk:
         try:
             job_id = _job(await self._rest.call("POST", JOBS, json=body)).get("id")
         except CallFailed as error:
-            raise (JobsUsedUp if error.fault.code in _NONE_LEFT else Unavailable)(str(error)) from error
+            raise (JobsUsedUp if error.fault.code in NONE_LEFT else Unavailable)(str(error)) from error
         if not isinstance(job_id, str) or not is_id(job_id):
             raise Unavailable(str(unexpected("a job without its id")))
         return to_18(job_id)

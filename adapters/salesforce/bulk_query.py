@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from adapters.salesforce.bulk import NONE_LEFT
 from adapters.salesforce.csv_text import CsvReader, typed
 from adapters.salesforce.errors import CallFailed
 from adapters.salesforce.replies import unexpected
 from adapters.salesforce.rest import Rest
 from adapters.salesforce.soql import Select
+from schemas.bulk import JobsUsedUp
 from schemas.record_id import is_id, to_18
 from schemas.unavailable import Unavailable
 
@@ -70,6 +72,7 @@ class BulkQueries:
         """A new job's id: store it, and it can be read by another process.
 
         Raises:
+            JobsUsedUp: the org has no query job left today; a query of REST has the same rows.
             Unavailable: no answer, or the org is down or over its limits.
             QueryFailed: Bulk API cannot run this query.
         """
@@ -157,6 +160,8 @@ class BulkQueries:
         try:
             parsed = (await self._rest.call(method, path, json=json)).json()
         except CallFailed as error:
+            if method == "POST" and error.fault.code in NONE_LEFT:
+                raise JobsUsedUp(str(error)) from error
             raise self._told(error) from error
         if not isinstance(parsed, dict):
             raise Unavailable(str(unexpected("not a job")))

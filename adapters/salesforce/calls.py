@@ -1,5 +1,6 @@
 """One call to the REST API: headers, login, time limit, allocation. Every way to fail ends in `CallFailed`."""
 
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -22,6 +23,8 @@ ROOT: Final = "/services/data/"
 _RESOURCES: Final = frozenset({"composite", "jobs", "limits", "query", "queryAll", "sobjects", "tooling"})
 UNCHANGED: Final = 304
 _BLOCK: Final = 1 << 16
+_IN_MEMORY: Final = 1 << 20
+"""Bytes of a long reply above which it goes to disk."""
 _NOTHING_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 
 
@@ -152,26 +155,41 @@ class Calls:
 
     @asynccontextmanager
     async def stream(self, path: str, *, params: Mapping[str, str] | None = None) -> AsyncIterator[Stream]:
-        """GET a CSV reply that is too long to be held. The time limit is on each next block of it.
+        """GET a CSV reply that is too long to be held in memory. The time limit is on each next block of it.
+
+        It is on disk before any of it is given. So it counts among the calls under way for as long as it takes, and no
+        longer: whoever reads it may make other calls meanwhile, for which there might be no room else.
 
         Raises:
-            CallFailed: no answer, any other than 2xx, a connection lost while it is read, or the gate is shut.
+            CallFailed: no answer, any other than 2xx, a connection lost on the way, or the gate is shut.
         """
         self._pass_gate()
-        try:
-            session = await self._login.current()
-            for renewed in (False, True):
-                async with self._streamed(session, path, params) as response:
-                    if response.status == 401 and not renewed:
-                        await response.read()
-                    elif not 200 <= response.status < 300:
-                        raise self._failed(response.status, await response.read())
-                    else:
-                        yield Stream(response.headers, response.content.iter_chunked(_BLOCK))
-                        return
-                session = await self._login.renew(session)
-        except LoginFailed as failure:
-            raise CallFailed(Fault(Failure.NOT_RUN, f"LOGIN:{failure.code}", str(failure), org_wide=True)) from failure
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+            try:
+                async with self._gate.one():
+                    headers = await self._download(path, params, file)
+            except LoginFailed as failure:
+                told = Fault(Failure.NOT_RUN, f"LOGIN:{failure.code}", str(failure), org_wide=True)
+                raise CallFailed(told) from failure
+            file.seek(0)
+            yield Stream(headers, _blocks(file))
+
+    async def _download(self, path: str, params: Mapping[str, str] | None, file: IO[bytes]) -> Mapping[str, str]:
+        """Write the reply to the file; its headers."""
+        session = await self._login.current()
+        async with self._streamed(session, path, params) as response:
+            if response.status != 401:
+                return await self._written(response, file)
+            await response.read()
+        async with self._streamed(await self._login.renew(session), path, params) as response:
+            return await self._written(response, file)
+
+    async def _written(self, response: aiohttp.ClientResponse, file: IO[bytes]) -> Mapping[str, str]:
+        if not 200 <= response.status < 300:
+            raise self._failed(response.status, await response.read())
+        async for block in response.content.iter_chunked(_BLOCK):
+            file.write(block)
+        return response.headers
 
     async def _send(
         self,
@@ -255,6 +273,11 @@ class Calls:
             self.allocation = allocation
             if self._on_allocation is not None:
                 self._on_allocation(allocation)
+
+
+async def _blocks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    while block := file.read(_BLOCK):
+        yield block
 
 
 @dataclass(slots=True)

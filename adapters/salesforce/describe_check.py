@@ -11,6 +11,7 @@ from schemas.field_mapping import Direction, FieldMapping, Transform
 from schemas.mapping import Creation, KindMapping, PlatformDeletion
 from schemas.mapping import Mapping as MappingOfAll
 from schemas.place import CONVERTED_TO, IS_CONVERTED, LEAD
+from schemas.platform_event import ID_LENGTH
 
 TOKEN_LENGTH: Final = 80
 """Room for a document id and a number."""
@@ -50,15 +51,28 @@ class Complaint:
         return f"{self.where}: {self.message}"
 
 
-def check_mapping(mapping: MappingOfAll, describes: Mapping[str, Mapping[str, Any] | None]) -> list[Complaint]:
-    """Everything that does not fit, of all kinds. `describes` are by object; nothing where the org has none such."""
+def check_mapping(
+    mapping: MappingOfAll, describes: Mapping[str, Mapping[str, Any] | None], off: frozenset[str] = frozenset()
+) -> list[Complaint]:
+    """Everything that does not fit, of all kinds. `describes` are by object; nothing where the org has none such.
+
+    Of the objects that are switched off (`off`) nothing is said: nobody writes there, so the org need not have them.
+    """
     objects = {name: kind.sobject for name, kind in mapping.kinds.items()}
     return [
         complaint
         for name, whole in mapping.kinds.items()
         for where, kind in whole.by_object()
-        for complaint in check_kind(f"{name}{where}", kind, describes.get(kind.sobject), objects)
+        if kind.sobject not in off
+        for complaint in check_kind(
+            f"{name}{where}", kind, describes.get(kind.sobject), objects, placeholders_of(whole, kind)
+        )
     ]
+
+
+def placeholders_of(whole: KindMapping, kind: KindMapping) -> Mapping[str, str]:
+    """What stands for no value in the object of `kind`, which is `whole` as it is kept there (`by_object`)."""
+    return whole.lead.placeholders if whole.lead is not None and kind.sobject == LEAD else {}
 
 
 def check_kind(
@@ -66,11 +80,12 @@ def check_kind(
     kind: KindMapping,
     describe: Mapping[str, Any] | None,
     objects: Mapping[str, str] | None = None,
+    placeholders: Mapping[str, str] | None = None,
 ) -> list[Complaint]:
     """Everything about `kind` that does not fit its object; `describe` is nothing where the org has no such object.
 
     Of a kind that is kept in Lead too, only what is said of its own object (`KindMapping.by_object`).
-    `objects` are those of the other kinds, by kind.
+    `objects` are those of the other kinds, by kind; `placeholders` as `placeholders_of` tells them.
     """
     if describe is None:
         missing = f"the org has no object {kind.sobject}, or the login may not see it"
@@ -88,6 +103,11 @@ def check_kind(
         *_matching(f"{kind_name}.match", kind, fields),
         *_enrichment(f"{kind_name}.enrichment", kind, fields),
         *_defaults(f"{kind_name}.defaults", kind, fields),
+        *(
+            complaint
+            for name, value in (placeholders or {}).items()
+            for complaint in _written(f"{kind_name}.placeholders", name, value, fields.get(name, {}), "placeholder")
+        ),
         *_conversion(f"{kind_name}.sobject", kind, fields),
         *_required(kind_name, kind, fields),
     ]
@@ -119,6 +139,9 @@ def _external_id(where: str, kind: KindMapping, fields: Mapping[str, Mapping[str
         yield Complaint(where, message, blocking=False)
     if found.get("type") not in _TEXT:
         yield Complaint(where, f"{kind.external_id} is of type {found.get('type')}, not text")
+    elif 0 < _length(found) < ID_LENGTH:
+        message = f"{kind.external_id} has length {_length(found)}: a document with a longer id gets no record"
+        yield Complaint(where, message, blocking=False)
     yield from _writable(where, kind.external_id, found)
 
 
@@ -152,12 +175,17 @@ def _defaults(where: str, kind: KindMapping, fields: Mapping[str, Mapping[str, A
             continue
         if found.get("createable") is not True:
             yield Complaint(where, f"{name} is not createable for this login")
-        there = picklist_values(found)
-        if there is not None and str(value) not in there:
-            known = ", ".join(sorted(there)) or "none"
-            yield Complaint(where, f'{name} has no value "{value}"; it takes: {known}')
-        if isinstance(value, str) and 0 < _length(found) < len(value):
-            yield Complaint(where, f"{name} takes {_length(found)} characters, and the default has {len(value)}")
+        yield from _written(where, name, value, found, "default")
+
+
+def _written(where: str, name: str, value: object, found: Mapping[str, Any], what: str) -> Iterator[Complaint]:
+    """Whether a field takes a value that the mapping itself names."""
+    there = picklist_values(found)
+    if there is not None and str(value) not in there:
+        known = ", ".join(sorted(there)) or "none"
+        yield Complaint(where, f'{name} has no value "{value}"; it takes: {known}')
+    if isinstance(value, str) and 0 < _length(found) < len(value):
+        yield Complaint(where, f"{name} takes {_length(found)} characters, and the {what} has {len(value)}")
 
 
 def _conversion(where: str, kind: KindMapping, fields: Mapping[str, Mapping[str, Any]]) -> Iterator[Complaint]:
@@ -201,13 +229,14 @@ def _field(
 
 
 def _picklist(where: str, mapped: FieldMapping, found: Mapping[str, Any]) -> Iterator[Complaint]:
-    there = picklist_values(found)
-    if there is None:
-        return
+    there, room = picklist_values(found), _length(found)
     for ours, theirs in mapped.picklist.items():
-        if theirs not in there:
+        if there is not None and theirs not in there:
             known = ", ".join(sorted(there)) or "none"
             yield Complaint(where, f'picklist.{ours}: {mapped.salesforce} has no value "{theirs}"; it takes: {known}')
+        elif mapped.direction is not Direction.PULL and found.get("type") in _TEXT and 0 < room < len(theirs):
+            told = f"{mapped.salesforce} takes {room} characters, and its word has {len(theirs)}"
+            yield Complaint(where, f"picklist.{ours}: {told}")
 
 
 def _lookup(

@@ -4,16 +4,17 @@ A list goes on from any id, so whoever is interrupted asks for what comes after 
 no more is held than a batch of its rows.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from adapters.salesforce import soql
-from adapters.salesforce.bulk_query import BulkQueries, QueryFailed
+from adapters.salesforce.bulk_query import Batch, QueryFailed
 from adapters.salesforce.describes import Describes
 from adapters.salesforce.errors import CallFailed
 from adapters.salesforce.rest import Rest
+from schemas.bulk import JobsUsedUp
 from schemas.record_id import is_id, to_18
 from schemas.records import Failure
 from schemas.unavailable import Unavailable
@@ -42,13 +43,26 @@ class Listing:
 Rows = list[dict[str, Any]]
 
 
+class Queries(Protocol):
+    """Bulk query jobs, as `adapters.salesforce.bulk_query.BulkQueries`."""
+
+    async def start(self, soql: soql.Select | str) -> str:
+        """A new job."""
+
+    def read(self, job_id: str, types: Mapping[str, str] | None = None) -> AsyncIterator[Batch]:
+        """Its rows."""
+
+    async def discard(self, job_id: str) -> None:
+        """No more of it."""
+
+
 class RecordLists:
     """Lists of one org's records."""
 
     def __init__(
-        self, rest: Rest, bulk: BulkQueries, describes: Describes, *, bulk_rows: int = 10_000, chunk_rows: int = 50_000
+        self, rest: Rest, bulk: Queries, describes: Describes, *, bulk_rows: int = 10_000, chunk_rows: int = 50_000
     ) -> None:
-        """From `bulk_rows` records on a list is had by Bulk jobs, of `chunk_rows` each."""
+        """From `bulk_rows` records on a list is had by Bulk jobs, of `chunk_rows` each, while the day's jobs last."""
         self._rest = rest
         self._bulk = bulk
         self._describes = describes
@@ -98,11 +112,13 @@ class RecordLists:
         """
         last = after
         by_bulk = total >= self._bulk_rows
-        at_once = self._chunk_rows if by_bulk else ROWS_A_PAGE
         while True:
-            query = _select(listing, last, at_once)
+            job = await self._job(_select(listing, last, self._chunk_rows)) if by_bulk else ""
+            by_bulk = bool(job)
+            at_once = self._chunk_rows if by_bulk else ROWS_A_PAGE
             seen = 0
-            async for rows in self._by_bulk(listing, query) if by_bulk else self._by_rest(query):
+            part = self._by_bulk(listing, job) if by_bulk else self._by_rest(_select(listing, last, at_once))
+            async for rows in part:
                 for row in rows:
                     last = _next_id(row, last)
                 seen += len(rows)
@@ -110,6 +126,15 @@ class RecordLists:
                     yield rows
             if seen < at_once:
                 return
+
+    async def _job(self, query: soql.Select) -> str:
+        """A job of this query; empty where none may be made today."""
+        try:
+            return await self._bulk.start(query)
+        except JobsUsedUp:
+            return ""
+        except QueryFailed as error:
+            raise ListRefused(str(error)) from error
 
     async def _by_rest(self, query: soql.Select) -> AsyncGenerator[Rows, None]:
         rows: Rows = []
@@ -120,10 +145,9 @@ class RecordLists:
             raise _told(error) from error
         yield rows
 
-    async def _by_bulk(self, listing: Listing, query: soql.Select) -> AsyncGenerator[Rows, None]:
+    async def _by_bulk(self, listing: Listing, job_id: str) -> AsyncGenerator[Rows, None]:
         types = await self.types(listing.sobject)
         try:
-            job_id = await self._bulk.start(query)
             async for batch in self._bulk.read(job_id, types):
                 yield batch.rows
             await self._bulk.discard(job_id)

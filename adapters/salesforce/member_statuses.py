@@ -16,7 +16,7 @@ ROWS_A_CALL: Final = 200
 
 
 class SalesforceMemberStatuses:
-    """Satisfies `ops.campaigns.named.MemberStatuses`."""
+    """Satisfies `ops.campaigns.statuses.MemberStatuses`."""
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest

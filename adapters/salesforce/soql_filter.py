@@ -23,7 +23,8 @@ def where(condition: Condition, kind: KindMapping, types: Mapping[str, str] | No
     `types` are the field types by Salesforce name, as the org describes them; they tell a checkbox from a text.
 
     Raises:
-        ValueError: a path that the kind does not map, or a value that the field's transform cannot take.
+        ValueError: a path that the kind does not map, a lookup that is compared with a value, or a value that the
+            field's transform cannot take.
     """
     match condition:
         case Comparison():
@@ -42,6 +43,8 @@ def _test(test: Comparison, kind: KindMapping, types: Mapping[str, str]) -> soql
     field = next((each for each in kind.fields if each.platform == test.path), None)
     if field is None:
         raise ValueError(f"{test.path} is not mapped")
+    if field.lookup is not None and test.present is None:
+        raise ValueError(f"{test.path} names a {field.lookup}; allowed: present")
     column, kind_of_value = field.salesforce, types.get(field.salesforce, "")
     if test.present is not None:
         return Compare(column, Operator.UNEQUAL if test.present else Operator.EQUAL, None)

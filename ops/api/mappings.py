@@ -27,12 +27,21 @@ FIT_SECONDS: Final = 10.0
 class StoredMappings:
     """Satisfies `listener.api.mappings.Mappings`."""
 
-    def __init__(self, database: Database, salesforce: Salesforce, timing: Timing, plan_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        salesforce: Salesforce,
+        timing: Timing,
+        plan_seconds: float,
+        off: frozenset[str] = frozenset(),
+    ) -> None:
+        """`off` are the objects that are switched off."""
         self._mappings = MongoMappings(database)
         self._versions = MongoVersions(database)
         self._salesforce = salesforce
         self._timing = timing
         self._plan_seconds = plan_seconds
+        self._off = off
 
     async def current(self) -> Mapping:
         """As the port."""
@@ -53,7 +62,7 @@ class StoredMappings:
         """As the port: what did not fit before is no reason to refuse a change."""
         try:
             async with asyncio.timeout(FIT_SECONDS):
-                return await new_misfits(self._salesforce, before, after)
+                return await new_misfits(self._salesforce, before, after, self._off)
         except (CallFailed, LoginFailed, Unavailable, TimeoutError):
             return ()  # an org that is away forbids nothing: each process says what does not fit when it takes it up
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import typer
 
-from ops.metadata.project import project, source
+from ops.metadata.fields import custom_objects, described
+from ops.metadata.project import object_file, project, source
 from schemas.mapping_reading import InvalidMapping
 from schemas.mapping_yaml import load_mapping
 
@@ -25,6 +26,8 @@ def run(mapping_file: Path, folder: Path) -> int:
         return _failed(error.problems)
     except (OSError, UnicodeDecodeError) as error:
         return _failed([f"{mapping_file} or {folder}: {type(error).__name__}"])
+    for sobject in sorted(set(custom_objects(mapping, described())) - set(described().objects)):
+        typer.echo(f"{PACKAGE}/{object_file(sobject)} makes {sobject}: take the file out where the org has it already")
     typer.echo(f"{len(made)} files in {folder}; see the types of the custom fields through before you deploy them")
     return 0
 

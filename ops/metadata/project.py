@@ -12,7 +12,15 @@ from typing import Final
 import orjson
 
 from adapters.salesforce.settings import SalesforceSettings
-from ops.metadata.fields import CustomField, CustomObject, Descriptions, custom_fields, described, is_custom
+from ops.metadata.fields import (
+    CustomField,
+    CustomObject,
+    Descriptions,
+    custom_fields,
+    custom_objects,
+    described,
+    is_custom,
+)
 from schemas.field_mapping import Direction
 from schemas.mapping import Asserts, KindMapping, Mapping, PlatformDeletion
 from schemas.stream import change_event
@@ -60,11 +68,10 @@ def source(mapping: Mapping, known: Descriptions | None = None) -> dict[str, str
     """Every file of a mapping's metadata by its path within the package folder."""
     known = known or described()
     fields = custom_fields(mapping, known)
-    objects = {name: known.objects[name] for name in sorted(known.objects) if _is_needed(mapping, name)}
     entities = sorted({change_event(sobject) for sobject in mapping.objects()})
     made: dict[str, str] = {}
-    for name, described_object in objects.items():
-        made[f"{_MAIN}/objects/{name}/{name}.object-meta.xml"] = _file("CustomObject", _object(described_object))
+    for name, described_object in custom_objects(mapping, known).items():
+        made[object_file(name)] = _file("CustomObject", _object(described_object))
     for key, field in fields.items():
         sobject, _, name = key.partition(".")
         made[f"{_MAIN}/objects/{sobject}/fields/{name}.field-meta.xml"] = _file("CustomField", _field(name, field))
@@ -82,16 +89,20 @@ def source(mapping: Mapping, known: Descriptions | None = None) -> dict[str, str
     return made
 
 
-def _is_needed(mapping: Mapping, sobject: str) -> bool:
-    return sobject in mapping.objects()
+def object_file(sobject: str) -> str:
+    """Where a custom object is described, within the package folder."""
+    return f"{_MAIN}/objects/{sobject}/{sobject}.object-meta.xml"
 
 
 def _object(described_object: CustomObject) -> list[str]:
-    name_field = [
-        _leaf("displayFormat", described_object.numbered),
-        _leaf("label", f"{described_object.label} Number"),
-        _leaf("type", "AutoNumber"),
-    ]
+    if described_object.numbered:
+        name_field = [
+            _leaf("displayFormat", described_object.numbered),
+            _leaf("label", f"{described_object.label} Number"),
+            _leaf("type", "AutoNumber"),
+        ]
+    else:
+        name_field = [_leaf("label", f"{described_object.label} Name"), _leaf("type", "Text")]
     return [
         _leaf("deploymentStatus", "Deployed"),
         _leaf("label", described_object.label),
@@ -208,6 +219,8 @@ def _used(kind: KindMapping) -> Iterator[tuple[str, bool]]:
         yield mapped.salesforce, mapped.direction is not Direction.PULL
         if mapped.lead is not None:
             yield mapped.lead, mapped.direction is not Direction.PULL
+    if kind.match is not None:
+        yield from ((preference.field, False) for preference in kind.match.prefer)
     # Names of parents are seen by whoever sees the parent.
     yield from ((path, False) for path in kind.looked_up() if "." not in path)
 

@@ -5,7 +5,15 @@ from typing import Any, Final
 
 import yaml
 
-from ops.metadata.fields import CustomField, Descriptions, FieldType, custom_fields, described, is_custom
+from ops.metadata.fields import (
+    CustomField,
+    Descriptions,
+    FieldType,
+    custom_fields,
+    custom_objects,
+    described,
+    is_custom,
+)
 from schemas.mapping import Mapping
 from simulator.org.objects import load_objects
 
@@ -47,16 +55,16 @@ def org_schema(mapping: Mapping, known: Descriptions | None = None) -> list[dict
         if name not in there.get(sobject, ()):
             wanted.setdefault(sobject, []).append(_field(name, field))
     made: list[dict[str, Any]] = []
+    objects = custom_objects(mapping, known)
     new = sorted(sobject for sobject in wanted if sobject not in there and is_custom(sobject))
     for sobject, fields in wanted.items():
         one: dict[str, Any] = {"name": sobject, "fields": fields}
         if sobject in new:
-            told = known.objects.get(sobject)
-            label = told.label if told is not None else sobject.removesuffix("__c").replace("_", " ")
-            one |= {"label": label, "plural": told.plural if told is not None else f"{label}s"}
+            told = objects[sobject]
+            one |= {"label": told.label, "plural": told.plural}
             one |= {"key_prefix": f"{_FIRST_PREFIX + new.index(sobject):03x}"}
-            number = {"name": "Name", "label": f"{label} Number", "type": "string", "length": 80, "read_only": True}
-            one["fields"] = [number, *fields]
+            named = {"name": "Name", "label": f"{told.label} Name", "type": "string", "length": 80}
+            one["fields"] = [{**named, "read_only": True} if told.numbered else named, *fields]
         made.append(one)
     return made
 

@@ -75,7 +75,9 @@ async def stage(frame: Frame) -> None:
     ):
         frame.pings["kafka"] = producer.ping
         connection = OrgConnection(salesforce_settings, store.database, encryption.keyring(), salesforce)
-        mappings = StoredMappings(store.database, salesforce, merge.timing(), api_settings.plan_seconds)
+        mappings = StoredMappings(
+            store.database, salesforce, merge.timing(), api_settings.plan_seconds, switches.switched_off()
+        )
         groups = [
             ConnectionRoutes(connection).group(),
             MappingRoutes(mappings).group(),

@@ -4,15 +4,17 @@ import asyncio
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 from adapters.mongo.allocations import MongoAllocations
 from adapters.mongo.client import Database
 from adapters.salesforce.errors import CallFailed
+from adapters.salesforce.lists import Queries
 from adapters.salesforce.rest import Rest
 from adapters.salesforce.slots import Slots
+from adapters.salesforce.soql import Select
 from consumers.budget import Budget
 from consumers.ports import BulkLoad, BulkRecords
 from consumers.rules.budget import BudgetLane
@@ -175,4 +177,31 @@ class BulkWithinBudget:
             return await self._bulk.open(load)
         except JobsUsedUp:
             self._budget.jobs_used_up(BULK_BATCHES, self._lane)
+            raise
+
+
+class QueriesWithinBudget:
+    """Bulk query jobs that are made only while the day's allocation of them lasts.
+
+    Satisfies `adapters.salesforce.lists.Queries`.
+    """
+
+    def __init__(self, queries: Queries, budget: Budget, lane: Callable[[], BudgetLane]) -> None:
+        """`lane` tells that of the run in hand."""
+        self._queries = queries
+        self._budget = budget
+        self._lane = lane
+        self.read = queries.read
+        self.discard = queries.discard
+
+    async def start(self, soql: Select | str) -> str:
+        """As `BulkQueries`."""
+        lane = self._lane()
+        refusal = self._budget.admit_job(BULK_QUERY_JOBS, lane)
+        if refusal is not None:
+            raise JobsUsedUp(f"the org's allocation of Bulk query jobs: {refusal}")
+        try:
+            return await self._queries.start(soql)
+        except JobsUsedUp:
+            self._budget.jobs_used_up(BULK_QUERY_JOBS, lane)
             raise

@@ -10,6 +10,7 @@ from adapters.mongo.gaps import objects_in_gaps
 from adapters.mongo.positions import polled_lately
 from adapters.salesforce.errors import CallFailed
 from adapters.salesforce.rest import Rest
+from consumers.catalog import Catalog
 from listener.changes.feed import Objects
 from listener.changes.settings import ChangesSettings
 from ops.check_org import Selected, selected_events
@@ -28,13 +29,18 @@ ASK_AGAIN_SECONDS: Final = 300.0
 
 
 def objects_of(
-    mapping: contract.Mapping, settings: ChangesSettings, selected: Selected | None
+    mapping: contract.Mapping,
+    settings: ChangesSettings,
+    selected: Selected | None,
+    off: frozenset[str] = frozenset(),
 ) -> tuple[Objects, frozenset[str]]:
     """The mapped objects by how their changes are had; and those that are polled for want of a channel.
 
+    Those that are switched off (`off`) are among neither: nothing is taken from there.
+
     `selected` are the change events that are switched on; where they are not known each object is taken to have them.
     """
-    mapped = frozenset(mapping.objects())
+    mapped = frozenset(mapping.objects()) - off
     missing = frozenset(
         sobject
         for sobject in mapped
@@ -80,10 +86,8 @@ class Untold:
 class PolledObjects:
     """Asks the org now and then; `current` tells what is known."""
 
-    def __init__(
-        self, mapping: Callable[[], contract.Mapping], rest: Rest, settings: ChangesSettings, frame: Frame
-    ) -> None:
-        self._mapping = mapping
+    def __init__(self, catalog: Callable[[], Catalog], rest: Rest, settings: ChangesSettings, frame: Frame) -> None:
+        self._catalog = catalog
         self._rest = rest
         self._settings = settings
         self._frame = frame
@@ -92,7 +96,11 @@ class PolledObjects:
 
     def current(self) -> Objects:
         """By the mapping in force."""
-        return objects_of(self._mapping(), self._settings, self._selected)[0]
+        return self._objects()[0]
+
+    def _objects(self) -> tuple[Objects, frozenset[str]]:
+        catalog = self._catalog()
+        return objects_of(catalog.mapping, self._settings, self._selected, catalog.off)
 
     async def ask(self) -> float:
         """Ask which change events are switched on; seconds until that is to be asked again."""
@@ -107,9 +115,9 @@ class PolledObjects:
 
     def tell(self) -> None:
         """One line whenever other objects are polled."""
-        objects, missing = objects_of(self._mapping(), self._settings, self._selected)
+        objects, missing = self._objects()
         told = {"polled": sorted(objects.polled), "without_channel": sorted(missing)}
-        told["not_mapped"] = sorted(set(self._settings.polled) - objects.all)
+        told["not_mapped"] = sorted(set(self._settings.polled) - set(self._catalog().sobjects()))
         if told != self._told and (any(told.values()) or self._told):
             self._frame.log.warning("objects_polled", **told)
         self._told = told

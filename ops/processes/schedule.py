@@ -31,7 +31,7 @@ from ops.logins import login_ping, process_name
 from ops.mapping_source import MappingSettings
 from ops.processes import reconcile, write
 from ops.processes.arriving import when_there
-from ops.processes.budget import Account
+from ops.processes.budget import Account, QueriesWithinBudget
 from ops.processes.frame import Frame, run
 from ops.processes.guarantees import topics_prepared
 from ops.processes.org import open_org
@@ -90,6 +90,7 @@ async def stage(frame: Frame) -> None:
             timing=merge.timing(),
             settings=schedule,
             channels=changes.channels,
+            queries=QueriesWithinBudget(salesforce.bulk_queries, account.budget, lambda: gate.lane),
             gaps_kept=mongo.retention().gaps,
             refused=lambda document, why: frame.log.error("document_refused", document=document, reason=why),
         )

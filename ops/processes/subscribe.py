@@ -40,6 +40,7 @@ from ops.processes.polled import PolledObjects
 from ops.processes.received import ReceivedClosely
 from ops.processes.schema_changes import SchemasHeard
 from ops.settings import read_settings
+from ops.sync_settings import SyncSettings
 from schemas.stream import Gap, poll_channel
 from schemas.unavailable import Unavailable
 
@@ -59,12 +60,13 @@ async def stage(frame: Frame) -> None:
         BudgetSettings,
         MappingSettings,
     )
+    (switches,) = read_settings(SyncSettings)
     health = Health()
     frame.alive["stream"] = lambda: health.state != "stopped"
     await topics_prepared(kafka, frame)
     account = Account(budgeting, frame)
     async with (
-        open_store(mongo, mapping, frame) as store,
+        open_store(mongo, mapping, frame, off=switches.switched_off()) as store,
         when_there("Kafka", lambda: open_producer(kafka), frame) as producer,
         open_org(salesforce_settings, encryption, store, account, account.gate(BudgetLane.LIVE), frame) as salesforce,
     ):
@@ -74,7 +76,7 @@ async def stage(frame: Frame) -> None:
         org_id = await org_id_of(salesforce, frame.stop)
         if frame.stop.is_set():
             return
-        objects = PolledObjects(lambda: store.mapping.mapping, salesforce.rest, changes, frame)
+        objects = PolledObjects(store.mapping.current, salesforce.rest, changes, frame)
         asked_again = await objects.ask()
         objects.tell()
         debugging = DebuggedInForce(MongoDebugMarks(store.database), wall_ms)

@@ -74,14 +74,15 @@ async def tell_misfits(store: Store, salesforce: Salesforce, describes: Describe
     changed; what does not fit has its line."""
     told: int | None = None
     while True:
-        mapping = store.mapping.current().mapping
+        catalog = store.mapping.current()
+        mapping = catalog.mapping
         changed = await describes.look()
         if changed:
             frame.log.info("schema_changed", objects=sorted(changed))
             told = None
         if mapping.version != told:
             try:
-                for complaint in await misfits(salesforce, mapping):
+                for complaint in await misfits(salesforce, mapping, catalog.off):
                     frame.log.warning("mapping_misfit", where=complaint.where, reason=complaint.message)
                 told = mapping.version
             except (CallFailed, LoginFailed, Unavailable) as error:

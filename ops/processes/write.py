@@ -29,6 +29,7 @@ from consumers.writer.writer import Writer
 from listener.changes.polling import ANSWER_SECONDS
 from listener.changes.settings import ChangesSettings
 from ops.campaigns.named import NamedCampaigns
+from ops.campaigns.statuses import BulkStatuses, StatusesAdded
 from ops.connection_notes import LastSync, NoteKeeper
 from ops.logins import login_ping
 from ops.mapping_source import MappingSettings
@@ -97,7 +98,11 @@ async def stage(frame: Frame) -> None:
         watched = SchemasWatched(SchemaIds(store.database), opened.describes.doubt, frame)
         untold = _untold(opened, changes)
         debugging = DebuggedInForce(MongoDebugMarks(store.database), wall_ms)
-        writer = _writer(opened, _records(opened, campaigns, sync), merge, writing, debugging, untold)
+        statuses = StatusesAdded(
+            salesforce.records, SalesforceMemberStatuses(salesforce.rest), lambda what, why: _refused(frame, what, why)
+        )
+        records = _records(opened, campaigns, statuses, sync)
+        writer = _writer(opened, records, statuses, merge, writing, debugging, untold)
         runner = _runner(opened, writer, runner_settings, writing)
         async with (
             opened_for(runner, kafka, GROUP, (topics.SALESFORCE_WRITES,), store.gaps, frame) as stream,
@@ -116,7 +121,11 @@ async def stage(frame: Frame) -> None:
             await runner.run(stream, frame.stop)
 
 
-def _records(opened: _Open, campaigns: CampaignSettings, sync: LastSync) -> CountedRecords:
+def _refused(frame: Frame, what: str, why: str) -> None:
+    frame.log.error("campaign_refused", what=what, reason=why)
+
+
+def _records(opened: _Open, campaigns: CampaignSettings, statuses: StatusesAdded, sync: LastSync) -> CountedRecords:
     """Rows of Salesforce: checked against the org's description, campaigns found by name, every outcome counted."""
     frame = opened.frame
 
@@ -125,15 +134,12 @@ def _records(opened: _Open, campaigns: CampaignSettings, sync: LastSync) -> Coun
         if outcome in DONE:
             sync.moved()
 
-    def campaign_refused(what: str, why: str) -> None:
-        frame.log.error("campaign_refused", what=what, reason=why)
-
     named = NamedCampaigns(
         CheckedRecords(opened.salesforce.records, opened.describes),
-        SalesforceMemberStatuses(opened.salesforce.rest),
+        statuses,
         campaigns.campaign,
         event_key,
-        campaign_refused,
+        lambda what, why: _refused(frame, what, why),
     )
     return CountedRecords(named, rows_told, frame.tracing)
 
@@ -151,6 +157,7 @@ def _untold(opened: _Open, changes: ChangesSettings) -> Untold:
 def _writer(
     opened: _Open,
     records: CountedRecords,
+    statuses: StatusesAdded,
     merge: MergeSettings,
     writing: WriterSettings,
     debugging: DebuggedInForce,
@@ -171,7 +178,9 @@ def _writer(
         on_decision=decision_told(frame),
         bulk=BulkWithinBudget(
             CountedBulk(
-                DescribedBulk(opened.salesforce.bulk, opened.describes), frame.metrics.rows_written, frame.tracing
+                BulkStatuses(DescribedBulk(opened.salesforce.bulk, opened.describes), statuses),
+                frame.metrics.rows_written,
+                frame.tracing,
             ),
             account.budget,
             BudgetLane.LIVE,

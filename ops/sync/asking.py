@@ -52,10 +52,15 @@ def new_run(request: RunRequest, catalog: Catalog, *, now: int) -> Run:
         CannotRun: there is nothing that it could do.
     """
     kinds = kinds_named(request.what, catalog)
-    paths = set() if request.filter is None else {each.path for each in comparisons(request.filter)}
+    tests = [] if request.filter is None else list(comparisons(request.filter))
+    paths = {each.path for each in tests}
     for kind in kinds:
         if unknown := sorted(paths - kind.by_path.keys()):
             raise CannotRun(f"the filter names {', '.join(unknown)}, which {kind.name} does not map")
+        compared = {each.path for each in tests if each.present is None}
+        if lookups := sorted(path for path in compared if kind.by_path[path].lookup):
+            named = f"{', '.join(lookups)}, by which {kind.name} names other records"
+            raise CannotRun(f"the filter compares {named}: it may only ask whether they are present")
     narrowed = any(each is not None for each in (request.filter, request.since, request.created_since))
     if request.purpose is not Purpose.SYNC and narrowed:
         raise CannotRun(f"a {request.purpose} looks at everything: it takes no filter, no since and no created_since")

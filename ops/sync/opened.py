@@ -23,18 +23,18 @@ from adapters.mongo.settings import MongoSettings
 from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.salesforce.slots import Slots
-from consumers.budget import Budget
 from consumers.catalog import Catalog
 from consumers.rules.budget import BudgetLane
 from consumers.settings import BudgetSettings, MergeSettings
 from listener.changes.ownership import Ownership
 from listener.changes.settings import ChangesSettings
 from ops.logins import connection_store, process_name
-from ops.processes.budget import LaneGate
+from ops.processes.budget import LaneGate, QueriesWithinBudget
 from ops.processes.parts import wall_ms
 from ops.processes.schedule import GROUPS
 from ops.schedule_settings import ScheduleSettings
 from ops.settings import read_settings
+from ops.shared_budget import shared_budget
 from ops.sync.asking import CannotRun
 from ops.sync.lanes import RunGate
 from ops.sync.pace import Pace, lane_of
@@ -152,9 +152,6 @@ async def open_sync(refused: Callable[[str, str], None]) -> AsyncIterator[Opened
     schedule, merge, budgeting, changes, switches = read_settings(
         ScheduleSettings, MergeSettings, BudgetSettings, ChangesSettings, SyncSettings
     )
-    budget = Budget(budgeting.policy(), now=wall_ms)
-    slots = Slots(lambda: CALLS_AT_ONCE)
-    gate = RunGate({lane: LaneGate(budget, slots, lane) for lane in BudgetLane})
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(mongo))
         mapping = await MongoMappings(database).current()
@@ -162,6 +159,9 @@ async def open_sync(refused: Callable[[str, str], None]) -> AsyncIterator[Opened
             raise CannotRun("no mapping is published yet: start `tandem reconcile` first")
         await prepare(database, mapping.collections(), mapping.counted(), retention=mongo.retention())
         await make_topics(kafka)
+        budget = await stack.enter_async_context(shared_budget(database, salesforce_settings, budgeting))
+        slots = Slots(lambda: min(CALLS_AT_ONCE, budget.slots(budgeting.calls_at_once)))
+        gate = RunGate({lane: LaneGate(budget, slots, lane) for lane in BudgetLane})
         following = Following(MongoMappings(database), mapping, switches.switched_off())
         producer = await stack.enter_async_context(open_producer(kafka))
         backlog = await stack.enter_async_context(open_backlog(kafka, GROUPS))
@@ -183,6 +183,7 @@ async def open_sync(refused: Callable[[str, str], None]) -> AsyncIterator[Opened
             timing=merge.timing(),
             settings=schedule,
             channels=changes.channels,
+            queries=QueriesWithinBudget(salesforce.bulk_queries, budget, lambda: gate.lane),
             refused=refused,
             gaps_kept=mongo.retention().gaps,
         )

@@ -13,7 +13,7 @@ from adapters.mongo.positions import MongoPositions
 from adapters.mongo.retention import DEFAULT
 from adapters.mongo.walks import MongoWalks
 from adapters.salesforce.describes import Describes
-from adapters.salesforce.lists import RecordLists
+from adapters.salesforce.lists import Queries, RecordLists
 from adapters.salesforce.opening import Salesforce
 from consumers.catalog import Catalog
 from consumers.ports import Doorbells
@@ -47,6 +47,8 @@ class SyncParts:
     settings: ScheduleSettings
     channels: Sequence[str]
     """Those of CHANGES_CHANNELS."""
+    queries: Queries | None = None
+    """Bulk query jobs within the budget; without them those of `salesforce`."""
     refused: Callable[[str, str], None] = lambda _document, _why: None
     """Told of documents that MongoDB will not store."""
     gaps_kept: timedelta = DEFAULT.gaps
@@ -63,7 +65,7 @@ class SyncParts:
         rest = self.salesforce.rest
         self.lists = RecordLists(
             rest,
-            self.salesforce.bulk_queries,
+            self.queries or self.salesforce.bulk_queries,
             Describes(rest, self.now),
             bulk_rows=self.settings.bulk_rows,
             chunk_rows=self.settings.chunk_rows,

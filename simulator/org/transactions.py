@@ -12,6 +12,7 @@ from simulator.org.bodies import Reader, Values, not_writable
 from simulator.org.duplicates import DuplicateRule, duplicates_detected
 from simulator.org.errors import SalesforceError
 from simulator.org.objects import MASTER, FieldDefinition, FieldType, ObjectDefinition, Objects
+from simulator.org.objects.listing import Listing
 from simulator.org.persons import PersonAccounts
 from simulator.org.store import Row, Store
 from simulator.org.tokens import User
@@ -115,12 +116,17 @@ class Transaction:
             raise _missing(list(definition.one_of))
         row: Row = {**definition.defaults, **dict.fromkeys(definition.actor_fields, self.actor.user.id), **changes}
         row |= self._implied(definition, row, changes, by, definition.implying)
+        row |= self._listed(definition, row, by, definition.listed)
         self._check(definition, "", row, changes)
         record_id = self._next_id(definition)
         row["Id"] = record_id
         self.records.put(TouchedRecord(definition, record_id, "CREATE", None, row, by, values))
         if persons is not None:
             persons.follow(self, definition, record_id, changes)
+        for brought in definition.brings:
+            child = self._rules.objects[brought.object]
+            for one in brought.records:
+                self.create(child, {**self.read(child, one), brought.parent: record_id})
         return record_id
 
     def update(self, definition: ObjectDefinition, record_id: str, values: Values) -> None:
@@ -147,6 +153,9 @@ class Transaction:
         stages = [field for field in definition.implying if field.name in changes]
         made = self._implied(definition, changes, changes, by, stages)
         changes |= {name: value for name, value in made.items() if before[name] != value}
+        lists = [(field, listing) for field, listing in definition.listed if field.name in changes]
+        changes |= self._listed(definition, {**before, **changes}, by, lists)
+        changes = {name: value for name, value in changes.items() if before[name] != value}
         self._check(definition, record_id, {**before, **changes}, changes)
         by = {name: by[name] for name in changes}
         self.records.put(TouchedRecord(definition, record_id, "UPDATE", before, {**before, **changes}, by, values))
@@ -280,6 +289,28 @@ class Transaction:
                 if name not in changes:
                     made[name] = reader.parse(name, value)
                     by[name] = "trigger"
+        return made
+
+    def _listed(
+        self,
+        definition: ObjectDefinition,
+        row: Row,
+        by: dict[str, Source],
+        fields: Iterable[tuple[FieldDefinition, Listing]],
+    ) -> Values:
+        """What the lists of the record's parents make of these fields, and of those that the lists tell of as well."""
+        made: Values = {}
+        for field, listing in fields:
+            child = self._rules.objects[listing.object]
+            there = self.records.matches(child, child.by_name[listing.parent], row[listing.parent])
+            rows = [self.alive(child, one) for one in there]
+            wanted = [one for one in rows if folded(one[listing.value]) == folded(row[field.name])]
+            for one in (wanted or [one for one in rows if one[listing.default]])[:1]:
+                told: Values = {name: one[source] for name, source in listing.tells.items()}
+                if one[listing.value] != row[field.name]:
+                    told[field.name] = one[listing.value]
+                made |= told
+                by |= dict.fromkeys(told, "trigger")
         return made
 
     def _check(self, definition: ObjectDefinition, record_id: str, row: Row, changes: Values) -> None:

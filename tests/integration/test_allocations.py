@@ -5,9 +5,14 @@ from typing import Any
 
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
+from support.running import until
 
 from adapters.mongo.allocations import MongoAllocations
-from schemas.allocation import Allocation, AllocationHeard
+from adapters.salesforce.settings import SalesforceSettings
+from consumers.rules.budget import BudgetLane, Refusal
+from consumers.settings import BudgetSettings
+from ops.shared_budget import shared_budget
+from schemas.allocation import BULK_QUERY_JOBS, Allocation, AllocationHeard
 
 pytestmark = pytest.mark.integration
 
@@ -62,3 +67,24 @@ async def test_what_is_left_of_bulk_jobs_is_told_too(database: AsyncDatabase[dic
     await allocations.exchange("asked", AllocationHeard(jobs=jobs), 60)
     heard, _ = await allocations.exchange("other", NOTHING, 60)
     assert heard.jobs == jobs
+
+
+async def test_a_command_shares_with_the_processes_that_run(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """It begins with what they know, is counted among them, and tells what it hears: `tandem sync` does so too."""
+    settings = BudgetSettings(share_seconds=0.05)
+    values = {"client_id": "a", "client_secret": "b", "login_url": "https://org.example.com"}
+    salesforce = SalesforceSettings(**values)
+    others = MongoAllocations(database, salesforce.login_url)
+    told = AllocationHeard(Allocation(14_000, 15_000, 10), jobs={BULK_QUERY_JOBS: Allocation(10_000, 10_000, 10)})
+    await others.exchange("write", told, 60)
+    async with shared_budget(database, salesforce, settings) as budget:
+        assert budget.heard == told
+        assert budget.slots(25) == 12
+        assert budget.refusal(BudgetLane.BACKFILL) is Refusal.RESERVE_REACHED
+        newer = Allocation(14_500, 15_000, 20)
+        budget.hear(newer)
+
+        async def heard() -> bool:
+            return (await others.exchange("write", told, 60))[0].allocation == newer
+
+        await until(heard, "the others hear what the command has heard")

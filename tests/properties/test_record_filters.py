@@ -12,6 +12,7 @@ from adapters.salesforce.soql_filter import where
 from consumers.catalog import Catalog
 from consumers.rules.filters import matches
 from schemas.mapping import Mapping
+from schemas.mapping_checks import problems
 from schemas.record_filter import AllOf, AnyOf, Comparison, Condition, NoneOf
 from simulator.org.objects import load_objects
 from simulator.org.soql.compile import compile_query
@@ -36,6 +37,7 @@ MAPPING = Mapping.model_validate(
                     {"platform": "title", "salesforce": "Title", "transform": ["trim"]},
                     {"platform": "tickets", "salesforce": "Total_Tickets__c", "transform": ["number"]},
                     {"platform": "born", "salesforce": "Birthdate", "transform": ["date"]},
+                    {"platform": "boss", "salesforce": "ReportsToId", "lookup": "customer"},
                     {"platform": "news", "salesforce": "Newsletter__c"},
                     {
                         "platform": "tier",
@@ -56,6 +58,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "title": TEXTS,
     "tickets": st.integers(-3, 3) | st.sampled_from([0.5, "2", "-1"]),
     "born": st.sampled_from(["1999-12-31", "2000-01-01", "2000-06-15"]),
+    "boss": st.sampled_from(["003Td0000000001IAA"]),
     "news": st.booleans(),
     "tier": st.sampled_from(["big", "small", "Growth"]),
 }
@@ -67,6 +70,8 @@ def simple(draw: st.DrawFn) -> Condition:
     """A path and one test of its value."""
     path = draw(st.sampled_from(sorted(VALUES)))
     values = VALUES[path].filter(lambda value: str(value).strip() != "")
+    if path == "boss":
+        return Comparison(path=path, present=draw(st.booleans()))
     test = draw(st.sampled_from(["equals", "one_of", *(["present"] if path != "news" else []), *(order_tests(path))]))
     if test == "present":
         return Comparison(path=path, present=draw(st.booleans()))
@@ -130,6 +135,20 @@ def test_soql_finds_the_records_of_the_documents_that_match(
 def _kept(value: Any) -> Any:
     """As Salesforce keeps it: trimmed, and no empty text."""
     return value.strip() or None if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("test", [{"equals": "acme"}, {"one_of": ["acme"]}])
+def test_a_lookup_is_compared_with_nothing(test: dict[str, Any]) -> None:
+    """The document names its parent by one id and the record by another; whether there is one, both can tell."""
+    with pytest.raises(ValueError, match="boss names a customer; allowed: present"):
+        where(NoneOf(none=(Comparison(path="boss", **test),)), MAPPING.kinds["customer"])
+    raw = MAPPING.model_dump(mode="json")
+    for place in ("push", "pull"):
+        raw["kinds"]["customer"]["filters"] = {place: {"path": "boss", **test}}
+        wrong = f'kinds.customer.filters.{place}: "boss" names a customer; allowed: present'
+        assert wrong in problems(Mapping.model_validate(raw))
+    raw["kinds"]["customer"]["filters"] = {"pull": {"path": "boss", "present": True}}
+    assert not [line for line in problems(Mapping.model_validate(raw)) if "boss" in line]
 
 
 @pytest.mark.parametrize("text", ["O'Neil", "x' OR Name != '", "\\", "\n", "%"])

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapters.salesforce.campaign_settings import event_key
+from adapters.salesforce.member_statuses import SalesforceMemberStatuses
 from adapters.salesforce.opening import Salesforce, open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from consumers.catalog import Catalog
 from consumers.rules.retry import RetryPolicy
 from consumers.writer.writer import Writer
 from listener.changes.normalise import normalise
+from ops.campaigns.named import NamedCampaigns
+from ops.campaigns.statuses import StatusesAdded
 from ops.metadata.simulated import schema_file
 from schemas.mapping import Mapping
 from schemas.outcome import Outcome
@@ -90,6 +94,11 @@ class World:
         return await self.stage.document(id_, collection)
 
 
+def nothing_refused(what: str, why: str) -> None:
+    """Salesforce takes every status of a member's, and no setting names a Campaign."""
+    raise AssertionError(f"{what}: {why}")
+
+
 @asynccontextmanager
 async def world_of(mapping: Mapping, folder: Path, stage: Stage | None = None, **settings: Any) -> AsyncIterator[World]:
     """A world, on documents in memory if the stage brings no others."""
@@ -106,7 +115,13 @@ async def world_of(mapping: Mapping, folder: Path, stage: Stage | None = None, *
             stage.writer = Writer(
                 catalog=lambda: stage.catalog,
                 documents=stage.documents,
-                records=salesforce.records,
+                records=NamedCampaigns(
+                    salesforce.records,
+                    StatusesAdded(salesforce.records, SalesforceMemberStatuses(salesforce.rest), nothing_refused),
+                    {},
+                    event_key,
+                    nothing_refused,
+                ),
                 log=stage.log,
                 parked=stage.parked,
                 now=lambda: stage.now,

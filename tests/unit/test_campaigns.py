@@ -1,6 +1,7 @@
 """Events and their Campaigns: those that somebody made before, the statuses of their members, and what came of each."""
 
 import re
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +19,7 @@ from consumers.rules.retry import RetryPolicy
 from consumers.writer.writer import Writer
 from ops.campaigns.named import NamedCampaigns
 from ops.campaigns.report import NoEvents, reports, shape_of
+from ops.campaigns.statuses import BulkStatuses, StatusesAdded
 from ops.report_command import deals_of, lines_of_json, table
 from schemas.presets import preset
 from schemas.record_id import is_id, to_18
@@ -38,14 +40,15 @@ async def campaign(world: World, **fields: Any) -> str:
     return str(told["id"])
 
 
-def name_campaigns(world: World, campaigns: dict[str, str]) -> list[tuple[str, str]]:
+def name_campaigns(world: World, campaigns: dict[str, str], bulk_rows: int = sys.maxsize) -> list[tuple[str, str]]:
     """The writer works with these from now on; what was refused."""
     assert world.salesforce is not None
     refused: list[tuple[str, str]] = []
-    stage, statuses = world.stage, SalesforceMemberStatuses(world.salesforce.rest)
-    records = NamedCampaigns(
-        world.salesforce.records, statuses, campaigns, event_key, lambda *told: refused.append(told)
+    stage, salesforce = world.stage, world.salesforce
+    statuses = StatusesAdded(
+        salesforce.records, SalesforceMemberStatuses(salesforce.rest), lambda *told: refused.append(told)
     )
+    records = NamedCampaigns(salesforce.records, statuses, campaigns, event_key, lambda *told: refused.append(told))
     stage.writer = Writer(
         catalog=lambda: stage.catalog,
         documents=stage.documents,
@@ -55,6 +58,8 @@ def name_campaigns(world: World, campaigns: dict[str, str]) -> list[tuple[str, s
         now=lambda: stage.now,
         timing=TIMING,
         retry=RetryPolicy(tries=5, org_wait=1_000),
+        bulk=BulkStatuses(salesforce.bulk, statuses),
+        bulk_rows=bulk_rows,
     )
     return refused
 
@@ -96,11 +101,66 @@ async def test_statuses_that_a_campaign_lacks_are_added_once(world: World) -> No
     await world.pass_by(ROUNDS)
     rows = (await world.org.query("SELECT Label, HasResponded FROM CampaignMemberStatus ORDER BY SortOrder"))["records"]
     assert [(row["Label"], row["HasResponded"]) for row in rows] == [
+        ("Sent", False),
+        ("Responded", True),
         ("Registered", False),
         ("No Show", False),
         ("Attended", True),
     ]
     assert (await world.row("SELECT Status FROM CampaignMember"))["Status"] == "Attended"
+
+
+PEOPLE = 12
+"""Enough registrations for a job of their own."""
+
+
+async def register(world: World, people: int = PEOPLE) -> None:
+    """So many people for one new event, all at once."""
+    await world.post("event.created", "spring", name="Spring", type="hackathon")
+    for number in range(people):
+        who = {"email": f"p{number}@example.com", "last_name": "Pop", "consent": True}
+        await world.post("participant.registered", f"p{number}", **who)
+    await world.settle()
+    for number in range(people):
+        fields = {"participant_id": f"p{number}", "event_id": "spring", "status": "registered"}
+        await world.post("registration.created", f"r{number}", **fields)
+
+
+async def members(world: World) -> list[str]:
+    return [row["Status"] for row in (await world.org.query("SELECT Status FROM CampaignMember"))["records"]]
+
+
+async def jobs(world: World) -> int:
+    """Of members; those of people came before."""
+    calls = (await world.org.admin("GET", "/calls"))["calls"]
+    return sum(one["count"] for one in calls if (one["verb"], one["resource"]) == ("POST", "/jobs/ingest"))
+
+
+async def test_members_of_a_bulk_job_have_their_statuses_too(world: World) -> None:
+    """A new Campaign has Sent and Responded alone; first writes as later ones."""
+    refused = name_campaigns(world, {}, bulk_rows=PEOPLE)
+    await register(world)
+    before = await jobs(world)
+    await world.pass_by(ROUNDS)
+    assert await members(world) == ["Registered"] * PEOPLE
+    assert await jobs(world) == before + 1
+    for number in range(PEOPLE):
+        await world.change("registration.attended", f"r{number}", status="attended")
+    await world.pass_by(ROUNDS)
+    assert await members(world) == ["Attended"] * PEOPLE
+    assert await jobs(world) == before + 3, "and the totals of the people"
+    assert refused == []
+
+
+async def test_a_member_whose_status_cannot_be_added_now_is_in_no_job(world: World) -> None:
+    """It waits, as by a call."""
+    name_campaigns(world, {}, bulk_rows=PEOPLE)
+    await register(world)
+    trouble = {"kind": "lock_row", "path": "composite/sobjects$", "verb": "POST", "count": 1}
+    await world.org.admin("POST", "/faults", trouble)
+    await world.pass_by(ROUNDS)
+    assert await world.org.admin("GET", "/faults") == []
+    assert await members(world) == ["Registered"] * PEOPLE
 
 
 TROUBLES: dict[str, dict[str, Any]] = {
@@ -135,7 +195,7 @@ async def test_a_member_waits_for_a_status_that_cannot_be_added_now(world: World
     assert await world.org.admin("GET", "/faults") == []
     assert (await world.row("SELECT Status FROM CampaignMember"))["Status"] == "Registered"
     labels = [each["Label"] for each in (await world.org.query("SELECT Label FROM CampaignMemberStatus"))["records"]]
-    assert labels == ["Registered"]
+    assert labels == ["Sent", "Responded", "Registered"]
     writes = (await world.document("registrations", "r1"))["_sync"]["writes"]
     assert {write["state"] for write in writes} <= {"not_run", "acknowledged", "landed"}
     assert refused == []
@@ -237,7 +297,7 @@ def test_the_example_of_a_campaign_is_one_that_we_take(page: str) -> None:
 
 async def test_of_members_without_end_the_campaigns_of_the_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a process that lives for weeks; of one that was let go it is read again."""
-    monkeypatch.setattr("ops.campaigns.named.MEMBERS_KNOWN", 3)
+    monkeypatch.setattr("ops.campaigns.statuses.MEMBERS_KNOWN", 3)
     records, reads = FakeRecords(), 0
     ids = [records.create("CampaignMember", {"CampaignId": "701A", "Status": "Sent"}) for _ in range(5)]
     read = records.read
@@ -248,12 +308,13 @@ async def test_of_members_without_end_the_campaigns_of_the_last_are_kept(monkeyp
         return await read(*asked)
 
     records.read = counted  # type: ignore[method-assign]
-    kept = NamedCampaigns(records, Statuses(), {}, event_key, lambda *_told: None)
+    statuses = StatusesAdded(records, Statuses(), lambda *_told: None)
+    kept = NamedCampaigns(records, statuses, {}, event_key, lambda *_told: None)
     for record_id in [*ids, ids[-1], ids[0]]:
         (answer,) = await kept.update("CampaignMember", [RecordUpdate({"Status": "Sent"}, record_id=record_id)])
         assert answer.succeeded
     assert reads == len(ids) + 1
-    assert len(kept._campaign_of) == 3
+    assert len(statuses._campaign_of) == 3
 
 
 class Statuses:

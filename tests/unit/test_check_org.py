@@ -49,6 +49,21 @@ def lines(found: list[Finding], *states: State) -> list[str]:
     return [finding.text for finding in found if finding.state in states]
 
 
+async def test_an_object_that_is_switched_off_may_be_missing() -> None:
+    """One line says so; neither its fields nor its change events are looked for."""
+    async with org_client(cometd=CometdSettings(entities=())) as org:
+        login = SalesforceSettings(
+            client_id=org.org.client_id, client_secret=org.org.client_secret, login_url=org.org.base_url
+        )
+        async with open_salesforce(login, now=lambda: 1) as salesforce:
+            asked = of_org(
+                salesforce.rest, "62.0", changed(sobject="Nowhere__c"), ("/data/C",), off=frozenset({"Nowhere__c"})
+            )
+            found = [finding async for finding in asked]
+    assert lines(found, State.FAILED) == []
+    assert "customer: Nowhere__c is switched off, so the org is not asked for it" in lines(found, State.GOOD)
+
+
 async def test_an_org_that_has_all_of_it() -> None:
     """Nothing failed; each allocation, object and channel has its line."""
     async with checked() as ask:
@@ -113,7 +128,8 @@ def test_a_right_to_delete_is_asked_for_where_deletions_follow() -> None:
     describe = {"name": "Contact", "queryable": True, "createable": True, "updateable": True, "fields": []}
     line = "customer.sobject: Contact is not deletable for this login"
     for mapping, told in ((CUSTOMERS, False), (changed(on_delete={"platform": "delete"}), True)):
-        found = list(of_kind("customer", mapping.kinds["customer"], describe, {"customer": "Contact"}))
+        kind = mapping.kinds["customer"]
+        found = list(of_kind("customer", kind, describe, {"customer": "Contact"}, kind))
         assert (line in [finding.text for finding in found]) is told
 
 

@@ -10,12 +10,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from adapters.salesforce.describe_check import check_kind
 from ops.cli import app
 from ops.metadata.fields import CustomField, CustomObject, Descriptions, is_custom
 from ops.metadata.project import source
 from ops.metadata.simulated import org_schema
 from ops.pages import DEPLOYABLE, deployable
-from schemas.field_mapping import Direction
+from schemas.field_mapping import Direction, Transform
 from schemas.mapping import KindMapping, Mapping
 from schemas.mapping_yaml import dump_mapping
 from schemas.presets import preset, preset_names
@@ -58,6 +59,7 @@ ALWAYS_SEEN = {
     "IsWon",
     "LastActivityDate",
 }
+SEEN = {"CreatedDate", "LastModifiedDate"}
 MEMBERS = {f"CampaignMember.{field}" for field in ("CampaignId", "ContactId", "LeadId", "Status")} | {"Lead.Status"}
 
 
@@ -172,6 +174,7 @@ def test_rights_are_what_the_mapping_needs_and_no_more(name: str, package: Packa
         used += [(each.salesforce, each.direction is not Direction.PULL) for each in kind.fields]
         used += [(each.lead, True) for each in kind.fields if each.lead is not None]
         used += [(each, True) for each in kind.defaults]
+        used += [(each.field, False) for each in (kind.match.prefer if kind.match else ()) if each.field not in SEEN]
         # Of people who are looked up: whoever sees an account sees its name.
         used += [(path, False) for path in kind.looked_up() if "." not in path]
         for field, pushed in used:
@@ -258,7 +261,7 @@ def test_a_mapping_of_ones_own() -> None:
         "Ticket_Order__c.Total__c": "Number",
     }
     buyer = texts(package.of("field")["Ticket_Order__c.Buyer__c"])
-    assert (buyer["referenceTo"], buyer["relationshipName"]) == ("Contact", "Buyer_of")
+    assert (buyer["referenceTo"], buyer["relationshipName"]) == ("Contact", "Ticket_Order_Buyer")
     note = texts(package.of("field")["Ticket_Order__c.Note__c"])
     assert (note["label"], note["visibleLines"]) == ("<Note>", "4")
     assert texts(package.of("object")["Ticket_Order__c"])["label"] == "Order & more"
@@ -270,6 +273,99 @@ def test_a_mapping_of_ones_own() -> None:
         "Tandem_chn_ContactChangeEvent",
         "Tandem_chn_Ticket_Order_ChangeEvent",
     }
+
+
+@pytest.mark.parametrize("transform", [None, *Transform])
+def test_what_is_guessed_of_a_field_takes_what_its_transform_makes(transform: Transform | None) -> None:
+    """As the check of the mapping has it, of an org in which this was deployed; a list is not short of room."""
+    raw = own_mapping().model_dump(mode="json")
+    shaped = {"platform": "shaped", "salesforce": "Shaped__c", "transform": [transform] if transform else []}
+    raw["kinds"]["order"]["fields"].append(shaped)
+    mapping = Mapping.model_validate(raw)
+    (made,) = (one for one in org_schema(mapping) if one["name"] == "Ticket_Order__c")
+    may = {"createable": True, "updateable": True, "length": 40}
+    fields = [{**may, **one} for one in made["fields"]]
+    found = check_kind("order", mapping.kinds["order"], {"name": "Ticket_Order__c", "fields": fields})
+    assert [str(one) for one in found if "Shaped__c" in one.message] == []
+    (field,) = (one for one in fields if one["name"] == "Shaped__c")
+    assert transform is not Transform.MULTI_SELECT or field["length"] > 255
+
+
+def lookups(*fields: tuple[str, str]) -> Mapping:
+    """Kinds in these objects, each with a lookup of this name to Contact."""
+    raw = preset("customers").model_dump(mode="json")
+    for number, (sobject, name) in enumerate(fields):
+        raw["kinds"][f"visit{number}"] = {
+            "collection": f"visits{number}",
+            "sobject": sobject,
+            "external_id": "Tandem_Visit_Id__c",
+            "token": "Tandem_Visit_Write__c",
+            "events": {f"visit{number}.made": "values"},
+            "fields": [{"platform": "who", "salesforce": name, "lookup": "customer"}],
+        }
+    return Mapping.model_validate(raw)
+
+
+def test_no_parent_has_two_relationships_of_one_name() -> None:
+    """Whatever objects and fields are called: the org refuses to deploy them else, and names of above 40 letters."""
+    long = "A" * 30
+    package = Package(
+        source(
+            lookups(
+                ("Visit__c", "Contact__c"),
+                ("Party__c", "Contact__c"),
+                ("Party__c", "Guest_Contact__c"),
+                ("Party_Guest__c", "Contact__c"),
+                (f"{long}__c", f"{long}1__c"),
+                (f"{long}__c", f"{long}2__c"),
+            )
+        )
+    )
+    made = [texts(root).get("relationshipName", "") for root in package.of("field").values()]
+    names = [name for name in made if name]
+    assert len(names) == len({name.casefold() for name in names}) == 6
+    assert {"Visit_Contact", "Party_Contact"} <= set(names)
+    assert all(re.fullmatch(r"[A-Za-z](_?[A-Za-z0-9]){0,39}", name) and len(name) <= 40 for name in names), names
+
+
+def test_an_object_that_nobody_has_described_is_made_too(tmp_path: Path) -> None:
+    """Its fields could not be deployed else. Who has it already is told which file to take out."""
+    mapping = lookups(("Visit__c", "Contact__c"))
+    package = Package(source(mapping))
+    root = package.of("object")["Visit__c"]
+    name = root.find("x:nameField", XML)
+    assert name is not None
+    assert (texts(root)["label"], texts(name)) == (
+        "Visit",
+        {"displayFormat": "V-{000000}", "label": "Visit Number", "type": "AutoNumber"},
+    )
+    file = tmp_path / "mapping.yaml"
+    file.write_text(dump_mapping(mapping))
+    told = CliRunner().invoke(app, ["mapping", "metadata", str(file), str(tmp_path / "made")]).output
+    assert "Visit__c.object-meta.xml makes Visit__c: take the file out where the org has it already" in told
+    assert "Contact.object-meta.xml" not in told
+
+
+def test_an_object_whose_name_is_written_is_not_numbered() -> None:
+    """A number cannot be written."""
+    raw = lookups(("Visit__c", "Contact__c")).model_dump(mode="json")
+    raw["kinds"]["visit0"]["fields"].append({"platform": "title", "salesforce": "Name"})
+    mapping = Mapping.model_validate(raw)
+    name = Package(source(mapping)).of("object")["Visit__c"].find("x:nameField", XML)
+    assert name is not None
+    assert texts(name) == {"label": "Visit Name", "type": "Text"}
+    assert not load_objects(org_schema(mapping))["Visit__c"].by_name["Name"].read_only
+
+
+def test_what_a_match_prefers_can_be_read() -> None:
+    """In either object: what is hidden is in no row, and the preference would decide nothing."""
+    raw = preset("hackathon").model_dump(mode="json")
+    person = raw["kinds"]["participant"]
+    person["match"]["prefer"] = [{"take": "latest", "field": "Score__c"}]
+    person["lead"]["prefer"] = [{"take": "latest", "field": "Rank__c"}]
+    rights = Package(source(Mapping.model_validate(raw))).rights("fieldPermissions", "field")
+    for key in ("Contact.Score__c", "Lead.Rank__c"):
+        assert (rights[key]["readable"], rights[key]["editable"]) == ("true", "false")
 
 
 def test_campaign_members_have_the_rights_of_their_campaign() -> None:

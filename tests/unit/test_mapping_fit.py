@@ -2,12 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from ops import mapping_fit
-from ops.mapping_fit import REMEMBERED_SECONDS, Remembered, against
+from ops.mapping_fit import (
+    REMEMBERED_SECONDS,
+    Fit,
+    Remembered,
+    against,
+    fit_of,
+    fit_of_change,
+    new_misfits,
+)
 from schemas.mapping import Mapping
 from schemas.presets import preset
 
@@ -24,6 +32,39 @@ def with_field(name: str) -> Mapping:
 def test_what_did_not_fit_before_is_no_reason_to_refuse_a_change() -> None:
     """An org without the object says so of both versions; only what is new counts."""
     assert against({"Contact": None}, BEFORE, with_field("Nickname__c")) == []
+
+
+def test_what_is_switched_off_need_not_be_in_the_org() -> None:
+    """Whoever has no such object can still publish a mapping."""
+    raw = BEFORE.model_dump(mode="json")
+    raw["kinds"]["customer"]["sobject"] = "Customer__c"
+    after = Mapping.model_validate(raw)
+    assert against({"Contact": {"name": "Contact"}, "Customer__c": None}, BEFORE, after) != []
+    assert against({}, BEFORE, after, frozenset({"Contact", "Customer__c"})) == []
+
+
+async def test_nobody_asks_for_what_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a command as well as by the pages."""
+    rest = Rest()
+
+    class Salesforce:
+        def __init__(self) -> None:
+            self.rest = rest
+
+    @asynccontextmanager
+    async def signed_in(_settings: Any) -> AsyncIterator[Salesforce]:
+        yield Salesforce()
+
+    monkeypatch.setattr(mapping_fit, "open_signed_in", signed_in)
+    for name, value in (("LOGIN_URL", "https://x.example"), ("CLIENT_ID", "a"), ("CLIENT_SECRET", "b")):
+        monkeypatch.setenv(f"SALESFORCE_{name}", value)
+    monkeypatch.setenv("SYNC_CONTACTS", "false")
+    assert await fit_of(BEFORE) == Fit()
+    assert await fit_of_change(Remembered(), BEFORE, with_field("Nickname__c")) == ([], "")
+    assert await new_misfits(cast("Any", Salesforce()), BEFORE, BEFORE, frozenset({"Contact"})) == []
+    assert rest.asked == []
+    monkeypatch.delenv("SYNC_CONTACTS")
+    assert (await fit_of(BEFORE)).blocking != []
 
 
 class Rest:

@@ -7,7 +7,7 @@ import pytest
 from support.lead_stage import LEAD
 
 from adapters.mongo.mappings import next_version
-from adapters.salesforce.describe_check import check_kind
+from adapters.salesforce.describe_check import check_kind, check_mapping, placeholders_of
 from ops.metadata.project import source
 from ops.metadata.simulated import org_schema
 from schemas.mapping import Mapping
@@ -232,7 +232,7 @@ def described(*without: str, **changed: dict[str, Any]) -> dict[str, Any]:
 def of_lead(mapping: dict[str, Any], describe: dict[str, Any]) -> list[str]:
     whole = Mapping.model_validate(mapping).kinds["customer"]
     (where, kind) = whole.by_object()[1]
-    return [str(each) for each in check_kind(f"customer{where}", kind, describe)]
+    return [str(each) for each in check_kind(f"customer{where}", kind, describe, None, placeholders_of(whole, kind))]
 
 
 class TestDescribe:
@@ -255,6 +255,15 @@ class TestDescribe:
         assert of_lead(raw(), described(LeadSource=picklist)) == [
             'customer.lead.defaults: LeadSource has no value "Hackathon"; it takes: Web'
         ]
+        assert of_lead(raw(), described(Company={"length": 3})) == [
+            "customer.lead.placeholders: Company takes 3 characters, and the placeholder has 14"
+        ]
+        assert of_lead(raw(), described(Company=picklist)) == [
+            'customer.lead.placeholders: Company has no value "[not provided]"; it takes: Web'
+        ]
+        whole = Mapping.model_validate(raw())
+        both = {"Contact": None, "Lead": described(Company={"length": 3})}
+        assert [str(each) for each in check_mapping(whole, both) if each.where.endswith(".placeholders")] != []
         assert of_lead(raw(), described(LeadSource={"createable": False, "length": 3})) == [
             "customer.lead.defaults: LeadSource is not createable for this login",
             "customer.lead.defaults: LeadSource takes 3 characters, and the default has 9",

@@ -40,7 +40,8 @@ class World:
         self.looks += 1
         return self.changed.pop() if self.changed else frozenset()
 
-    async def misfits(self, _salesforce: Any, mapping: Mapping) -> list[Complaint]:
+    async def misfits(self, _salesforce: Any, mapping: Mapping, off: frozenset[str]) -> list[Complaint]:
+        assert off == self.catalog.off
         self.asked.append(mapping.version)
         if self.away:
             self.away -= 1

@@ -28,7 +28,7 @@ async def client(tmp_path: Path) -> AsyncIterator[OrgClient]:
         bo = await one.create(LastName="Bo", Likes__c="Beer", **acme)
         await one.create(LastName="Cy")
         gala = await made(one, "Campaign", Name="Gala")
-        await made(one, "CampaignMember", CampaignId=gala, ContactId=bo, Status="Attended")
+        await made(one, "CampaignMember", CampaignId=gala, ContactId=bo, Status="Responded")
         yield one
 
 
@@ -74,7 +74,7 @@ async def test_children_have_children(client: OrgClient) -> None:
         one["LastName"]: one["CampaignMembers"] and [each["Status"] for each in one["CampaignMembers"]["records"]]
         for one in acme["Contacts"]["records"]
     }
-    assert told == {"Ada": None, "Bo": ["Attended"]}
+    assert told == {"Ada": None, "Bo": ["Responded"]}
     found = await client.query("SELECT Id FROM Contact WHERE LastName = 'Ada'")
     await client.call("DELETE", f"/sobjects/Contact/{found['records'][0]['Id']}")
     soql = "SELECT (SELECT Id FROM Contacts) FROM Account WHERE Name = 'Acme'"

@@ -139,13 +139,27 @@ class TestCampaignMember:
         gala, contact = await made(client, "Campaign", Name="Gala"), await client.create()
         member = await made(client, "CampaignMember", CampaignId=gala, ContactId=contact)
         assert await read(client, "CampaignMember", member, "Status", "HasResponded") == ["Sent", False]
-        await client.call("PATCH", f"/sobjects/CampaignMember/{member}", {"Status": "Attended"})
-        assert await read(client, "CampaignMember", member, "Status", "HasResponded") == ["Attended", True]
+        await client.call("PATCH", f"/sobjects/CampaignMember/{member}", {"Status": "responded"})
+        assert await read(client, "CampaignMember", member, "Status", "HasResponded") == ["Responded", True]
         body = {"ContactId": contact}
         code, error = await refusal(client, "PATCH", f"/sobjects/CampaignMember/{member}", body)
         assert (code, error["fields"]) == ("INVALID_FIELD_FOR_INSERT_UPDATE", ["ContactId"])
         code, _ = await refusal(client, "POST", "/sobjects/CampaignMember", {"CampaignId": gala})
         assert code == "REQUIRED_FIELD_MISSING"
+
+    async def test_a_status_that_the_campaign_lacks_becomes_its_default(self, client: OrgClient) -> None:
+        """Without a word, whoever writes it; each Campaign has a list of its own."""
+        gala, fair = await made(client, "Campaign", Name="Gala"), await made(client, "Campaign", Name="Fair")
+        contact = await client.create()
+        await made(client, "CampaignMemberStatus", CampaignId=fair, Label="Attended", HasResponded=True)
+        fields = {"ContactId": contact, "Status": "Attended"}
+        there = await made(client, "CampaignMember", CampaignId=fair, **fields)
+        assert await read(client, "CampaignMember", there, "Status", "HasResponded") == ["Attended", True]
+        member = await made(client, "CampaignMember", CampaignId=gala, **fields)
+        assert await read(client, "CampaignMember", member, "Status", "HasResponded") == ["Sent", False]
+        await client.call("PATCH", f"/sobjects/CampaignMember/{member}", {"Status": "Responded"})
+        await client.call("PATCH", f"/sobjects/CampaignMember/{member}", {"Status": "Attended"})
+        assert await read(client, "CampaignMember", member, "Status", "HasResponded") == ["Sent", False]
 
     async def test_a_merge_of_two_members_leaves_one(self, client: OrgClient) -> None:
         """The loser's membership goes with it where the master has one; else it moves."""

@@ -11,6 +11,7 @@ from support.running import Notes
 from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.metrics import Metrics
+from consumers.catalog import Catalog
 from listener.changes.feed import Objects
 from listener.changes.settings import ChangesSettings
 from ops.check_org import Selected
@@ -56,6 +57,15 @@ def test_a_person_who_may_be_a_lead_is_polled_in_both_objects() -> None:
     assert found == Objects(by_events=frozenset({"Lead"}), polled=frozenset({"Contact"}))
 
 
+def test_what_is_switched_off_is_not_polled() -> None:
+    """Whatever the settings or the org say of it; nor are its events waited for."""
+    off = frozenset({"Campaign", "Account", "Contact"})
+    switched_on = selected(ChangeEvents=("ContactChangeEvent",))
+    found, missing = objects_of(TICKETING, ChangesSettings(polled="Campaign"), switched_on, off)
+    assert found == Objects(by_events=frozenset(), polled=ALL - off)
+    assert missing == ALL - off
+
+
 async def test_the_org_is_asked_and_who_looks_is_told() -> None:
     """Five objects have change events without an add-on; the sixth is polled, and one line says so."""
     async with org_client(cometd=CometdSettings(entities=FIVE)) as org:
@@ -65,7 +75,9 @@ async def test_the_org_is_asked_and_who_looks_is_told() -> None:
         notes = Notes()
         frame = Frame(stage="subscribe", log=notes, metrics=Metrics(), stop=asyncio.Event())
         async with open_salesforce(login, now=lambda: 1) as salesforce:
-            objects = PolledObjects(lambda: TICKETING, salesforce.rest, ChangesSettings(polled="Contacts"), frame)
+            objects = PolledObjects(
+                lambda: Catalog(TICKETING), salesforce.rest, ChangesSettings(polled="Contacts"), frame
+            )
             assert objects.current().polled == frozenset()
             refusal = {"kind": "refuse_call", "path": "/tooling/", "status": 403, "code": "INSUFFICIENT_ACCESS"}
             await org.admin("POST", "/faults", refusal | {"message": "no"})

@@ -53,6 +53,17 @@ async def test_a_purchase_history_stands_under_its_contact(ticketing: World) -> 
     assert ticketing.parked == []
 
 
+async def test_a_large_order_has_room_for_all_its_ticket_types(ticketing: World) -> None:
+    """However many there are: together they are longer than a line."""
+    types = [f"Day {day}, Category {letter}" for day in range(1, 8) for letter in "ABCDEF"]
+    await ticketing.post("order.completed", "o-1", **order(1, ticket_types=types))
+    await ticketing.settle()
+    assert ticketing.parked == []
+    held = str((await ticketing.row("SELECT Ticket_Types__c FROM Ticket_Order__c"))["Ticket_Types__c"])
+    assert len(held) > 255
+    assert sorted(held.split(";")) == sorted(types)
+
+
 async def test_who_buys_for_a_company_stands_under_its_account(ticketing: World) -> None:
     """And moving the contact to another account in Salesforce moves it on the platform."""
     await ticketing.post("company.created", "globex", name="Globex")

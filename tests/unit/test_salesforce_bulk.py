@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,10 @@ from support.org import KEY, OrgClient, org_client
 from adapters.salesforce.bulk import SalesforceBulk, row_error
 from adapters.salesforce.bulk_query import BulkQueries, Place, QueryFailed
 from adapters.salesforce.errors import ApiError
+from adapters.salesforce.gate import Open
 from adapters.salesforce.opening import Salesforce, open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
+from adapters.salesforce.slots import Slots
 from consumers.ports import BulkRecords
 from schemas.bulk import UNPROCESSED, BulkLoad, BulkOperation, BulkOutcome, BulkState
 from schemas.records import Failure, RecordUpdate
@@ -320,6 +323,29 @@ async def test_reading_goes_on_where_it_was_left(salesforce: Salesforce, org: Or
         taken += len(batch.rows)
         rest = [row async for more in queries.read(job_id, start=batch.after) for row in more.rows]
         assert [row["LastName"] for row in rest] == names[taken:]
+
+
+async def test_a_download_is_one_of_the_calls_under_way(org: OrgClient) -> None:
+    """It takes its place among them, and leaves it before a row is handed on: whoever has the rows may call."""
+    await load(org, 5)
+    slots, taken = Slots(lambda: 1), 0
+
+    class OneAtATime(Open):
+        @asynccontextmanager
+        async def one(self) -> AsyncIterator[None]:
+            nonlocal taken
+            async with slots.one():
+                taken += 1
+                yield
+
+    async with open_salesforce(settings(org), now=now, gate=OneAtATime()) as salesforce:
+        job_id = await salesforce.bulk_queries.start(SOQL)
+        async with asyncio.timeout(LIMIT_SECONDS):
+            before = taken
+            async with salesforce.rest.stream(f"jobs/query/{job_id}/results") as stream:
+                assert taken == before + 1
+                await salesforce.rest.limits()
+                assert b"".join([block async for block in stream.blocks]).count(b"\n") == 6
 
 
 async def test_a_page_lost_midway_is_told_and_read_again(salesforce: Salesforce, org: OrgClient) -> None:

@@ -225,6 +225,13 @@ def test_what_a_record_is_made_with_must_be_there_and_fit() -> None:
     assert complaints(there, good) == []
 
 
+def test_an_external_id_that_has_no_room_for_every_id_is_told() -> None:
+    """It does not block: the platform's own ids may well be short."""
+    (found,) = check_kind("customer", KIND, describe(changed={"name": "Tandem_Customer_Id__c", "length": 18}))
+    told = "Tandem_Customer_Id__c has length 18: a document with a longer id gets no record"
+    assert (found.where, found.message, found.blocking) == ("customer.external_id", told, False)
+
+
 def test_what_is_read_of_people_must_be_there() -> None:
     """A field of the object, or of a parent that it names; whether the parent has it, only the parent's own says."""
     asked = (
@@ -272,6 +279,17 @@ def choices(*values: str, restricted: bool = True, **more: Any) -> dict[str, Any
             ],
         ),
         (mapped(picklist={"gold": "Golden"}), choices("Gold", restricted=False), []),
+        (
+            mapped(picklist={"gold": "Golden", "tin": "Tin"}),
+            field("X__c", length=5),
+            ["customer.fields.x: picklist.gold: X__c takes 5 characters, and its word has 6"],
+        ),
+        (
+            mapped(picklist={"gold": "Golden"}),
+            choices("Gold", restricted=False) | {"length": 5},
+            ["customer.fields.x: picklist.gold: X__c takes 5 characters, and its word has 6"],
+        ),
+        (mapped(picklist={"gold": "Golden"}, direction="pull"), field("X__c", length=5), []),
         (mapped(transform=(Transform.MULTI_SELECT,)), choices("A", kind="multipicklist"), []),
         (
             mapped(transform=(Transform.DATETIME,)),

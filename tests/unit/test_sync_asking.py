@@ -94,6 +94,9 @@ def test_a_request_that_makes_no_sense_is_told() -> None:
     """A filter on what one of the kinds does not map; a comparison of a part; a time without a zone."""
     with pytest.raises(CannotRun, match="the filter names visit_id, which company does not map"):
         asked(filter={"path": "visit_id", "equals": "v"})
+    with pytest.raises(CannotRun, match="the filter compares company_id, by which customer names other records"):
+        asked(what="customer", filter={"none": [{"path": "company_id", "equals": "acme"}]})
+    assert asked(what="customer", filter={"path": "company_id", "present": True}).steps
     with pytest.raises(CannotRun, match="a compare looks at everything"):
         asked(purpose="compare", since="2026-01-01T00:00:00Z")
     with pytest.raises(ValidationError, match="timezone"):

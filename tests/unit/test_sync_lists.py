@@ -1,7 +1,7 @@
 """Lists of records in the order of their ids, by REST and by Bulk: from the simulated org, and from one that errs."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from support.org import OrgClient, org_client
@@ -10,6 +10,11 @@ from adapters.salesforce.describes import Describes
 from adapters.salesforce.lists import Listing, ListRefused, RecordLists, Rows
 from adapters.salesforce.opening import Salesforce, open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
+from consumers.budget import Budget
+from consumers.rules.budget import BudgetLane, BudgetPolicy, Refusal
+from ops.processes.budget import QueriesWithinBudget
+from schemas.allocation import BULK_QUERY_JOBS, Allocation
+from schemas.bulk import JobsUsedUp
 from schemas.unavailable import Unavailable
 from simulator.org.clock import system_clock
 from simulator.org.faults import Fault, FaultKind
@@ -121,6 +126,54 @@ async def test_no_more_than_a_batch_is_held(world: World, monkeypatch: pytest.Mo
     lists = world.lists(bulk_rows=1, chunk_rows=100)
     sizes = [len(batch) async for batch in lists.rows(Listing("Contact", ()), total=COUNT)]
     assert sizes == [2, 2, 2, 2, 2, 1]
+
+
+def jobs_of(calls: dict[str, Any]) -> int:
+    asked = [each["count"] for each in calls["calls"] if (each["verb"], each["resource"]) == ("POST", "/jobs/query")]
+    return sum(asked)
+
+
+async def test_a_list_goes_on_by_rest_where_the_days_query_jobs_run_out() -> None:
+    """Each record once; nobody asks for a job again in this list, nor in the next while the refusal is known."""
+    async with org_client(daily_bulk_query_jobs=1) as org:
+        given = {"login_url": org.org.base_url, "client_id": org.org.client_id, "client_secret": org.org.client_secret}
+        async with open_salesforce(SalesforceSettings(**given), now=system_clock) as salesforce:
+            ids = [await org.create(LastName=f"L{number:02}") for number in range(COUNT)]
+            refused: list[Any] = []
+            budget = Budget(BudgetPolicy(), now=system_clock, on_refused=lambda *told: refused.append(told))
+            queries = QueriesWithinBudget(salesforce.bulk_queries, budget, lambda: BudgetLane.BACKFILL)
+            lists = RecordLists(
+                salesforce.rest, queries, Describes(salesforce.rest, system_clock), bulk_rows=1, chunk_rows=4
+            )
+            for asked in (2, 2):
+                found = await rows(lists.rows(Listing("Contact", ()), total=COUNT))
+                assert [row["Id"] for row in found] == sorted(ids)
+                assert jobs_of(await org.admin("GET", "/calls")) == asked
+    assert refused == [(BudgetLane.BACKFILL, Refusal.JOBS_USED_UP)] * 2
+
+
+async def test_no_query_job_is_made_of_the_reserve() -> None:
+    """What is left of the day's jobs is the org's other users'; one that is made counts at once."""
+
+    class Jobs:
+        made = 0
+
+        async def start(self, _soql: Any) -> str:
+            self.made += 1
+            return "750"
+
+        async def unasked(self, *asked: Any) -> Any:
+            raise AssertionError(f"nobody asks for this here: {asked}")
+
+        read = discard = unasked
+
+    jobs, budget = Jobs(), Budget(BudgetPolicy(), now=lambda: 0)
+    budget.hear_jobs({BULK_QUERY_JOBS: Allocation(54, 100, 0)})
+    queries = QueriesWithinBudget(cast("Any", jobs), budget, lambda: BudgetLane.BACKFILL)
+    assert [await queries.start("") for _ in range(2)] == ["750", "750"]
+    with pytest.raises(JobsUsedUp):
+        await queries.start("")
+    assert jobs.made == 2
 
 
 async def test_what_a_list_costs() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from simulator.org.objects.listing import Brought, Listing
+
 
 class FieldType(StrEnum):
     """`type` of a describe's field."""
@@ -80,6 +82,7 @@ class FieldDefinition(BaseModel):
     """Of a person's Account: the field of its Contact that holds the same."""
     implies: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """By value: what other fields become when this one becomes it, unless the same save sets them. JSON values."""
+    listing: Listing | None = None
     compound: str = ""
     """The compound field this one is a part of."""
     prefix: str = ""
@@ -182,6 +185,7 @@ class ObjectDefinition(BaseModel):
     """Fields of which a new record must be given one."""
     closed_by: str = ""
     """A boolean field: a record where it is true is changed no more."""
+    brings: tuple[Brought, ...] = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "ObjectDefinition":
@@ -227,6 +231,11 @@ class ObjectDefinition(BaseModel):
     def implying(self) -> tuple[FieldDefinition, ...]:
         """Fields whose value says what others become."""
         return tuple(one for one in self.fields if one.implies)
+
+    @cached_property
+    def listed(self) -> tuple[tuple[FieldDefinition, Listing], ...]:
+        """Fields whose values other records list."""
+        return tuple((one, one.listing) for one in self.fields if one.listing is not None)
 
     @cached_property
     def relationships(self) -> dict[str, FieldDefinition]:
