@@ -32,6 +32,7 @@ DELIVERIES = "tandem_deliveries"
 ENDPOINTS = "tandem_endpoints"
 ALERTS = "tandem_alerts"
 DEBUG = "tandem_debug"
+PROCESSES = "tandem_processes"
 DAY_SECONDS = 24 * 60 * 60
 
 ANY_CASE: Final = Collation(locale="en", strength=2)
@@ -126,6 +127,7 @@ INDEXES = {
         IndexModel([("asked_at", DESCENDING)], name="newest"),
         IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),
     ),
+    PROCESSES: (IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),),
     ALLOCATIONS: (IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),),
     IDENTITIES: (IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),),
     ATTEMPTS: (IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),),

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
 
 from adapters.mongo.overview import MOST, KindCounts, Owner, StreamPosition
+from ops.admin.process_signs import of_org, of_processes
+from ops.admin.sign import HOUR, MINUTE, STATE, Level, Sign
 from ops.reviews_view import age
+from schemas.process import ProcessSeen
 
-MINUTE: Final = 60_000
-HOUR: Final = 60 * MINUTE
 LATE_DUE: Final = 15 * MINUTE
 """How long a document may be due: it gathers, waits for its turn, is tried again."""
 OLD_POSITION: Final = 48 * HOUR
@@ -20,27 +20,6 @@ NEARLY_ALL_USED: Final = 0.9
 MANY_WAIT: Final = 10_000
 MANY_FAILURES: Final = 10
 """In an hour."""
-STATE: Final = "/admin/salesforce"
-
-
-class Level(StrEnum):
-    """How bad it is."""
-
-    WELL = "well"
-    LOOK = "look"
-    """Somebody should look, today."""
-    ILL = "ill"
-    """Something stands still, or may be lost if nobody acts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """Something that is not as it should be, and the page where one acts. `name` stays the same while it lasts."""
-
-    name: str
-    level: Level
-    told: str
-    to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +68,11 @@ class Facts:
     last_sync: int
     flow: Sequence[Flow]
     away: dict[str, str]
+    """By part: what this process cannot reach, and the sort of the error."""
     now: int
+    processes: Sequence[ProcessSeen]
+    refused: Sequence[str] = ()
+    """The codes with which Salesforce has ended connections."""
     parked_last_hour: int = 0
 
 
@@ -131,16 +114,16 @@ def _is_stream(owner: Owner) -> bool:
 
 
 def _signs(facts: Facts) -> Iterator[Sign]:
-    yield from _of_processes(facts)
+    yield from of_processes(facts.processes, facts.away)
+    yield from of_org(facts.processes, facts.refused)
+    yield from _of_stream(facts)
     yield from _of_waiting(facts)
     for kind in facts.kinds:
         yield from _of_kind(kind, facts.now)
     yield from _of_allocation(facts)
 
 
-def _of_processes(facts: Facts) -> Iterator[Sign]:
-    for what, why in sorted(facts.away.items()):
-        yield Sign(f"away:{what}", Level.ILL, f"{what} does not answer ({why})", STATE)
+def _of_stream(facts: Facts) -> Iterator[Sign]:
     if not any(owner.held for owner in facts.owners if _is_stream(owner)):
         told = "nobody listens to Salesforce's changes: no subscriber owns the stream"
         yield Sign("no_subscriber", Level.ILL, told, STATE)

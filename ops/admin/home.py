@@ -7,8 +7,9 @@ import orjson
 from aiohttp import web
 
 from ops.admin.answers import Answer, Asked, Page
-from ops.admin.health import HOUR, Facts, Flow, Overview, judge
+from ops.admin.health import Facts, Flow, Overview, judge
 from ops.admin.parts import AdminParts
+from ops.admin.sign import HOUR
 from schemas import topics
 from schemas.unavailable import Unavailable
 
@@ -50,6 +51,8 @@ async def read(parts: AdminParts) -> Overview:
             flow=[Flow(stage, topic, *topic_ends.get(topic, (None, None))) for topic, stage in STAGES],
             away=away,
             now=parts.now(),
+            processes=await parts.processes.all(),
+            refused=[each.refused for each in connections if each.refused],
             parked_last_hour=await seen.parked_since(parts.now() - HOUR),
         )
     )

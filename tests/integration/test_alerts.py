@@ -15,7 +15,7 @@ from support.fakes_changes import eventually
 
 from adapters.mongo.alerts import MongoAlerts
 from adapters.mongo.leases import MongoLeases
-from ops.admin.health import Level, Sign
+from ops.admin.sign import Level, Sign
 from ops.alerts.keeping import AlertKeeper
 from ops.alerts.message import Message
 from ops.alerts.rules import AlertPolicy
