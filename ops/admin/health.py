@@ -1,11 +1,12 @@
 """Whether all is well, in one sentence, and what is not. No I/O."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
 
 from adapters.mongo.overview import MOST, KindCounts, Owner, StreamPosition
+from ops.admin.lately import Lately, of_targets
 from ops.admin.process_signs import of_org, of_processes
 from ops.admin.sign import HOUR, MINUTE, STATE, Level, Sign
 from ops.reviews_view import age
@@ -18,8 +19,6 @@ OLD_POSITION: Final = 48 * HOUR
 USED: Final = 0.8
 NEARLY_ALL_USED: Final = 0.9
 MANY_WAIT: Final = 10_000
-MANY_FAILURES: Final = 10
-"""In an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,9 @@ class Facts:
     processes: Sequence[ProcessSeen]
     refused: Sequence[str] = ()
     """The codes with which Salesforce has ended connections."""
-    parked_last_hour: int = 0
+    lately: Lately = field(default_factory=Lately)
+    deliveries: tuple[int, int] | None = None
+    """Event deliveries used and allowed in a day, where that is known."""
 
 
 def judge(facts: Facts) -> Overview:
@@ -120,6 +121,7 @@ def _signs(facts: Facts) -> Iterator[Sign]:
     yield from _of_waiting(facts)
     for kind in facts.kinds:
         yield from _of_kind(kind, facts.now)
+    yield from of_targets(facts.lately, facts.parked)
     yield from _of_allocation(facts)
 
 
@@ -139,9 +141,6 @@ def _of_waiting(facts: Facts) -> Iterator[Sign]:
     if facts.parked:
         told = f"{counted(facts.parked, 'parked record')} waiting for a person"
         yield Sign("parked", Level.LOOK, told, "/admin/parked")
-    if facts.parked_last_hour > MANY_FAILURES:
-        told = f"{counted(facts.parked_last_hour, 'record')} parked within an hour"
-        yield Sign("many_failures", Level.ILL, told, "/admin/parked")
     for flow in facts.flow:
         if flow.lag is not None and flow.lag > MANY_WAIT:
             yield Sign(f"lag:{flow.topic}", Level.LOOK, f"{flow.lag:,} records wait for {flow.stage}", STATE)
@@ -164,6 +163,10 @@ def _of_allocation(facts: Facts) -> Iterator[Sign]:
     if limit and used / limit >= USED:
         level = Level.ILL if used / limit >= NEARLY_ALL_USED else Level.LOOK
         yield Sign("api_calls", level, f"{used / limit:.0%} of the day's API calls are used", STATE)
+    used, limit = facts.deliveries or (0, 0)
+    if limit and used / limit >= USED:
+        level = Level.ILL if used / limit >= NEARLY_ALL_USED else Level.LOOK
+        yield Sign("event_deliveries", level, f"{used / limit:.0%} of the day's event deliveries are used", STATE)
 
 
 def counted(number: int, what: str) -> str:

@@ -6,9 +6,14 @@ from typing import Final
 import orjson
 from aiohttp import web
 
+from adapters.mongo.allocations import heard_by_all
+from adapters.mongo.lookups import MongoSlowLookups
+from adapters.mongo.samples import MongoSamples
 from ops.admin.answers import Answer, Asked, Page
 from ops.admin.health import Facts, Flow, Overview, judge
+from ops.admin.lately import Lately, lately
 from ops.admin.parts import AdminParts
+from ops.admin.rollup import RAW
 from ops.admin.sign import HOUR
 from schemas import topics
 from schemas.unavailable import Unavailable
@@ -38,7 +43,7 @@ async def read(parts: AdminParts) -> Overview:
     except Unavailable:
         topic_ends = {}
         away = {"kafka": "no answer", **away}
-    connections = await seen.connections()
+    connections, heard = await seen.connections(), await heard_by_all(parts.database)
     return judge(
         Facts(
             kinds=[await seen.counts(kind.name, kind.collection) for kind in parts.catalog().kinds.values()],
@@ -53,8 +58,19 @@ async def read(parts: AdminParts) -> Overview:
             now=parts.now(),
             processes=await parts.processes.all(),
             refused=[each.refused for each in connections if each.refused],
-            parked_last_hour=await seen.parked_since(parts.now() - HOUR),
+            lately=await _lately(parts),
+            deliveries=None if heard.deliveries is None else (heard.deliveries.used, heard.deliveries.limit),
         )
+    )
+
+
+async def _lately(parts: AdminParts) -> Lately:
+    now = parts.now()
+    return lately(
+        await MongoSamples(parts.database).between(RAW.width, now - HOUR, now),
+        now=now,
+        parked_since=await parts.overview.parked_since(now - HOUR),
+        slow_lookups=await MongoSlowLookups(parts.database).count(now - HOUR, now),
     )
 
 

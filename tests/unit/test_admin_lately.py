@@ -1,0 +1,88 @@
+"""Whether the last hour met the product's targets: what is counted, from when on it rings, and when it says nothing."""
+
+from typing import Any
+
+import pytest
+
+from ops.admin.lately import GROWN, LEAST, MANY_FAILURES, SLOW, Lately, lately, of_targets
+from ops.admin.sign import HOUR, Level
+from schemas import topics
+from schemas.samples import Sample
+
+NOW = 1_800_000_000_000
+
+
+def told(parked: int = 0, **seen: Any) -> dict[str, str]:
+    """By name what is told."""
+    return {sign.name: sign.told for sign in of_targets(Lately(**seen), parked)}
+
+
+def written(applied: int, parked: int, deferred: int = 0) -> dict[str, int]:
+    """Writes of an hour, with nothing else in it."""
+    return {
+        "write:applied": applied,
+        "write:parked": parked,
+        "write:deferred": deferred,
+        f"handled:{topics.SALESFORCE_WRITES}": applied + parked + deferred,
+    }
+
+
+def test_a_quiet_hour_tells_nothing() -> None:
+    """Neither does one in which nobody looked."""
+    assert told() == {}
+    assert told(counts=written(10_000, 0)) == {}
+
+
+@pytest.mark.parametrize(("applied", "parked", "rings"), [(95, 5, False), (949, 51, True), (94, 6, True)])
+def test_less_than_95_percent_taken_rings(applied: int, parked: int, rings: bool) -> None:
+    """What was put off has not ended and is counted on neither side; a miss is not rounded into a hit."""
+    found = told(counts=written(applied, parked, deferred=400))
+    assert ("success_low" in found) is rings
+    assert "95.0% of" not in found.get("success_low", "")
+
+
+def test_of_few_no_share_is_made() -> None:
+    """One failure of two is no trend."""
+    assert told(counts=written(LEAST - 2, 1)) == {}
+    assert set(told(counts=written(LEAST - 2, 2))) == {"success_low", "errors_high"}
+
+
+def test_more_than_5_percent_errors_ring() -> None:
+    """Records and writes together, parked or put off."""
+    handled = {f"handled:{topics.PLATFORM_EVENTS}": 950, "outcome:deferred": 20, "outcome:parked": 3}
+    assert told(counts=handled | written(40, 2, deferred=25)) == {}
+    found = told(counts=handled | written(40, 2, deferred=26))
+    assert found == {"errors_high": "5.1% of the last hour's records were parked or put off; 5% is the limit"}
+
+
+@pytest.mark.parametrize("seen", [{"counts": {"outcome:parked": 7, "write:parked": 4}}, {"parked_since": 11}])
+def test_more_than_ten_failures_ring(seen: dict[str, Any]) -> None:
+    """By the samples, or by what waits, which is known at once."""
+    (sign,) = of_targets(Lately(**seen), 0)
+    assert (sign.name, sign.level, sign.told) == ("many_failures", Level.ILL, "11 failures within an hour")
+    assert told(parked_since=MANY_FAILURES) == {}
+
+
+def test_what_grows_rings_though_it_was_told_before() -> None:
+    """Against an hour ago; where nobody looked then it is not known."""
+    assert set(told(parked=40 + GROWN + 1, parked_before=40)) == {"parked_growing"}
+    assert told(parked=40 + GROWN, parked_before=40) == {}
+    assert told(parked=40) == {}
+
+
+def test_slow_lookups_ring() -> None:
+    """From so many on."""
+    assert set(told(slow_lookups=SLOW)) == {"lookups_slow"}
+    assert told(slow_lookups=SLOW - 1) == {}
+
+
+def test_the_hour_is_added_up_and_its_beginning_is_the_measure() -> None:
+    """Unless there is no sample of nearly an hour ago."""
+    samples = [
+        Sample(NOW - HOUR + 1, 30_000, 30_000, {"write:applied": 3}, {"parked": 4}),
+        Sample(NOW - 30_000, 30_000, 30_000, {"write:applied": 2, "write:parked": 1}, {"parked": 9}),
+    ]
+    seen = lately(samples, now=NOW, parked_since=2, slow_lookups=1)
+    assert seen == Lately({"write:applied": 5, "write:parked": 1}, 4, 2, 1)
+    assert lately(samples[1:], now=NOW).parked_before is None
+    assert lately([], now=NOW) == Lately({})
