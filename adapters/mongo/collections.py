@@ -50,6 +50,7 @@ DOCUMENT_INDEXES = (
     IndexModel([("_sync.told._id", ASCENDING)], name="untold", sparse=True),
     IndexModel([("_sync.reviews", ASCENDING)], name="reviews", sparse=True),
     IndexModel([("_sync.refusal.at", ASCENDING)], name="refused", sparse=True),
+    IndexModel([("salesforce.held", ASCENDING)], name="held", sparse=True),
     # By lookup field and what it waits for: an entry for each that waits, whatever the mapping calls them.
     IndexModel([("_sync.awaited.$**", ASCENDING)], name="awaited"),
     IndexModel([("_sync.enriched.due", ASCENDING)], name="to_enrich", sparse=True),

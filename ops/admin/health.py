@@ -6,10 +6,11 @@ from typing import Final
 from urllib.parse import quote
 
 from adapters.mongo.overview import MOST, KindCounts, Owner, StreamPosition
-from ops.admin.lately import Lately, of_targets
-from ops.admin.process_signs import of_org, of_processes
+from ops.admin.lately import Lately, Took, of_targets
+from ops.admin.process_signs import last_frame, of_org, of_processes
 from ops.admin.sign import HOUR, MINUTE, STATE, Level, Sign
 from ops.reviews_view import age
+from schemas.allocation import Allocation
 from schemas.process import ProcessSeen
 
 LATE_DUE: Final = 15 * MINUTE
@@ -29,6 +30,8 @@ class Flow:
     topic: str
     total: int | None
     lag: int | None
+    rate: float | None = None
+    """Records a minute of the last few minutes; None where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,16 @@ class Overview:
     api_used: int | None
     api_limit: int | None
     api_forecast: int | None
+    deliveries_used: int | None
+    deliveries_limit: int | None
+    deliveries_forecast: int | None
+    held: int
+    deferred: int
+    """Records and writes of the last hour that were put off."""
+    took: Sequence[Took]
     stream_owner: str
+    stream_heard: int | None
+    """Milliseconds since the last frame; None where nobody tells."""
     positions: Sequence[StreamPosition]
     last_sync: int
     seen_at: int
@@ -73,8 +85,8 @@ class Facts:
     refused: Sequence[str] = ()
     """The codes with which Salesforce has ended connections."""
     lately: Lately = field(default_factory=Lately)
-    deliveries: tuple[int, int] | None = None
-    """Event deliveries used and allowed in a day, where that is known."""
+    deliveries: Allocation | None = None
+    """Of events, in a day, where that is known."""
 
 
 def judge(facts: Facts) -> Overview:
@@ -82,6 +94,7 @@ def judge(facts: Facts) -> Overview:
     signs = sorted(_signs(facts), key=lambda sign: [Level.ILL, Level.LOOK, Level.WELL].index(sign.level))
     level = signs[0].level if signs else Level.WELL
     used, limit, seen_at = facts.allocation or (None, None, 0)
+    events = facts.deliveries
     stream = [owner for owner in facts.owners if _is_stream(owner)]
     return Overview(
         level=level,
@@ -97,6 +110,13 @@ def judge(facts: Facts) -> Overview:
         api_used=used,
         api_limit=limit,
         api_forecast=None if used is None else forecast(used, seen_at),
+        deliveries_used=None if events is None else events.used,
+        deliveries_limit=None if events is None else events.limit,
+        deliveries_forecast=None if events is None else forecast(events.used, events.seen_at),
+        held=sum(kind.held for kind in facts.kinds),
+        deferred=facts.lately.deferred,
+        took=facts.lately.took,
+        stream_heard=last_frame(facts.processes),
         stream_owner=next((owner.owner for owner in stream if owner.held), ""),
         positions=facts.positions,
         last_sync=facts.last_sync,
@@ -163,7 +183,7 @@ def _of_allocation(facts: Facts) -> Iterator[Sign]:
     if limit and used / limit >= USED:
         level = Level.ILL if used / limit >= NEARLY_ALL_USED else Level.LOOK
         yield Sign("api_calls", level, f"{used / limit:.0%} of the day's API calls are used", STATE)
-    used, limit = facts.deliveries or (0, 0)
+    used, limit = (0, 0) if facts.deliveries is None else (facts.deliveries.used, facts.deliveries.limit)
     if limit and used / limit >= USED:
         level = Level.ILL if used / limit >= NEARLY_ALL_USED else Level.LOOK
         yield Sign("event_deliveries", level, f"{used / limit:.0%} of the day's event deliveries are used", STATE)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from ops.admin.sign import HOUR, STATE, Level, Sign
+from ops.admin.sign import HOUR, MINUTE, STATE, Level, Sign
 from schemas import topics
 from schemas.outcome import Outcome
-from schemas.samples import Sample
+from schemas.samples import FROM_SALESFORCE, LONGER, TO_SALESFORCE, TOOK, Sample, took
 
 LEAST: Final = 20
 """Of fewer no share is told: one failure of two is no trend."""
@@ -23,7 +23,20 @@ GROWN: Final = 5
 """So many records more may wait for a person than an hour ago."""
 SLOW: Final = 20
 """Look-ups over half a second. Of the others nothing is kept, so there is no share."""
+FEW_MINUTES: Final = 5 * MINUTE + 30_000
+"""Of so many rates are told; a sample comes half a minute after its beginning."""
 PARKED_PAGE: Final = "/admin/parked"
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How long edits of the last hour took to the other side: half of them no longer than `half` milliseconds, 19 of 20
+    no longer than `most`, each a limit of `schemas.samples.TOOK`, or `LONGER`. `number` is how many there were."""
+
+    direction: str
+    half: int
+    most: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,13 @@ class Lately:
     parked_since: int = 0
     """Records that were parked since and still wait."""
     slow_lookups: int = 0
+    rates: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """By topic, records a minute of the last few minutes; empty where nobody looked."""
+
+    @property
+    def took(self) -> list[Took]:
+        """For each direction in which anything came."""
+        return [found for each in (TO_SALESFORCE, FROM_SALESFORCE) if (found := _took(self.counts, each)) is not None]
 
     @property
     def taken(self) -> int:
@@ -90,7 +110,34 @@ def lately(samples: Sequence[Sample], *, now: int, parked_since: int = 0, slow_l
         parked_before=None if first is None else first.levels.get("parked"),
         parked_since=parked_since,
         slow_lookups=slow_lookups,
+        rates=_rates([sample for sample in samples if now - sample.at <= FEW_MINUTES]),
     )
+
+
+def _rates(samples: Sequence[Sample]) -> dict[str, float]:
+    covered = sum(sample.covered for sample in samples)
+    if not covered:
+        return {}
+    numbers = {topic: sum(sample.counts.get(f"handled:{topic}", 0) for sample in samples) for topic in topics.ALL}
+    return {topic: round(number * MINUTE / covered, 1) for topic, number in numbers.items()}
+
+
+def _took(counts: Mapping[str, int], direction: str) -> Took | None:
+    numbers = {limit: counts.get(took(direction, limit), 0) for limit in (*TOOK, LONGER)}
+    number = sum(numbers.values())
+    if not number:
+        return None
+    return Took(direction, _within(numbers, number * 0.5), _within(numbers, number * 0.95), number)
+
+
+def _within(numbers: Mapping[int, int], wanted: float) -> int:
+    """The limit within which so many came."""
+    so_far = 0
+    for limit, number in numbers.items():
+        so_far += number
+        if so_far >= wanted:
+            return limit
+    return LONGER
 
 
 def of_targets(seen: Lately, parked: int) -> Iterator[Sign]:

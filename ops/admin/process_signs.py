@@ -34,6 +34,16 @@ def at_work(seen: ProcessSeen) -> bool:
     return alive(seen) and seen.worked <= GONE
 
 
+def last_frame(processes: Sequence[ProcessSeen]) -> int | None:
+    """Milliseconds since the owner of the stream last heard anything; None where nobody tells."""
+    heard = [
+        seen.stream.heard + seen.told
+        for seen in processes
+        if alive(seen) and seen.stream is not None and seen.stream.heard is not None
+    ]
+    return min(heard, default=None)
+
+
 def of_processes(processes: Sequence[ProcessSeen], away: Mapping[str, str]) -> Iterator[Sign]:
     """What cannot be reached from here or there, and which stages nobody does."""
     yield from _of_away(processes, away)

@@ -542,10 +542,15 @@ async def test_retry_all_lock_errors(page: Page, admin: AdminWorld) -> None:
 
 
 async def test_the_overview_is_told_anew(page: Page, admin: AdminWorld) -> None:
-    """Without a click."""
+    """Without a click, the signs below the sentence too; who is at one with the keyboard stays there."""
     stage = admin.operator.stage
     await stage.reconciler.handle([stage.event(ADA, id_="bob", type_="customer.promoted")])
-    await page.locator("[data-live=parked]", has_text="2").wait_for()
+    await page.locator("[data-value=parked]", has_text="2").wait_for()
+    await page.get_by_role("link", name="2 parked records waiting").wait_for()
+    await page.get_by_role("link", name="2 parked records waiting").focus()
+    await stage.reconciler.handle([stage.event(ADA, id_="eve", type_="customer.promoted")])
+    await page.locator("[data-value=parked]", has_text="3").wait_for()
+    await page.locator("a[href='/admin/parked']:focus", has_text="3 parked records").wait_for()
 
 
 async def test_see_how_things_were_in_the_last_week(page: Page) -> None:

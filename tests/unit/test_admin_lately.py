@@ -1,13 +1,14 @@
 """Whether the last hour met the product's targets: what is counted, from when on it rings, and when it says nothing."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ops.admin.lately import GROWN, LEAST, MANY_FAILURES, SLOW, Lately, lately, of_targets
+from ops.admin.lately import GROWN, LEAST, MANY_FAILURES, SLOW, Lately, Took, lately, of_targets
 from ops.admin.sign import HOUR, Level
 from schemas import topics
-from schemas.samples import Sample
+from schemas.samples import FROM_SALESFORCE, LONGER, TO_SALESFORCE, Sample, took
 
 NOW = 1_800_000_000_000
 
@@ -83,6 +84,22 @@ def test_the_hour_is_added_up_and_its_beginning_is_the_measure() -> None:
         Sample(NOW - 30_000, 30_000, 30_000, {"write:applied": 2, "write:parked": 1}, {"parked": 9}),
     ]
     seen = lately(samples, now=NOW, parked_since=2, slow_lookups=1)
-    assert seen == Lately({"write:applied": 5, "write:parked": 1}, 4, 2, 1)
+    assert replace(seen, rates={}) == Lately({"write:applied": 5, "write:parked": 1}, 4, 2, 1, {})
     assert lately(samples[1:], now=NOW).parked_before is None
-    assert lately([], now=NOW) == Lately({})
+    assert lately([], now=NOW) == Lately({}, rates={})
+
+
+def test_rates_are_of_the_last_minutes_that_were_looked_at() -> None:
+    """Not of the hour; and where nobody looked lately they are not known."""
+    events = f"handled:{topics.PLATFORM_EVENTS}"
+    samples = [Sample(NOW - ago, 30_000, 30_000, {events: number}) for ago, number in ((600_000, 9_000), (60_000, 5))]
+    assert lately(samples, now=NOW).rates[topics.PLATFORM_EVENTS] == 10.0
+    assert lately(samples[:1], now=NOW).rates == {}
+
+
+def test_how_long_edits_took_is_told_by_limits() -> None:
+    """Half of them, and 19 of 20; what took longer than all limits is told so, and nothing of a silent direction."""
+    counts = {took(TO_SALESFORCE, 1_000): 60, took(TO_SALESFORCE, 5_000): 34, took(TO_SALESFORCE, LONGER): 6}
+    assert Lately(counts).took == [Took(TO_SALESFORCE, 1_000, LONGER, 100)]
+    counts |= {took(TO_SALESFORCE, 60_000): 20, took(FROM_SALESFORCE, 2_000): 1}
+    assert Lately(counts).took == [Took(TO_SALESFORCE, 1_000, 60_000, 120), Took(FROM_SALESFORCE, 2_000, 2_000, 1)]

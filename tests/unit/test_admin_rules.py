@@ -13,6 +13,7 @@ from ops.admin.routes import NAVIGATION, ROUTES
 from ops.admin.sessions import FREE_TRIES, LONGEST_WAIT, Lasting, new_token, session_id, wait_ms
 from ops.admin.sign import Level
 from ops.users import SHORTEST, new_user, wrong_password
+from schemas.allocation import Allocation
 from schemas.operators import Role, Session, User
 from schemas.process import OrgSeen, ProcessSeen, StreamSeen
 
@@ -62,8 +63,8 @@ def test_all_is_well() -> None:
         ({"kinds": [KindCounts("customer", 9, 1, 0, 0, NOW - LATE_DUE - 1)]}, Level.LOOK, "due for 15 minutes"),
         ({"allocation": (12_000, 15_000, NOW)}, Level.LOOK, "80% of the day's API calls"),
         ({"allocation": (13_500, 15_000, NOW)}, Level.ILL, "90% of the day's API calls"),
-        ({"deliveries": (40_000, 50_000)}, Level.LOOK, "80% of the day's event deliveries"),
-        ({"deliveries": (45_000, 50_000)}, Level.ILL, "90% of the day's event deliveries"),
+        ({"deliveries": Allocation(40_000, 50_000, NOW)}, Level.LOOK, "80% of the day's event deliveries"),
+        ({"deliveries": Allocation(45_000, 50_000, NOW)}, Level.ILL, "90% of the day's event deliveries"),
     ],
 )
 def test_what_is_not_well_is_said(change: dict[str, object], level: Level, told: str) -> None:
