@@ -15,7 +15,7 @@ from adapters.mongo.client import Database, Refused, open_database
 from adapters.mongo.operations import MongoOperations
 from adapters.mongo.settings import MongoSettings
 from adapters.telemetry.logs import quiet_libraries
-from ops.admin.health import HOUR, Level
+from ops.admin.sign import HOUR, Level
 from ops.alerts.message import Message
 from ops.alerts.rules import Alert
 from ops.alerts.sender import sender_of

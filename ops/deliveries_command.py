@@ -27,6 +27,7 @@ from ops.moments import shown_moment
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
 from ops.settings import read_settings
+from schemas.delivery import tried
 
 RESOLVE_SECONDS: Final = 5.0
 AT_MOST: Final = 100_000
@@ -95,7 +96,7 @@ def table(rows: list[Row]) -> Table:
         last = (row.get("attempts") or [{}])[-1]
         answer = str(last.get("status") or last.get("why") or "")
         found.add_row(
-            row["_id"], row["type"], row["key"], str(row["revision"]), row["state"], str(row["tries"]), answer,
+            row["_id"], row["type"], row["key"], str(row["revision"]), row["state"], str(tried(row)), answer,
             shown_moment(row["made_at"]),
         )  # fmt: skip
     return found

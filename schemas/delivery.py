@@ -1,8 +1,9 @@
 """A delivery to the platform's URL, and that URL itself, as they are stored."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 ENDPOINT: Final = "platform"
 """The one endpoint there is."""
@@ -15,6 +16,11 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     """Given up after the last try; a person may have it delivered again."""
+
+
+def tried(row: Mapping[str, Any]) -> int:
+    """How often one was posted, of its stored row: `tries` counts those that were to be followed by another."""
+    return int(row["tries"] + (row["state"] != DeliveryState.PENDING))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+TO_SALESFORCE: Final = "to_salesforce"
+FROM_SALESFORCE: Final = "from_salesforce"
+TOOK: Final = (1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 3_600_000)
+"""How long an edit took to the other side: counted by the first of these milliseconds that it did not go beyond."""
+LONGER: Final = 86_400_000
+"""By this, where it went beyond all of them."""
+
+
+def took(direction: str, limit: int) -> str:
+    """The name of the count of edits that took no longer, and longer than the limit before."""
+    return f"took:{direction}:{limit}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ from simulator.servers.local import local_servers
 PRESETS = ("ticketing", "hackathon")
 SIZE = ("--customers", "6", "--events", "60", "--conflicts", "0", "--plain", "--seed", "11")
 ORG = "00D000000000001EAA"
-WITHOUT = ("tandem_leases", "tandem_reservations", "tandem_allocations", "salesforce_object_cache")
+WITHOUT = ("tandem_leases", "tandem_reservations", "tandem_processes", "tandem_allocations", "salesforce_object_cache")
 """Collections whose rows live for minutes: nothing of an older release is in them when a newer one starts."""
 
 

@@ -32,6 +32,7 @@ DELIVERIES = "tandem_deliveries"
 ENDPOINTS = "tandem_endpoints"
 ALERTS = "tandem_alerts"
 DEBUG = "tandem_debug"
+PROCESSES = "tandem_processes"
 DAY_SECONDS = 24 * 60 * 60
 
 ANY_CASE: Final = Collation(locale="en", strength=2)
@@ -49,6 +50,7 @@ DOCUMENT_INDEXES = (
     IndexModel([("_sync.told._id", ASCENDING)], name="untold", sparse=True),
     IndexModel([("_sync.reviews", ASCENDING)], name="reviews", sparse=True),
     IndexModel([("_sync.refusal.at", ASCENDING)], name="refused", sparse=True),
+    IndexModel([("salesforce.held", ASCENDING)], name="held", sparse=True),
     # By lookup field and what it waits for: an entry for each that waits, whatever the mapping calls them.
     IndexModel([("_sync.awaited.$**", ASCENDING)], name="awaited"),
     IndexModel([("_sync.enriched.due", ASCENDING)], name="to_enrich", sparse=True),
@@ -126,6 +128,7 @@ INDEXES = {
         IndexModel([("asked_at", DESCENDING)], name="newest"),
         IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),
     ),
+    PROCESSES: (IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),),
     ALLOCATIONS: (IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),),
     IDENTITIES: (IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),),
     ATTEMPTS: (IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),),

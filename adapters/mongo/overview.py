@@ -26,6 +26,8 @@ class KindCounts:
     reviews: int
     oldest_due: int
     """When the one that has waited longest was due, epoch milliseconds; 0 where none is."""
+    held: int = 0
+    """With a value that is not pushed: it waits for a choice, or Salesforce keeps what it has (`fill_only`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class MongoOverview:
                 due=await documents.count_documents(due, limit=MOST, hint="due"),
                 refused=await documents.count_documents({"_sync.refusal.at": {"$gt": 0}}, limit=MOST, hint="refused"),
                 reviews=await documents.count_documents({"_sync.reviews": {"$gt": ""}}, limit=MOST, hint="reviews"),
+                held=await documents.count_documents({"salesforce.held": {"$gt": ""}}, limit=MOST, hint="held"),
                 oldest_due=oldest["_sync"]["due_at"] if oldest else 0,
             )
 

@@ -13,7 +13,7 @@ from adapters.mongo.client import Database
 from adapters.mongo.collections import SAMPLES, SYNC_LOGS
 from adapters.mongo.retention import dated
 from schemas import topics
-from schemas.samples import Sample
+from schemas.samples import FROM_SALESFORCE, LONGER, TO_SALESFORCE, TOOK, Sample
 
 LONGEST_MS: Final = 5_000
 """How long counting may take before it is given up: charts are not worth a busy server."""
@@ -33,6 +33,8 @@ class Happened:
     """By topic and reason: records that were parked, and writes that Salesforce did not take."""
     fields: dict[tuple[str, str], int] = field(default_factory=dict)
     """By kind and platform path: conflicts."""
+    took: dict[tuple[str, int], int] = field(default_factory=dict)
+    """By direction and limit (`schemas.samples.TOOK`): edits that came to the other side."""
 
 
 class MongoSamples:
@@ -73,7 +75,7 @@ class MongoSamples:
         why = {"$switch": {"branches": _WHY, "default": ""}}
         by_end: list[dict[str, Any]] = [
             {"$match": {"logged_at": while_, "type": {"$in": ["outcome", "write"]}}},
-            {"$group": {"_id": ["$type", "$topic", "$outcome", why], "number": {"$sum": 1}}},
+            {"$group": {"_id": ["$type", "$topic", "$outcome", why, _TOOK], "number": {"$sum": 1}}},
         ]
         by_field: list[dict[str, Any]] = [
             {"$match": {"audited_at": while_, "rule": {"$regex": rf"^({'|'.join(sorted(rules))})(\.|$)"}}},
@@ -96,11 +98,26 @@ _WHY: Final = [
 """Of a failure its code or reason: words of the code and of Salesforce, never a message, which may quote a value."""
 
 
+_ARRIVED: Final = {"$and": [{"$eq": ["$outcome", "applied"]}, {"$gt": ["$since", 0]}]}
+_TOOK: Final = {
+    "$switch": {
+        "branches": [
+            {"case": {"$and": [_ARRIVED, {"$lte": [{"$subtract": ["$at", "$since"]}, limit]}]}, "then": limit}
+            for limit in TOOK
+        ],
+        "default": {"$cond": [_ARRIVED, LONGER, 0]},
+    }
+}
+"""How long an edit took to the other side; 0 of what is none, or has not come there."""
+
+
 def _happened(ended: Sequence[dict[str, Any]], settled: Sequence[dict[str, Any]]) -> Happened:
     outcomes, writes, conflicts = Counter[tuple[str, str]](), Counter[str](), Counter[str]()
-    errors, fields = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    errors, fields, arrived = Counter[tuple[str, str]](), Counter[tuple[str, str]](), Counter[tuple[str, int]]()
     for row in ended:
-        type_, topic, outcome, why = row["_id"]
+        type_, topic, outcome, why, limit = row["_id"]
+        if limit:
+            arrived[TO_SALESFORCE if type_ == "write" else FROM_SALESFORCE, int(limit)] += row["number"]
         if type_ == "write":
             topic = topics.SALESFORCE_WRITES
             writes[outcome] += row["number"]
@@ -113,7 +130,7 @@ def _happened(ended: Sequence[dict[str, Any]], settled: Sequence[dict[str, Any]]
         conflicts[kind] += row["number"]
         if path:
             fields[kind, path] += row["number"]
-    return Happened(dict(outcomes), dict(writes), dict(conflicts), dict(errors), dict(fields))
+    return Happened(dict(outcomes), dict(writes), dict(conflicts), dict(errors), dict(fields), dict(arrived))
 
 
 def _dump(sample: Sample) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class SalesforceMetrics(Declarations):
         )
 
         self._in_a_row = 0
+        self._failed_at = 0.0
         self._failures_in_a_row = self._new(
             Gauge,
             "salesforce_failures_in_a_row",
@@ -94,10 +95,17 @@ class SalesforceMetrics(Declarations):
         self._login_refused.set(refused)
         self._heard(answered=outcome == "granted")
 
+    @property
+    def failures_in_a_row(self) -> tuple[int, float]:
+        """Calls and logins since Salesforce last answered one, and how many seconds ago the last of them was."""
+        return self._in_a_row, max(0.0, self._clock() - self._failed_at) if self._in_a_row else 0.0
+
     def credential_seen(self, since: float) -> None:
         """The credential we sign in with has been in use since then, epoch seconds."""
         self._credential_age.set_function(lambda: max(0.0, self._clock() - since))
 
     def _heard(self, *, answered: bool) -> None:
         self._in_a_row = 0 if answered else self._in_a_row + 1
+        if not answered:
+            self._failed_at = self._clock()
         self._failures_in_a_row.set(self._in_a_row)

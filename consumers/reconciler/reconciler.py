@@ -34,6 +34,7 @@ from consumers.rules.kinds import Kind
 from consumers.rules.state import DocumentState
 from consumers.rules.timing import Timing
 from schemas import cloudevents, marks, topics
+from schemas.change import Told
 from schemas.debugging import DECISION, NOTHING_DEBUGGED, Debugged
 from schemas.doorbell import ring_for
 from schemas.gap import ObjectGap
@@ -409,6 +410,8 @@ def _log_row(record: Record, incoming: Incoming, result: Result, at: int, catalo
             row |= {"kind": kind.name, "document": document_id, "event": assertion.event_id}
         case ChangeFact(_, change):
             row |= {"record": change.record_id, "event": change.event_id}
+            if change.told is Told.EVENT:
+                row["since"] = change.position.timestamp
         case Unreadable():
             of_kind, document_id = named_by_key(record, catalog)
             if of_kind:

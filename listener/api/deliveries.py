@@ -15,7 +15,7 @@ from listener.api import problem
 from listener.api.problem import Problem
 from listener.api.routes import GET, POST, Answer, Call, Group, Route
 from schemas.api_key import Scope
-from schemas.delivery import DeliveryState, Endpoint
+from schemas.delivery import DeliveryState, Endpoint, tried
 from schemas.platform_event import DocumentId
 
 PREFIX: Final = "/api/webhooks"
@@ -304,7 +304,7 @@ def shown(row: Row) -> DeliveryShown:
         document=row["document"],
         revision=row["revision"],
         state=DeliveryState(row["state"]),
-        tries=row["tries"],
+        tries=tried(row),
         made_at=datetime.fromtimestamp(row["made_at"] / 1000, UTC),
         next_at=_moment(row["next_at"]) if pending else None,
         last=_attempt(attempts[-1]) if attempts else None,

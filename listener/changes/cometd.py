@@ -79,7 +79,7 @@ class CometdClient:
         self._after = {channel: start.get(channel, EARLIEST) for channel in self._settings.channels}
         self._undecided.clear()
         self._decided.set()
-        self._failures = 0
+        self._failures = self._health.failures = 0
         refused: Session | None = None
         while True:
             await self._may_go_on(buffer)
@@ -129,6 +129,7 @@ class CometdClient:
     async def _back_off(self, ending: Ending, detail: str, at_least: float) -> None:
         wait = max(at_least, self._waits.after(ending, self._failures, self._chance()))
         self._failures += 1
+        self._health.failures = self._failures
         self._health.state = State.BACKING_OFF
         self._health.last_error = detail
         if ending is Ending.DELIVERIES:
@@ -197,7 +198,7 @@ class CometdClient:
                 return
             began, before = self._clock(), self._health.counts["events"]
             await session.connect()
-            self._failures = 0
+            self._failures = self._health.failures = 0
             idle = self._health.counts["events"] == before and self._clock() - began < _QUICK_SECONDS
             empty_and_quick = empty_and_quick + 1 if idle else 0
             wait = session.advice.interval / 1000
@@ -218,4 +219,4 @@ class CometdClient:
                 self._after[each.channel] = each.replay_id
         self._health.buffered = len(buffer)
         self._health.counts["events"] += len(deliveries)
-        self._failures = 0
+        self._failures = self._health.failures = 0

@@ -48,6 +48,8 @@ class Health:
     nothing_unseen: bool = False
     """Every object of the mapping is polled, each from where its events ended, and has been read since: what the
     stream may have missed is in the buffer."""
+    failures: int = 0
+    """Sessions in a row that ended before a frame came."""
     buffered: int = 0
     last_error: str = ""
     counts: Counter[str] = field(default_factory=Counter)

@@ -26,6 +26,8 @@ class Asked:
     form: Mapping[str, str] = field(default_factory=dict)
     chosen: Sequence[str] = ()
     """The values of `id`, of which a form may have many."""
+    render: Callable[[str, Mapping[str, Any]], str] = lambda template, _values: template
+    """A part of a page by its template, for what is sent to an open page."""
 
     @property
     def is_sure(self) -> bool:

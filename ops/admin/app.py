@@ -1,7 +1,7 @@
 """The application: who may ask what, what every answer carries, and how an answer becomes a page."""
 
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, Final
@@ -75,6 +75,9 @@ def application(parts: AdminParts) -> web.Application:
 
 
 def _guarded(route: Route, parts: AdminParts, made: Environment) -> Next:
+    def render(template: str, values: Mapping[str, Any]) -> str:
+        return made.get_template(template).render(values)
+
     async def handle(request: web.Request) -> web.StreamResponse:
         found = await _visit(request, parts)
         if found is None:
@@ -94,7 +97,7 @@ def _guarded(route: Route, parts: AdminParts, made: Environment) -> Next:
             chosen = [str(value) for value in posted.getall("id", [])]
             if not hmac.compare_digest(form.get("csrf", "").encode(), session.csrf.encode()):
                 raise web.HTTPForbidden(text="the form is not of this visit: go back, load the page again")
-        asked = Asked(request, user, session, parts, form, chosen)
+        asked = Asked(request, user, session, parts, form, chosen, render)
         return await _respond(await route.handler(asked), asked, made)
 
     return handle

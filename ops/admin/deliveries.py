@@ -8,7 +8,7 @@ import orjson
 from adapters.platform.addresses import UnfitUrl
 from ops.admin.answers import Answer, Asked, CannotDo, Done, Page, Question
 from ops.deliveries_command import refuse_unfit
-from schemas.delivery import DeliveryState
+from schemas.delivery import DeliveryState, tried
 
 LIMIT: Final = 100
 MOST_AT_ONCE: Final = 10_000
@@ -121,7 +121,7 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "document": row["document"],
         "revision": row["revision"],
         "state": row["state"],
-        "tries": row["tries"],
+        "tries": tried(row),
         "answer": str(last.get("status") or last.get("why") or ""),
         "made_at": row["made_at"],
         "next_at": row["next_at"] if row["state"] == DeliveryState.PENDING else 0,

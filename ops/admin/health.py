@@ -1,16 +1,18 @@
 """Whether all is well, in one sentence, and what is not. No I/O."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
 
 from adapters.mongo.overview import MOST, KindCounts, Owner, StreamPosition
+from ops.admin.lately import Lately, Took, of_targets
+from ops.admin.process_signs import last_frame, of_org, of_processes
+from ops.admin.sign import HOUR, MINUTE, STATE, Level, Sign
 from ops.reviews_view import age
+from schemas.allocation import Allocation
+from schemas.process import ProcessSeen
 
-MINUTE: Final = 60_000
-HOUR: Final = 60 * MINUTE
 LATE_DUE: Final = 15 * MINUTE
 """How long a document may be due: it gathers, waits for its turn, is tried again."""
 OLD_POSITION: Final = 48 * HOUR
@@ -18,29 +20,6 @@ OLD_POSITION: Final = 48 * HOUR
 USED: Final = 0.8
 NEARLY_ALL_USED: Final = 0.9
 MANY_WAIT: Final = 10_000
-MANY_FAILURES: Final = 10
-"""In an hour."""
-STATE: Final = "/admin/salesforce"
-
-
-class Level(StrEnum):
-    """How bad it is."""
-
-    WELL = "well"
-    LOOK = "look"
-    """Somebody should look, today."""
-    ILL = "ill"
-    """Something stands still, or may be lost if nobody acts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """Something that is not as it should be, and the page where one acts. `name` stays the same while it lasts."""
-
-    name: str
-    level: Level
-    told: str
-    to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +30,8 @@ class Flow:
     topic: str
     total: int | None
     lag: int | None
+    rate: float | None = None
+    """Records a minute of the last few minutes; None where nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +51,16 @@ class Overview:
     api_used: int | None
     api_limit: int | None
     api_forecast: int | None
+    deliveries_used: int | None
+    deliveries_limit: int | None
+    deliveries_forecast: int | None
+    held: int
+    deferred: int
+    """Records and writes of the last hour that were put off."""
+    took: Sequence[Took]
     stream_owner: str
+    stream_heard: int | None
+    """Milliseconds since the last frame; None where nobody tells."""
     positions: Sequence[StreamPosition]
     last_sync: int
     seen_at: int
@@ -89,8 +79,14 @@ class Facts:
     last_sync: int
     flow: Sequence[Flow]
     away: dict[str, str]
+    """By part: what this process cannot reach, and the sort of the error."""
     now: int
-    parked_last_hour: int = 0
+    processes: Sequence[ProcessSeen]
+    refused: Sequence[str] = ()
+    """The codes with which Salesforce has ended connections."""
+    lately: Lately = field(default_factory=Lately)
+    deliveries: Allocation | None = None
+    """Of events, in a day, where that is known."""
 
 
 def judge(facts: Facts) -> Overview:
@@ -98,6 +94,7 @@ def judge(facts: Facts) -> Overview:
     signs = sorted(_signs(facts), key=lambda sign: [Level.ILL, Level.LOOK, Level.WELL].index(sign.level))
     level = signs[0].level if signs else Level.WELL
     used, limit, seen_at = facts.allocation or (None, None, 0)
+    events = facts.deliveries
     stream = [owner for owner in facts.owners if _is_stream(owner)]
     return Overview(
         level=level,
@@ -113,6 +110,13 @@ def judge(facts: Facts) -> Overview:
         api_used=used,
         api_limit=limit,
         api_forecast=None if used is None else forecast(used, seen_at),
+        deliveries_used=None if events is None else events.used,
+        deliveries_limit=None if events is None else events.limit,
+        deliveries_forecast=None if events is None else forecast(events.used, events.seen_at),
+        held=sum(kind.held for kind in facts.kinds),
+        deferred=facts.lately.deferred,
+        took=facts.lately.took,
+        stream_heard=last_frame(facts.processes),
         stream_owner=next((owner.owner for owner in stream if owner.held), ""),
         positions=facts.positions,
         last_sync=facts.last_sync,
@@ -131,16 +135,17 @@ def _is_stream(owner: Owner) -> bool:
 
 
 def _signs(facts: Facts) -> Iterator[Sign]:
-    yield from _of_processes(facts)
+    yield from of_processes(facts.processes, facts.away)
+    yield from of_org(facts.processes, facts.refused)
+    yield from _of_stream(facts)
     yield from _of_waiting(facts)
     for kind in facts.kinds:
         yield from _of_kind(kind, facts.now)
+    yield from of_targets(facts.lately, facts.parked)
     yield from _of_allocation(facts)
 
 
-def _of_processes(facts: Facts) -> Iterator[Sign]:
-    for what, why in sorted(facts.away.items()):
-        yield Sign(f"away:{what}", Level.ILL, f"{what} does not answer ({why})", STATE)
+def _of_stream(facts: Facts) -> Iterator[Sign]:
     if not any(owner.held for owner in facts.owners if _is_stream(owner)):
         told = "nobody listens to Salesforce's changes: no subscriber owns the stream"
         yield Sign("no_subscriber", Level.ILL, told, STATE)
@@ -156,9 +161,6 @@ def _of_waiting(facts: Facts) -> Iterator[Sign]:
     if facts.parked:
         told = f"{counted(facts.parked, 'parked record')} waiting for a person"
         yield Sign("parked", Level.LOOK, told, "/admin/parked")
-    if facts.parked_last_hour > MANY_FAILURES:
-        told = f"{counted(facts.parked_last_hour, 'record')} parked within an hour"
-        yield Sign("many_failures", Level.ILL, told, "/admin/parked")
     for flow in facts.flow:
         if flow.lag is not None and flow.lag > MANY_WAIT:
             yield Sign(f"lag:{flow.topic}", Level.LOOK, f"{flow.lag:,} records wait for {flow.stage}", STATE)
@@ -181,6 +183,10 @@ def _of_allocation(facts: Facts) -> Iterator[Sign]:
     if limit and used / limit >= USED:
         level = Level.ILL if used / limit >= NEARLY_ALL_USED else Level.LOOK
         yield Sign("api_calls", level, f"{used / limit:.0%} of the day's API calls are used", STATE)
+    used, limit = (0, 0) if facts.deliveries is None else (facts.deliveries.used, facts.deliveries.limit)
+    if limit and used / limit >= USED:
+        level = Level.ILL if used / limit >= NEARLY_ALL_USED else Level.LOOK
+        yield Sign("event_deliveries", level, f"{used / limit:.0%} of the day's event deliveries are used", STATE)
 
 
 def counted(number: int, what: str) -> str:

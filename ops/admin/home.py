@@ -6,12 +6,20 @@ from typing import Final
 import orjson
 from aiohttp import web
 
+from adapters.mongo.allocations import heard_by_all
+from adapters.mongo.lookups import MongoSlowLookups
+from adapters.mongo.samples import MongoSamples
 from ops.admin.answers import Answer, Asked, Page
-from ops.admin.health import HOUR, Facts, Flow, Overview, judge
+from ops.admin.health import Facts, Flow, Overview, judge
+from ops.admin.lately import Lately, lately
 from ops.admin.parts import AdminParts
+from ops.admin.rollup import RAW
+from ops.admin.sign import HOUR
 from schemas import topics
 from schemas.unavailable import Unavailable
 
+PARTS: Final = ("signs", "flow", "waits", "org")
+"""Of the page, each with its template."""
 STAGES: Final = (
     (topics.PLATFORM_EVENTS, "the reconciler, from the platform"),
     (topics.SALESFORCE_CHANGES, "the reconciler, from Salesforce"),
@@ -30,29 +38,64 @@ async def read(parts: AdminParts) -> Overview:
     Raises:
         Unavailable: MongoDB does not answer.
     """
-    away = await parts.ready()
     seen = parts.overview
-    try:
-        topic_ends = await parts.stages.by_topic()
-    except Unavailable:
-        topic_ends = {}
-        away = {"kafka": "no answer", **away}
-    connections = await seen.connections()
+    kinds = parts.catalog().kinds.values()
+    away, (ends, kafka), hour, connections, heard, processes = await asyncio.gather(
+        parts.ready(),
+        _ends(parts),
+        _lately(parts),
+        seen.connections(),
+        heard_by_all(parts.database),
+        parts.processes.all(),
+    )
+    counts, parked, open_gaps, owners, positions, allocation = await asyncio.gather(
+        asyncio.gather(*(seen.counts(kind.name, kind.collection) for kind in kinds)),
+        seen.parked(),
+        seen.open_gaps(),
+        seen.owners(),
+        seen.positions(),
+        seen.allocation(),
+    )
     return judge(
         Facts(
-            kinds=[await seen.counts(kind.name, kind.collection) for kind in parts.catalog().kinds.values()],
-            parked=await seen.parked(),
-            open_gaps=await seen.open_gaps(),
-            owners=await seen.owners(),
-            positions=await seen.positions(),
-            allocation=await seen.allocation(),
+            kinds=counts,
+            parked=parked,
+            open_gaps=open_gaps,
+            owners=owners,
+            positions=positions,
+            allocation=allocation,
             last_sync=max((each.last_sync_at for each in connections), default=0),
-            flow=[Flow(stage, topic, *topic_ends.get(topic, (None, None))) for topic, stage in STAGES],
-            away=away,
+            flow=[_flow(topic, stage, ends.get(topic), hour.rates.get(topic)) for topic, stage in STAGES],
+            away=kafka | away,
             now=parts.now(),
-            parked_last_hour=await seen.parked_since(parts.now() - HOUR),
+            processes=processes,
+            refused=[each.refused for each in connections if each.refused],
+            lately=hour,
+            deliveries=heard.deliveries,
         )
     )
+
+
+def _flow(topic: str, stage: str, ends: tuple[int, int] | None, rate: float | None) -> Flow:
+    total, lag = ends or (None, None)
+    return Flow(stage, topic, total, lag, rate)
+
+
+async def _ends(parts: AdminParts) -> tuple[dict[str, tuple[int, int]], dict[str, str]]:
+    try:
+        return await parts.stages.by_topic(), {}
+    except Unavailable:
+        return {}, {"kafka": "no answer"}
+
+
+async def _lately(parts: AdminParts) -> Lately:
+    now = parts.now()
+    samples, parked, slow = await asyncio.gather(
+        MongoSamples(parts.database).between(RAW.width, now - HOUR, now),
+        parts.overview.parked_since(now - HOUR),
+        MongoSlowLookups(parts.database).count(now - HOUR, now),
+    )
+    return lately(samples, now=now, parked_since=parked, slow_lookups=slow)
 
 
 async def live(asked: Asked) -> Answer:
@@ -64,7 +107,7 @@ async def live(asked: Asked) -> Answer:
     await response.prepare(asked.request)
     while not parts.lasting.is_over(asked.session, parts.now()):
         try:
-            event, told = "overview", orjson.dumps(_told(await read(parts))).decode()
+            event, told = "overview", orjson.dumps(_told(asked, await read(parts))).decode()
         except Unavailable as error:
             event, told = "away", orjson.dumps({"sentence": str(error)}).decode()
         try:
@@ -75,19 +118,11 @@ async def live(asked: Asked) -> Answer:
     return response
 
 
-def _told(overview: Overview) -> dict[str, object]:
-    """What changes on an open page, by the names of its places."""
-    told: dict[str, object] = {
+def _told(asked: Asked, overview: Overview) -> dict[str, object]:
+    """What an open page shows in place of what it had: the sentence, and each of its parts as the page has it."""
+    around = {"page": overview, "now": asked.parts.now()}
+    return {
         "level": overview.level,
         "sentence": overview.sentence,
-        "parked": overview.parked,
-        "open_gaps": overview.open_gaps,
-        "reviews": overview.reviews,
-        "due": overview.due,
-        "refused": overview.refused,
-        "api_used": overview.api_used,
+        "parts": {part: asked.render(f"overview_{part}.html", around) for part in PARTS},
     }
-    for flow in overview.flow:
-        told[f"total:{flow.topic}"] = flow.total
-        told[f"lag:{flow.topic}"] = flow.lag
-    return told

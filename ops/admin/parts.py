@@ -15,6 +15,7 @@ from adapters.mongo.logs import MongoSyncLog
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.operations import MongoOperations
 from adapters.mongo.overview import MongoOverview
+from adapters.mongo.processes import MongoProcesses
 from adapters.mongo.runs import MongoRuns
 from adapters.mongo.users import MongoSessions, MongoUsers
 from adapters.platform.settings import DeliverSettings
@@ -84,6 +85,7 @@ class AdminParts:
     operations: MongoOperations
     gaps: MongoGapRows
     overview: MongoOverview
+    processes: MongoProcesses
     runs: MongoRuns
     deliveries: MongoDeliveries
     endpoints: MongoEndpoints

@@ -13,6 +13,7 @@ from ops.admin.series import numbered
 from ops.reviews_view import age
 from ops.show_view import moment
 from ops.weekly.model import shown, trend, weekday
+from schemas.samples import LONGER
 
 JSON: Final = "application/json"
 
@@ -31,6 +32,7 @@ def environment() -> Environment:
     made.filters["count"] = lambda number: "unknown" if number is None else f"{number:,}"
     made.filters["number"] = numbered
     made.filters["short"] = _short
+    made.filters["within"] = lambda limit: f"within {age(limit)}" if limit < LONGER else "longer than an hour"
     made.filters["weekday"] = weekday
     made.filters["figure"] = lambda each: shown(each.unit, each.now)
     made.filters["figure_before"] = lambda each: shown(each.unit, each.before)

@@ -4,7 +4,9 @@ from adapters.mongo.overview import KindCounts
 from adapters.mongo.parked import Wanted
 from ops.admin.answers import Answer, Asked, Page
 from ops.admin.health import forecast
+from ops.admin.process_signs import alive, at_work
 from ops.admin.waiting import MOST_COUNTED
+from schemas.process import ProcessSeen
 
 ERRORS = 20
 
@@ -35,6 +37,7 @@ async def show(asked: Asked) -> Answer:
         "connections": connections,
         "owners": await seen.owners(),
         "positions": await seen.positions(),
+        "processes": [_process(each) for each in await parts.processes.all()],
         "errors": refused.items,
         "errors_in_all": refused.number,
         "errors_more": refused.more,
@@ -66,4 +69,16 @@ def _counts(kind: KindCounts) -> dict[str, object]:
         "refused": kind.refused,
         "reviews": kind.reviews,
         "oldest_due": kind.oldest_due,
+    }
+
+
+def _process(seen: ProcessSeen) -> dict[str, object]:
+    state = "stopped" if seen.stopped else "at work" if at_work(seen) else "starting" if alive(seen) else "gone"
+    return {
+        "name": seen.name,
+        "process": seen.process,
+        "stages": seen.stages,
+        "state": state,
+        "told": seen.told,
+        "away": sorted(seen.away),
     }

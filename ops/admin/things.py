@@ -1,7 +1,7 @@
 """One thing: its document and what each side has said, field by field, and its whole story."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
@@ -24,6 +24,7 @@ from schemas.mapping import KindMapping
 from schemas.transforms import compile_field
 
 ROWS: Final = 200
+IN_QUESTION: Final = "in question"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +174,12 @@ def thing(known: Known, kind: KindMapping, instance_url: str, *, masked: bool) -
     document = known.document or {}
     sync, shown = document.get("_sync", {}), document.get("salesforce", {})
     record = sync.get("link", {}).get("id", "")
+    fields = [_row(document, kind, mapped, masked=masked) for mapped in kind.fields]
     return Thing(
         kind=known.kind,
         id=known.id,
         found=known.document is not None,
-        status=shown.get("syncStatus", "unknown"),
+        status=_status(shown.get("syncStatus", "unknown"), fields),
         error=shown.get("syncError", ""),
         record=record,
         record_url=f"{instance_url}/{record}" if record and instance_url.startswith("https://") else "",
@@ -186,9 +188,14 @@ def thing(known: Known, kind: KindMapping, instance_url: str, *, masked: bool) -
         revision=document.get("revision", 0),
         due_at=sync.get("due_at", 0),
         last_synced_at=shown.get("lastSyncedAt", 0),
-        fields=[_row(document, kind, mapped, masked=masked) for mapped in kind.fields],
+        fields=fields,
         story=story(known, values=not masked)[::-1],
     )
+
+
+def _status(told: str, fields: Sequence[FieldRow]) -> str:
+    """What the platform is told, but for a conflict that waits: with that one something is left to do here."""
+    return IN_QUESTION if told == "synced" and any(row.waits for row in fields) else told
 
 
 def _row(document: Mapping[str, Any], kind: KindMapping, mapped: FieldMapping, *, masked: bool) -> FieldRow:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ops.admin.health import Level
+from ops.admin.sign import Level
 from ops.alerts.rules import Alert, Due
 from ops.reviews_view import age
 

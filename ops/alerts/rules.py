@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ops.admin.health import HOUR, MINUTE, Level, Sign
+from ops.admin.sign import HOUR, MINUTE, Level, Sign
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Apprise is imported where something is to be sent: a process that sends nothing 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ops.admin.health import Level
+from ops.admin.sign import Level
 from ops.alerts.message import Message
 from ops.alerts.settings import AlertSettings
 from ops.settings import WrongSettings

@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ops.admin.health import HOUR
+from ops.admin.sign import HOUR
 from ops.alerts.rules import AlertPolicy
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from adapters.mongo.alerts import MongoAlerts
-from ops.admin.health import Level
+from ops.admin.sign import Level
 from ops.alerts.rules import Alert
 
 _SILENCE: Final = ("silenced_until", "silenced_by")

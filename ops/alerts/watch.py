@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Protocol
 
-from ops.admin.health import Level, Sign
+from ops.admin.sign import Level, Sign
 from ops.alerts.message import Message, message
 from ops.alerts.rules import Alert, AlertPolicy, due, observe, over, told
 from schemas.unavailable import Unavailable

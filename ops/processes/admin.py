@@ -20,6 +20,7 @@ from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.operations import MongoOperations
 from adapters.mongo.overview import MongoOverview
 from adapters.mongo.parked import ParkedQueue
+from adapters.mongo.processes import MongoProcesses
 from adapters.mongo.runs import MongoRuns
 from adapters.mongo.samples import MongoSamples
 from adapters.mongo.settings import MongoSettings
@@ -31,10 +32,10 @@ from consumers.settings import MergeSettings, RepairSettings
 from ops import server
 from ops.admin import home, sampler
 from ops.admin.app import serve
-from ops.admin.health import Sign
 from ops.admin.org import OrgOfSettings
 from ops.admin.parts import AdminParts
 from ops.admin.settings import AdminSettings
+from ops.admin.sign import Sign
 from ops.alerts.keeping import AlertKeeper
 from ops.alerts.sender import sender_of
 from ops.alerts.settings import AlertSettings
@@ -127,6 +128,7 @@ def _parts(
         operations=operations,
         gaps=MongoGapRows(database),
         overview=MongoOverview(database),
+        processes=MongoProcesses(database),
         runs=MongoRuns(database, mongo.retention().runs),
         deliveries=MongoDeliveries(database),
         endpoints=MongoEndpoints(database, settings.deliver.url),

@@ -14,6 +14,7 @@ from adapters.telemetry.opening import open_tracing
 from adapters.telemetry.settings import TelemetrySettings
 from adapters.telemetry.tracing import OFF, Tracing
 from ops import server
+from ops.processes.life import Life
 from ops.settings import WrongSettings, read_settings
 from schemas.unavailable import Unavailable
 
@@ -46,6 +47,8 @@ class Frame:
     """The stages that have opened what they need and do their work: before all are, the process is not ready."""
     start_seconds: float = 30.0
     """How long a stage waits for Kafka and MongoDB, each, before it fails."""
+    life: Life = field(default_factory=Life)
+    """What others are told of this process while it lives."""
 
 
 Stage = Callable[[Frame], Awaitable[None]]
@@ -89,6 +92,7 @@ async def _process(
         stop=asyncio.Event(),
         tracing=tracing,
         start_seconds=telemetry.ops_start_seconds,
+        life=Life(name),
     )
     frame.pings["start"] = lambda: _all_up(frame, len(stages))
     loop = asyncio.get_running_loop()
@@ -103,6 +107,7 @@ async def _process(
         alive=frame.alive,
     ) as port:
         log.info("started", ops_port=port)
+        frame.life.answers_at(port)
         telling = asyncio.create_task(_tell_away(frame, telemetry.ops_ping_seconds))
         working = [asyncio.create_task(_until_stopped(stage, frame)) for stage in stages]
         try:
@@ -144,7 +149,9 @@ async def _tell_away(frame: Frame, ping_seconds: float) -> None:
     """What `/ready` says, as a metric, without end."""
     while True:
         asked = list(frame.pings)
-        frame.metrics.away_seen(asked, await server.failing(frame.pings, ping_seconds))
+        away = await server.failing(frame.pings, ping_seconds)
+        frame.metrics.away_seen(asked, away)
+        frame.life.away = {part: why for part, why in away.items() if part != "start"}
         await asyncio.sleep(AWAY_SECONDS)
 
 

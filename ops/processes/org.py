@@ -42,4 +42,6 @@ async def open_org(
         account.kept(store.database, settings.login_url, salesforce.rest),
     ):
         warn_of_flow(frame, settings)
+        frame.life.failures = lambda: frame.metrics.failures_in_a_row
+        frame.life.refusals.append(lambda: "" if salesforce.login.refusal is None else salesforce.login.refusal.code)
         yield salesforce

@@ -17,6 +17,7 @@ from adapters.mongo.gaps import MongoLogGaps
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.migrations import MongoMigrations
+from adapters.mongo.processes import MongoProcesses
 from adapters.mongo.retention import Retention
 from adapters.mongo.settings import MongoSettings
 from consumers.catalog import Catalog
@@ -150,7 +151,10 @@ async def open_store(
         first = in_force.mapping
         await prepare(database, first.collections(), first.counted(), first.matched(), retention=settings.retention())
         frame.pings["mongodb"] = lambda: ping(database, PING_SECONDS)
-        async with beside(in_force.follow(mappings, database, frame, settings.retention()), frame):
+        async with (
+            beside(in_force.follow(mappings, database, frame, settings.retention()), frame),
+            frame.life.seen(MongoProcesses(database), frame.up, frame.stop, frame.log),
+        ):
             yield Store(
                 database=database,
                 documents=MongoDocuments(database),

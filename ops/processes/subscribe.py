@@ -39,14 +39,13 @@ from ops.processes.parts import Store, beside, open_store, wall_ms
 from ops.processes.polled import PolledObjects
 from ops.processes.received import ReceivedClosely
 from ops.processes.schema_changes import SchemasHeard
+from ops.processes.stream_seen import NOT_OWNING, StreamWatch
 from ops.settings import read_settings
 from ops.sync_settings import SyncSettings
 from schemas.stream import Gap, poll_channel
 from schemas.unavailable import Unavailable
 
 TELL_SECONDS = 1.0
-NOT_OWNING = frozenset({State.STARTING, State.STANDBY, State.STOPPED})
-"""What a subscriber does while the org is not its to follow."""
 
 
 async def stage(frame: Frame) -> None:
@@ -83,15 +82,16 @@ async def stage(frame: Frame) -> None:
         feed = _feed(salesforce, account, changes, health, objects, frame)
         log = ChangeLog(producer, begun=frame.tracing.beginning)
         subscriber = _subscriber(feed, log, store, org_id, changes, health, objects, debugging, frame)
-        sync = LastSync()
+        sync, watch = LastSync(), StreamWatch(health)
         keeper = NoteKeeper(frame, salesforce, ConnectionNotes(store.database), salesforce_settings, sync)
         async with (
-            beside(_tell(health, changes, sync, frame), frame),
+            beside(_tell(health, watch, changes, sync, frame), frame),
             beside(keeper.keep(), frame),
             beside(debugging.follow(frame), frame),
             beside(objects.follow(asked_again), frame),
             beside(SchemasHeard(SchemaIds(store.database), health.schemas, frame).follow(), frame),
         ):
+            frame.life.stream = watch.seen
             frame.up.add("subscribe")
             await subscriber.run(frame.stop)
 
@@ -157,12 +157,13 @@ async def _frames_come(health: Health) -> None:
         raise Unavailable(f"no frame in time: {health.state}")
 
 
-async def _tell(health: Health, changes: ChangesSettings, sync: LastSync, frame: Frame) -> None:
+async def _tell(health: Health, watch: StreamWatch, changes: ChangesSettings, sync: LastSync, frame: Frame) -> None:
     """What the subscriber's health says, as metrics."""
     counted: Counter[str] = Counter()
     last_frame: float | None = None
     polled: set[str] = set()
     while True:
+        watch.look()
         frame.metrics.owning(health.state not in NOT_OWNING)
         # Where nothing that is mapped has events, no channel is subscribed to, and none is missed.
         listening = health.state is not State.POLLING or health.out_of_deliveries

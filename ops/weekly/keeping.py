@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from ops.admin.health import Level
+from ops.admin.sign import Level
 from ops.alerts.message import Message
 from ops.sync.slots import Weekly
 from ops.weekly.model import Report

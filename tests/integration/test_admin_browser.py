@@ -14,14 +14,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser, FloatRect, Locator, Page, ViewportSize, async_playwright
 from pymongo.asynchronous.database import AsyncDatabase
 from support.admin_page import PASSWORD, AdminWorld, open_admin
-from support.review_stage import disagree
+from support.at_work import CALLS_A_DAY, HOUR, IN_QUESTION, MINUTE, at_work, others, somebody_in_question, used_of_day
 from support.samples import a_week_of_samples, two_weeks
 
-from adapters.mongo.allocations import MongoAllocations
-from adapters.mongo.connection_notes import ConnectionNotes, SignedIn
 from adapters.mongo.debug_marks import MongoDebugMarks
 from adapters.mongo.gaps import MongoGaps, MongoLogGaps
 from adapters.mongo.lookups import MongoSlowLookups
@@ -29,11 +27,11 @@ from adapters.mongo.samples import MongoSamples
 from ops.admin.replays import last_night
 from ops.api_keys_command import new_key
 from ops.finding import Finding, State
+from ops.processes.parts import wall_ms
 from ops.sync import asking
 from ops.sync_now import ASKED_FOR
 from ops.weekly.week import week_of
 from schemas import topics
-from schemas.allocation import Allocation, AllocationHeard
 from schemas.api_key import Scope
 from schemas.debugging import Debugged
 from schemas.delivery import Answer, Delivery, DeliveryState
@@ -72,20 +70,20 @@ async def admin(database: AsyncDatabase[dict[str, Any]]) -> AsyncIterator[AdminW
     async with open_admin(database) as world:
         await world.user("grace", Role.ADMIN)
         stage = world.operator.stage
+        stage.now = wall_ms() - 2 * HOUR
         await stage.post(ADA, id_="ada", type_="customer.created")
         await stage.settle()
-        await disagree(stage, "cust-7")
+        await others(world)
+        await somebody_in_question(world, "cust-7")
+        stage.now += HOUR - 12 * MINUTE
         await stage.reconciler.handle([stage.event(ADA, id_="ada", type_="customer.promoted")])
         gaps = MongoLogGaps(database)
         lost = LostOffsets(5, 9, 12)
         await gaps.record("tandem.reconcile", topics.PLATFORM_EVENTS, 0, "offset_out_of_range", lost, stage.now)
+        stage.now = wall_ms()
         await MongoSamples(database).keep(a_week_of_samples(stage.now))
-        await world.parts.deliveries.keep(
-            [Delivery("evt-1", "customer", "ada", "customer.changed", 3, b"{}", stage.now)], stage.now
-        )
-        (delivery,) = await world.parts.deliveries.take(stage.now, 10, 60)
-        await world.parts.deliveries.given_up(delivery, Answer(500, "http_500"), stage.now)
-        await notes_of_a_login(database, stage.now)
+        await some_deliveries(world)
+        await at_work(database, stage.now)
         yield world
 
 
@@ -116,22 +114,21 @@ async def page(request: pytest.FixtureRequest, browser: Browser, admin: AdminWor
     assert len(clicks) <= MOST_CLICKS
 
 
-async def notes_of_a_login(database: AsyncDatabase[dict[str, Any]], now: int) -> None:
-    """What processes leave behind that talk to an org."""
-    login = SignedIn(
-        name="consumer-key",
-        flow="jwt_bearer",
-        login_url="https://login.salesforce.com",
-        instance_url="https://example.my.salesforce.com",
-        org_id="00D000000000001AAA",
-        user_id="005000000000001AAA",
-        scopes=("api", "refresh_token"),
-        credential="key:1",
-        at=now - 60_000,
-    )
-    await ConnectionNotes(database).signed_in(login)
-    heard = AllocationHeard(Allocation(13_600, 15_000, now), deliveries=Allocation(1_200, 50_000, now))
-    await MongoAllocations(database, login.org_id).exchange("write", heard, 3_600)
+async def some_deliveries(world: AdminWorld) -> None:
+    """Two that the platform has taken, and one that it refused until nobody tried any more."""
+    deliveries, now = world.parts.deliveries, world.operator.stage.now
+    names = {"evt-1": "ada", "evt-2": "cust-21", "evt-3": "cust-22"}
+    told = [
+        Delivery(id_, "customer", name, "customer.changed", 3 + place, b"{}", now - (3 - place) * 20 * MINUTE)
+        for place, (id_, name) in enumerate(names.items())
+    ]
+    await deliveries.keep(told, now)
+    for each in told[1:]:
+        await deliveries.delivered([(each, Answer(200))], now)
+    for tries in range(7):
+        at = now - (7 - tries) * 2 * MINUTE
+        await deliveries.again(told[0], Answer(500, "http_500"), at, at)
+    await deliveries.given_up(told[0], Answer(500, "http_500"), now)
 
 
 async def done(page: Page, why: str) -> None:
@@ -181,7 +178,11 @@ async def looked_at(page: Page, name: str) -> None:
     assert wide <= 0, name
     if SCREENSHOTS:
         width = page.viewport_size["width"] if page.viewport_size else 0
-        await page.screenshot(path=Path(SCREENSHOTS) / f"{name}-{width}.png", full_page=True)
+        height = await page.evaluate(
+            "Math.ceil(document.querySelector('footer').getBoundingClientRect().bottom + scrollY)"
+        )
+        clip = FloatRect(x=0, y=0, width=width, height=height)
+        await page.screenshot(path=Path(SCREENSHOTS) / f"{name}-{width}.png", full_page=True, clip=clip)
 
 
 async def test_charts_are_well_formed_for_everybody(page: Page) -> None:
@@ -196,15 +197,18 @@ async def test_charts_are_well_formed_for_everybody(page: Page) -> None:
 
 async def test_the_weekly_report_is_well_formed_for_everybody(page: Page, admin: AdminWorld) -> None:
     """A week in which much happened, with its table open; two clicks from the overview, one more to another week."""
-    week, lookups = week_of(admin.operator.stage.now), MongoSlowLookups(admin.operator.database)
+    this = week_of(admin.operator.stage.now)
+    week, lookups = this.moved(-1), MongoSlowLookups(admin.operator.database)
     await MongoSamples(admin.operator.database).keep(two_weeks(week))
     await lookups.add([SlowLookup(week.since + place * 7_700_000, "known", 700 + place * 90) for place in range(4)])
     await page.get_by_role("link", name="Charts", exact=True).click()
     await page.get_by_role("link", name="The weekly report").click()
-    await page.get_by_role("link", name=f"Week {week.name}").click()
+    await page.get_by_role("heading", name=f"Week {week.name}").wait_for()
     await page.get_by_text("STRING_TOO_LONG").first.wait_for()
     await page.locator("main summary").click()
     await looked_at(page, "report")
+    await page.get_by_role("link", name=f"Week {this.name}").click()
+    await page.get_by_role("heading", name=f"Week {this.name}").wait_for()
 
 
 async def test_find_why_ada_is_not_synced(page: Page) -> None:
@@ -230,7 +234,7 @@ async def test_settle_a_conflict(page: Page, admin: AdminWorld) -> None:
     await page.get_by_role("button", name="Take the platform's").click()
     await done(page, "called her")
     await page.get_by_text("No conflict waits").wait_for()
-    assert (await admin.operator.stage.document("cust-7"))["phone"] == "p-cust-7"
+    assert (await admin.operator.stage.document("cust-7"))["phone"] == IN_QUESTION["platform"]
 
 
 async def test_settle_a_conflict_on_the_page_of_the_one_it_is_about(page: Page, admin: AdminWorld) -> None:
@@ -238,10 +242,11 @@ async def test_settle_a_conflict_on_the_page_of_the_one_it_is_about(page: Page, 
     await page.get_by_label("Find by id").fill("cust-7")
     await page.keyboard.press("Enter")
     await page.get_by_role("link", name="customer cust-7").click()
+    await page.locator("h1 .badge", has_text="in question").wait_for()
     await looked_at(page, "thing-in-question")
     await page.get_by_role("button", name="Take the platform's phone").click()
     await done(page, "called her")
-    assert (await admin.operator.stage.document("cust-7"))["phone"] == "p-cust-7"
+    assert (await admin.operator.stage.document("cust-7"))["phone"] == IN_QUESTION["platform"]
 
 
 async def test_debug_one_thing(page: Page, admin: AdminWorld) -> None:
@@ -356,7 +361,8 @@ async def test_see_the_quota_and_slow_the_backfill(page: Page, admin: AdminWorld
     request = RunRequest(id="backfill", what="customer", direction=RunDirection.PULL, by="grace")
     await admin.parts.runs.add(asking.new_run(request, admin.parts.catalog(), now=admin.operator.stage.now))
     await page.get_by_role("link", name="Connection").click()
-    await page.get_by_role("cell", name="1,400").wait_for()
+    left = CALLS_A_DAY - used_of_day(admin.operator.stage.now, 9_000)
+    await page.get_by_role("cell", name=f"{left:,}", exact=True).wait_for()
     await looked_at(page, "connection-runs")
     await page.get_by_role("button", name="Pause backfill").click()
     await done(page, "the day's calls run out")
@@ -542,14 +548,27 @@ async def test_retry_all_lock_errors(page: Page, admin: AdminWorld) -> None:
 
 
 async def test_the_overview_is_told_anew(page: Page, admin: AdminWorld) -> None:
-    """Without a click."""
+    """Without a click, the signs below the sentence too; who is at one with the keyboard stays there."""
     stage = admin.operator.stage
     await stage.reconciler.handle([stage.event(ADA, id_="bob", type_="customer.promoted")])
-    await page.locator("[data-live=parked]", has_text="2").wait_for()
+    await page.locator("[data-value=parked]", has_text="2").wait_for()
+    await page.get_by_role("link", name="2 parked records waiting").wait_for()
+    await page.get_by_role("link", name="2 parked records waiting").focus()
+    await stage.reconciler.handle([stage.event(ADA, id_="eve", type_="customer.promoted")])
+    await page.locator("[data-value=parked]", has_text="3").wait_for()
+    await page.locator("a[href='/admin/parked']:focus", has_text="3 parked records").wait_for()
+
+
+async def newest_row(section: Locator) -> list[str]:
+    """When it began, as a week's legend tells it, and its values."""
+    row = section.locator(".tall tbody tr").first
+    at = datetime.fromtimestamp(int(await row.locator("th").get_attribute("data-at") or 0) / 1000, UTC)
+    return [f"{at.day} {at:%b %H:%M}", *await row.locator("td").all_text_contents()]
 
 
 async def test_see_how_things_were_in_the_last_week(page: Page) -> None:
-    """Two clicks; each chart is drawn from the table behind it, which opens without a mouse."""
+    """Two clicks; each chart is drawn from the table behind it, which opens without a mouse. Its legend has the newest
+    values while nobody points at it."""
     await page.get_by_role("link", name="Charts").click()
     await page.get_by_role("link", name="The last week").click()
     section = page.get_by_role("region", name="API calls of the day", exact=False).first
@@ -558,6 +577,7 @@ async def test_see_how_things_were_in_the_last_week(page: Page) -> None:
         "c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v > 0)"
     )
     assert painted
+    assert await section.locator(".u-legend .u-value").all_text_contents() == await newest_row(section)
     await section.locator("summary").focus()
     await page.keyboard.press("Enter")
     await section.get_by_role("cell", name="15,000").first.wait_for()

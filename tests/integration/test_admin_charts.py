@@ -14,6 +14,7 @@ from ops.admin.rollup import HOUR, RAW, TIERS, Span, slot
 from ops.admin.sampler import SETTLED, note
 from schemas import topics
 from schemas.operators import Role
+from schemas.samples import FROM_SALESFORCE, TO_SALESFORCE
 
 pytestmark = pytest.mark.integration
 
@@ -54,6 +55,25 @@ async def test_what_happened_is_noted_and_shown(admin: AdminWorld) -> None:
         assert await visitor.get("/admin/charts?span=year") == 409
         assert await visitor.get("/admin/charts") == 200
         assert "Applied 2, at most 2" in visitor.last
+
+
+async def test_how_long_an_edit_takes_to_the_other_side_is_noted(admin: AdminWorld) -> None:
+    """From the platform's word to Salesforce's answer, and from Salesforce's commit into the document."""
+    stage, samples = admin.operator.stage, MongoSamples(admin.operator.database)
+    stage.now = slot(stage.now, HOUR) + 1_000
+    begun = stage.now
+    await stage.post(ADA, type_="customer.created")
+    await stage.settle()
+    stage.now = slot(stage.now, RAW.width) + RAW.width + SETTLED
+    # An edit of Salesforce's whose event comes four seconds later.
+    contact = stage.contact()
+    stage.salesforce.edit("Contact", contact["Id"], {"Title": "Countess"})
+    stage.now += 4_000
+    await stage.hear()
+    happened = await samples.happened(begun - 1_000, stage.now + 1_000, ())
+    assert happened.took[TO_SALESFORCE, 1_000] == 1
+    assert happened.took[FROM_SALESFORCE, 5_000] == 1
+    assert sum(number for (direction, _limit), number in happened.took.items() if direction == TO_SALESFORCE) == 1
 
 
 async def test_each_while_is_noted_once_by_however_many(admin: AdminWorld) -> None:

@@ -51,6 +51,7 @@ async def test_what_was_told_and_how_it_went(admin: AdminWorld) -> None:
         assert (failed["id"], failed["answer"], failed["state"]) == ("evt-2", "500", "failed")
         (of_one,) = (await visitor.json("/admin/deliveries?kind=customer&document=cust-1"))["deliveries"]
         assert of_one["id"] == "evt-1"
+        assert (failed["tries"], of_one["tries"]) == (1, 1)
         assert (await visitor.json("/admin/deliveries/one?id=evt-2"))["body"] is None
         assert await visitor.get("/admin/deliveries/one?id=evt-2") == 200
         assert "Lovelace" not in visitor.last

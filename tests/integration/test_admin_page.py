@@ -286,11 +286,15 @@ async def test_an_open_page_is_told_anew(admin: AdminWorld) -> None:
         assert reply.content_type == "text/event-stream"
         assert await reply.content.readline() == b"event: overview\n"
         first = orjson.loads((await reply.content.readline()).removeprefix(b"data: "))
-        assert (first["parked"], first[f"lag:{topics.SALESFORCE_WRITES}"]) == (0, 12)
+        assert first["level"] == "ill"
+        assert first["sentence"].startswith("Not well")
+        assert "12</span> to do by the writer" in first["parts"]["flow"]
+        assert 'data-value="parked">0<' in first["parts"]["waits"]
+        assert "not heard yet" in first["parts"]["org"]
         await parked(admin)
         while True:
             line = await reply.content.readline()
-            if line.startswith(b"data: ") and orjson.loads(line.removeprefix(b"data: "))["parked"] == 1:
+            if line.startswith(b"data: ") and "1 parked record waiting" in orjson.loads(line[6:])["parts"]["signs"]:
                 break
 
 

@@ -172,3 +172,24 @@ async def _planned_to_publish(visitor: Visitor, key: str) -> str:
 
     await until(publishes, "a plan that publishes something")
     return visitor.sent_to
+
+
+async def test_which_processes_run_is_seen_and_which_are_missed(running: Running) -> None:
+    """Without a metric of anybody's: each tells that it lives, and whoever stops in order that it ends."""
+
+    async def states() -> dict[str, str]:
+        page = await running.visitor.json("/admin/salesforce")
+        return {each["name"]: each["state"] for each in page["processes"]}
+
+    async def seen(wanted: dict[str, str]) -> bool:
+        return await states() == wanted
+
+    async def misses(name: str) -> bool:
+        return name in {sign["name"] for sign in (await running.visitor.json("/admin"))["signs"]}
+
+    await until(lambda: seen({"reconcile": "at work", "admin": "at work"}), "both are at work")
+    await until(lambda: misses("gone:write"), "nobody writes")
+    assert not await misses("gone:reconcile")
+    await running.stages.stop("reconcile")
+    await until(lambda: seen({"reconcile": "stopped", "admin": "at work"}), "one has stopped in order")
+    assert not await misses("gone:reconcile")

@@ -1,7 +1,7 @@
 """Alerts reach people: a real mail server and a webhook, kept in the real MongoDB, looked at by one process alone."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from email import message_from_bytes
 from email.policy import default
@@ -11,11 +11,18 @@ import pytest
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from pymongo.asynchronous.database import AsyncDatabase
+from support.admin_page import AdminWorld, open_admin
 from support.fakes_changes import eventually
 
 from adapters.mongo.alerts import MongoAlerts
+from adapters.mongo.allocations import MongoAllocations
 from adapters.mongo.leases import MongoLeases
-from ops.admin.health import Level, Sign
+from adapters.mongo.lookups import MongoSlowLookups
+from adapters.mongo.samples import MongoSamples
+from ops.admin import home
+from ops.admin.lately import SLOW
+from ops.admin.rollup import RAW
+from ops.admin.sign import Level, Sign
 from ops.alerts.keeping import AlertKeeper
 from ops.alerts.message import Message
 from ops.alerts.rules import AlertPolicy
@@ -23,6 +30,11 @@ from ops.alerts.sender import AppriseSender
 from ops.alerts.stored import StoredAlerts
 from ops.alerts.watch import STORE_AWAY, AlertWatch
 from ops.settings import WrongSettings
+from schemas import topics
+from schemas.allocation import Allocation, AllocationHeard
+from schemas.process import OrgSeen, SignOfLife
+from schemas.samples import Sample
+from schemas.slow_lookup import SlowLookup
 from schemas.unavailable import Unavailable
 
 pytestmark = pytest.mark.integration
@@ -142,6 +154,42 @@ async def test_mail_and_webhook_are_told_together_and_when_it_is_over(
         assert "https://ops.example/admin/parked" in body
     assert await MongoAlerts(database).rows() == []
     assert ops.not_sent == []
+
+
+async def test_what_misses_its_target_is_read_judged_and_sent(
+    database: AsyncDatabase[dict[str, Any]], mail: Sink, hook: Sink
+) -> None:
+    """As the process has it: from what is stored to what people read. Nobody runs a Prometheus."""
+    async with open_admin(database) as world:
+        ops = ops_of(database, mail.url, hook.url)
+        now = world.parts.now()
+        ops.watch._signs = lambda: signs_of(world)
+        writes = {"write:applied": 90, "write:parked": 10, f"handled:{topics.SALESFORCE_WRITES}": 100}
+        at = now - now % RAW.width - RAW.width
+        await MongoSamples(database).keep([(Sample(at, RAW.width, RAW.width, writes), RAW.kept)])
+        slow = [SlowLookup(now - 1_000, "known", 700)] * SLOW
+        await MongoSlowLookups(database).add(slow)
+        heard = AllocationHeard(Allocation(13_600, 15_000, now), deliveries=Allocation(41_000, 50_000, now))
+        await MongoAllocations(database, "00D").exchange("write", heard, 3_600)
+        await world.parts.processes.tell(
+            SignOfLife("host:write:8081", "write", ["write"], org=OrgSeen(4, 0, "invalid_grant"))
+        )
+        await ops.look()
+    for _title, body in (mail.came[0], hook.came[0]):
+        told = " ".join(body.split())
+        assert "Salesforce took 90.0% of the last hour's writes; 95% is the target" in told
+        assert "10.0% of the last hour's records were parked or put off" in told
+        assert "20 look-ups of the last hour took longer than half a second" in told
+        assert "91% of the day's API calls are used" in told
+        assert "82% of the day's event deliveries are used" in told
+        assert "Salesforce refuses our login (invalid_grant)" in told
+        assert "no process does reconcile" in told
+        assert "https://ops.example/admin/parked" in told
+    assert {row["_id"] for row in await MongoAlerts(database).rows()} >= {"success_low", "gone:reconcile"}
+
+
+async def signs_of(world: AdminWorld) -> Sequence[Sign]:
+    return (await home.read(world.parts)).signs
 
 
 async def test_what_was_told_is_known_to_the_process_that_looks_next(

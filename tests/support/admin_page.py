@@ -27,6 +27,7 @@ from adapters.mongo.history import outcomes_of
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.operations import MongoOperations
 from adapters.mongo.overview import MongoOverview
+from adapters.mongo.processes import MongoProcesses
 from adapters.mongo.runs import MongoRuns
 from adapters.mongo.users import MongoSessions, MongoUsers
 from adapters.platform.settings import DeliverSettings
@@ -282,6 +283,7 @@ async def open_admin(database: AsyncDatabase[dict[str, Any]]) -> AsyncIterator[A
         operations=MongoOperations(database),
         gaps=MongoGapRows(database),
         overview=MongoOverview(database),
+        processes=MongoProcesses(database),
         runs=MongoRuns(database),
         deliveries=MongoDeliveries(database),
         endpoints=MongoEndpoints(database, "https://platform.example/told"),

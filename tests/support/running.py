@@ -10,6 +10,7 @@ from typing import Any
 from adapters.telemetry.metrics import Metrics
 from ops.processes import admin, api, reconcile, repair, schedule, subscribe, webhook, write
 from ops.processes.frame import Frame, Stage, StoppedEarly
+from ops.processes.life import Life
 
 STAGES: Mapping[str, Stage] = {
     "webhook": webhook.stage,
@@ -65,7 +66,7 @@ class Stages:
     def start(self, name: str, *, stage: str = "") -> None:
         """Start a stage; `name` tells a second one of its sort."""
         notes = Notes()
-        frame = Frame(stage=name, log=notes, metrics=Metrics(), stop=asyncio.Event())
+        frame = Frame(stage=name, log=notes, metrics=Metrics(), stop=asyncio.Event(), life=Life(name))
         task = asyncio.create_task(_run_stage(STAGES[stage or name], frame))
         self.stages[name] = Running(frame, notes, task)
 

@@ -6,7 +6,7 @@ from ops.admin.rollup import HOUR, TIERS, Span, slot
 from ops.weekly.week import Week
 from schemas import topics
 from schemas.outcome import Outcome
-from schemas.samples import Sample
+from schemas.samples import FROM_SALESFORCE, TO_SALESFORCE, Sample, took
 
 
 def a_week_of_samples(now: int) -> list[tuple[Sample, int]]:
@@ -44,6 +44,11 @@ def _sample(at: int, width: int) -> Sample:
             f"outcome:{Outcome.ECHO}": number // 2,
             f"outcome:{Outcome.DUPLICATE}": number // 9,
             f"outcome:{Outcome.PARKED}": number // 60,
+            took(TO_SALESFORCE, 1_000): number // 3,
+            took(TO_SALESFORCE, 2_000): number // 8,
+            took(TO_SALESFORCE, 5_000): number // 40,
+            took(FROM_SALESFORCE, 2_000): number // 3,
+            took(FROM_SALESFORCE, 5_000): number // 5,
             "conflict:customer": number // 50,
             "conflict:order": number // 90,
             "write:applied": number // 2 - number // 70,

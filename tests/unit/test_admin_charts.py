@@ -53,6 +53,7 @@ def test_what_is_noted() -> None:
             flow=[Flow("the writer", topics.SALESFORCE_WRITES, 90, 12), Flow("x", topics.PLATFORM_EVENTS, None, None)],
             away={},
             now=NOW,
+            processes=[],
         )
     )
     happened = Happened(

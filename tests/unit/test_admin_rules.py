@@ -1,19 +1,32 @@
 """What the admin page decides without asking anybody: who may, for how long, and whether all is well."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from adapters.mongo.overview import KindCounts, Owner, StreamPosition
-from ops.admin.health import LATE_DUE, OLD_POSITION, Facts, Level, forecast, judge
+from ops.admin.health import LATE_DUE, OLD_POSITION, Facts, forecast, judge
 from ops.admin.login import local_path
+from ops.admin.process_signs import FAILURES, GONE, LATELY, SILENT, STOPPED
 from ops.admin.routes import NAVIGATION, ROUTES
 from ops.admin.sessions import FREE_TRIES, LONGEST_WAIT, Lasting, new_token, session_id, wait_ms
+from ops.admin.sign import Level
 from ops.users import SHORTEST, new_user, wrong_password
+from schemas.allocation import Allocation
 from schemas.operators import Role, Session, User
+from schemas.process import OrgSeen, ProcessSeen, StreamSeen
 
 HOUR = 3_600_000
 NOW = 1_800_000_000_000
+
+
+def process(name: str, **seen: Any) -> ProcessSeen:
+    """One that was heard of just now, if nothing else is said."""
+    return ProcessSeen(f"host:{name}", name, **({"stages": [name], "told": 3_000, "worked": 3_000} | seen))
+
+
+RUN = [process("reconcile"), process("write", org=OrgSeen())]
 WELL = Facts(
     kinds=[KindCounts("customer", 120, 0, 0, 0, 0)],
     parked=0,
@@ -25,6 +38,7 @@ WELL = Facts(
     flow=[],
     away={},
     now=NOW,
+    processes=RUN,
 )
 
 
@@ -49,6 +63,8 @@ def test_all_is_well() -> None:
         ({"kinds": [KindCounts("customer", 9, 1, 0, 0, NOW - LATE_DUE - 1)]}, Level.LOOK, "due for 15 minutes"),
         ({"allocation": (12_000, 15_000, NOW)}, Level.LOOK, "80% of the day's API calls"),
         ({"allocation": (13_500, 15_000, NOW)}, Level.ILL, "90% of the day's API calls"),
+        ({"deliveries": Allocation(40_000, 50_000, NOW)}, Level.LOOK, "80% of the day's event deliveries"),
+        ({"deliveries": Allocation(45_000, 50_000, NOW)}, Level.ILL, "90% of the day's event deliveries"),
     ],
 )
 def test_what_is_not_well_is_said(change: dict[str, object], level: Level, told: str) -> None:
@@ -58,6 +74,73 @@ def test_what_is_not_well_is_said(change: dict[str, object], level: Level, told:
     assert told in overview.signs[0].told
     assert told in overview.sentence
     assert overview.signs[0].to.startswith("/admin")
+
+
+def followed(**stream: Any) -> ProcessSeen:
+    """A subscriber that lives, and what it says of the stream."""
+    told = {"state": "connected", "heard": 9, "silent": 0} | stream
+    return process("subscribe", org=OrgSeen(), stream=StreamSeen(**told))
+
+
+@pytest.mark.parametrize(
+    ("processes", "name", "told"),
+    [
+        ([], "gone:reconcile", "no process does reconcile"),
+        ([*RUN, process("webhook", worked=GONE + 1, told=GONE + 1)], "gone:webhook", "last seen at work 1 minute ago"),
+        ([*RUN, process("webhook", worked=GONE + 1)], "gone:webhook", "webhook does not run"),
+        ([RUN[0], process("write", worked=STOPPED + 1, stopped=True)], "gone:write", "write was stopped 5 minutes ago"),
+        ([*RUN, process("api", away={"kafka": "Unavailable"})], "away:kafka", "kafka does not answer api"),
+        ([*RUN, followed(silent=SILENT)], "stream_silent", "have not come for 1 minute (connected)"),
+        ([*RUN, followed(failures=FAILURES, state="backing_off")], "unreachable", "3 sessions of the change stream"),
+        ([*RUN, process("x", org=OrgSeen(FAILURES, LATELY))], "unreachable", "3 calls and logins in a row"),
+        ([*RUN, process("x", org=OrgSeen(9, 1, "invalid_grant"))], "login_refused", "login (invalid_grant)"),
+    ],
+)
+def test_what_processes_tell_of_themselves_is_judged(processes: list[ProcessSeen], name: str, told: str) -> None:
+    """The stream keeps its owner while it backs off, and the position moves on no sooner than somebody edits."""
+    sign, *others = judge(replace(WELL, processes=processes)).signs
+    assert len(others) == (0 if processes else 1)
+    assert (sign.name, sign.level) == (name, Level.ILL)
+    assert told in sign.told
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        process("webhook", worked=GONE, told=GONE),
+        process("write", worked=GONE + 1, told=GONE + 1),
+        process("webhook", worked=STOPPED, told=STOPPED, stopped=True),
+        followed(silent=SILENT - 3_000, failures=FAILURES - 1),
+        followed(silent=0, state="standby", heard=None),
+        process("x", org=OrgSeen(9, LATELY + 1)),
+        process("write", told=GONE + 1, away={"kafka": "Unavailable"}, org=OrgSeen(9, 1, "invalid_grant")),
+        process("subscribe", away={"salesforce": "Unavailable"}, worked=0),
+    ],
+    ids=["late", "another does it", "restarts", "catches up", "stands by", "asked nothing since", "is gone", "first"],
+)
+def test_what_passes_by_itself_rings_nobody(more: ProcessSeen) -> None:
+    """A rolling restart, one of several, a frame that is late, what a process said that is gone."""
+    assert judge(replace(WELL, processes=[*RUN, more])).level is Level.WELL
+
+
+def test_a_connection_that_salesforce_has_ended_is_ill() -> None:
+    """Whether or not a process still tries."""
+    (sign,) = judge(replace(WELL, refused=["invalid_grant"])).signs
+    assert (sign.name, sign.level, sign.to) == ("login_refused", Level.ILL, "/admin/connection")
+
+
+def test_what_is_begun_for_the_first_time_is_waited_for() -> None:
+    """The admin page of a new installation may come up first."""
+    begins = ProcessSeen("host:write", "write", stages=[], told=1, worked=GONE)
+    assert [sign.name for sign in judge(replace(WELL, processes=[begins])).signs] == []
+    late = replace(begins, worked=GONE + 1)
+    assert [sign.name for sign in judge(replace(WELL, processes=[late])).signs] == ["gone:reconcile", "gone:write"]
+
+
+def test_what_nobody_needs_may_stay_stopped_and_is_looked_at() -> None:
+    """For the day that its row is kept; what syncs is another matter."""
+    (sign,) = judge(replace(WELL, processes=[*RUN, process("deliver", worked=STOPPED + 1, stopped=True)])).signs
+    assert (sign.name, sign.level) == ("gone:deliver", Level.LOOK)
 
 
 def test_the_worst_comes_first() -> None:

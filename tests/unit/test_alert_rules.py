@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.admin.health import HOUR, MINUTE, Level, Sign
+from ops.admin.sign import HOUR, MINUTE, Level, Sign
 from ops.alerts.message import message
 from ops.alerts.rules import Alert, AlertPolicy, Due, due, observe, over, told
 

@@ -19,7 +19,8 @@ from adapters.salesforce.query_scope import QueryScope
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.metrics import Metrics
 from consumers.settings import BudgetSettings, WriterSettings
-from ops.admin.health import MANY_FAILURES, NEARLY_ALL_USED, USED
+from ops.admin.health import NEARLY_ALL_USED, USED
+from ops.admin.lately import ERRORS, MANY_FAILURES, TAKEN
 from ops.admin.routes import ROUTES
 from ops.campaigns.report import reports, shape_of
 from ops.settings import variables
@@ -266,7 +267,7 @@ def test_key_metrics_and_alerting_rules(target: str, alert: str, expression: str
 
 def test_alerts_without_prometheus_are_of_the_same_numbers() -> None:
     """Failures in an hour, and the day's calls."""
-    assert (MANY_FAILURES, USED, NEARLY_ALL_USED) == (10, 0.8, 0.9)
+    assert (MANY_FAILURES, USED, NEARLY_ALL_USED, TAKEN, ERRORS) == (10, 0.8, 0.9, 0.95, 0.05)
 
 
 @pytest.mark.parametrize(

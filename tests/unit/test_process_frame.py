@@ -21,6 +21,7 @@ from ops.processes import subscribe
 from ops.processes.counted import CountedRecords
 from ops.processes.frame import Frame, Stage, stopped_in_time
 from ops.processes.parts import MappingInForce, Timed, beside, conflict_told
+from ops.processes.stream_seen import StreamWatch
 from schemas.mapping import Mapping
 from schemas.mapping_reading import InvalidMapping
 from schemas.outcome import Outcome, Result
@@ -105,7 +106,7 @@ async def test_the_owner_of_the_stream_says_so(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(subscribe, "TELL_SECONDS", 0.01)
     frame = new_frame()
     health = Health()
-    telling = asyncio.create_task(subscribe._tell(health, ChangesSettings(), LastSync(), frame))
+    telling = asyncio.create_task(subscribe._tell(health, StreamWatch(health), ChangesSettings(), LastSync(), frame))
     try:
         for state, owns in ((State.STARTING, 0), (State.CONNECTED, 1), (State.STANDBY, 0), (State.BACKING_OFF, 1)):
             health.state = state

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ops.admin.health import Level
 from ops.admin.rollup import HOUR
+from ops.admin.sign import Level
 from ops.alerts.message import Message
 from ops.schedule_settings import ScheduleSettings, Weekday
 from ops.sync.slots import Weekly

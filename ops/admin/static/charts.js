@@ -8,6 +8,10 @@ const utc = (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC");
 const clock = (date) => `${String(date.getHours()).padStart(2, "0")}:${String(date.getMinutes()).padStart(2, "0")}`;
 const day = (date) => date.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
 
+// What stands in a legend while nobody points at the chart: the newest value, on paper and on a phone too.
+const newest = (values) => values.findLast((value) => value !== null && value !== undefined) ?? null;
+const newestAt = ([times, ...lines]) => times[times.findLastIndex((_, at) => lines.some((line) => line[at] !== null))];
+
 const read = (table) => {
   const rows = [...table.tBodies[0].rows].reverse();
   const names = [...table.tHead.rows[0].cells].slice(1).map((cell) => cell.textContent);
@@ -37,7 +41,13 @@ const options = (section, names, times) => {
       { ...axis, grid, size: 52, values: (_, splits) => splits.map(short) },
     ],
     series: [
-      { label: "From", value: (_, at) => (at === null ? "–" : `${long ? `${day(utc(at))} ` : ""}${clock(utc(at))}`) },
+      {
+        label: "From",
+        value: (plot, pointed) => {
+          const at = pointed ?? newestAt(plot.data);
+          return at === undefined ? "–" : `${long ? `${day(utc(at))} ` : ""}${clock(utc(at))}`;
+        },
+      },
       ...names.map((label, place) => ({
         label,
         stroke: colour(`--line-${(place % COLOURS) + 1}`),
@@ -45,7 +55,7 @@ const options = (section, names, times) => {
         // Lines are told apart by more than their colour.
         dash: [[], [8, 4], [2, 3], [10, 3, 2, 3]][place % 4],
         points: { show: times.length < 3 ? true : undefined },
-        value: (_, value) => number(value),
+        value: (plot, value, line, at) => number(at === null || at === undefined ? newest(plot.data[line]) : value),
       })),
     ],
   };

@@ -1,17 +1,23 @@
 // The open overview is told anew how things are; without this script it is as it was when it was loaded.
 const place = document.querySelector("[data-live-from]");
 if (place) {
-  const shown = (value) => {
-    if (value === null) return "unknown";
-    return typeof value === "number" ? value.toLocaleString("en-US") : value;
+  const known = {};
+  // Who is at a link with the keyboard stays at it; what somebody has marked is left alone until they have done.
+  const replace = (part, html) => {
+    if (known[part.dataset.part] === html || getSelection()?.containsNode(part, true) && !getSelection().isCollapsed) return;
+    const at = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    part.innerHTML = known[part.dataset.part] = html;
+    if (at !== null) part.querySelector(`[href="${CSS.escape(at)}"]`)?.focus();
   };
-  const put = (values) => {
-    for (const element of place.querySelectorAll("[data-live]")) {
-      const value = values[element.dataset.live];
-      if (value !== undefined && element.textContent !== shown(value)) element.textContent = shown(value);
-    }
+  const put = (told) => {
     const level = place.querySelector("[data-live-level]");
-    if (level && values.level) level.className = `sentence ${values.level}`;
+    level.className = `sentence ${told.level}`;
+    const sentence = level.querySelector("[data-live-sentence]");
+    if (sentence.textContent !== told.sentence) sentence.textContent = told.sentence;
+    for (const part of place.querySelectorAll("[data-part]")) {
+      const html = told.parts?.[part.dataset.part];
+      if (html !== undefined) replace(part, html);
+    }
   };
   const source = new EventSource(place.dataset.liveFrom);
   source.addEventListener("overview", (event) => put(JSON.parse(event.data)));
