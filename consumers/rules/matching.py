@@ -1,7 +1,8 @@
 """Which record of Salesforce's is that of a document that none names: by the mapping's fields, and its preferences."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from consumers.rules.kinds import FieldRule, Kind
@@ -29,9 +30,15 @@ class Taken:
     owners: Mapping[str, str]
 
 
-def fields_to_read(place: Place, prefer: Sequence[Preference], field: str) -> tuple[str, ...]:
-    """What has to be known of each record that matches by this field, by the object's own names."""
-    wanted = [place.names[field], place.external_id, CREATED, *(preference.field for preference in prefer)]
+def fields_to_read(
+    place: Place, prefer: Sequence[Preference], field: str, before: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """What has to be known of each record that matches by this field, by the object's own names.
+
+    `before` are the fields that were tried before it.
+    """
+    wanted = [place.names[field], *(place.names[each] for each in before if each in place.names)]
+    wanted += [place.external_id, CREATED, *(preference.field for preference in prefer)]
     return tuple(dict.fromkeys([*wanted, IS_CONVERTED] if place.is_lead else wanted))
 
 
@@ -55,6 +62,31 @@ def is_of(state: DocumentState, rule: FieldRule, text: str) -> bool:
     if known is None or state.record is not None or state.deleted or (state.link is not None and state.link.gone):
         return False
     return str(known.value or "").strip().casefold() == text.casefold()
+
+
+def tried_before(kind: Kind, field: str) -> tuple[str, ...]:
+    """The fields by which a match is looked for before it is looked for by this one."""
+    return () if kind.matching is None else tuple(takewhile(lambda each: each != field, kind.matching.by))
+
+
+def is_another(state: DocumentState, kind: Kind, field: str, held: Callable[[str], Any]) -> bool:
+    """Whether a record that matches by this field is another thing all the same, by a domain that was tried before.
+
+    Companies of one name are two where both have a domain, and not the same one. `held` tells what the record has in a
+    field.
+    """
+    for name in tried_before(kind, field):
+        rule, known = kind.by_name[name], state.fields.get(name)
+        ours, theirs = _domain(rule, None if known is None else known.value), _domain(rule, held(name))
+        if ours and theirs and ours != theirs:
+            return True
+    return False
+
+
+def _domain(rule: FieldRule, value: Any) -> str:
+    """The domain that a value is; empty for what is none. A domain alone has several spellings."""
+    key = rule.key(value)
+    return key if isinstance(key, str) and len(rule.values.spellings(key)) > 1 else ""
 
 
 def may_be_made(state: DocumentState) -> bool:

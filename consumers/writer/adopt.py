@@ -9,7 +9,7 @@ from consumers.ports import Document, Records, Unavailable
 from consumers.rules.existence import follows, moved
 from consumers.rules.filters import matches
 from consumers.rules.kinds import Kind
-from consumers.rules.matching import is_of, may_be_made, shown_text
+from consumers.rules.matching import is_another, is_of, may_be_made, shown_text
 from consumers.rules.state import DocumentState
 from consumers.writer.desk import Desk
 from consumers.writer.kept import KeptRecords
@@ -117,7 +117,8 @@ class Adopter:
             texts = {one: shown_text(rule, row) for one, row in rows.items() if one not in found}
             states = await self._desk.matching(kind, rule.dotted, [text for text in texts.values() if text])
             for record_id, text in texts.items():
-                same = [each for each in states if text and is_of(each, rule, text)]
+                named = [each for each in states if text and is_of(each, rule, text)]
+                same = [each for each in named if not is_another(each, kind, name, rows[record_id].get)]
                 if same:
                     found[record_id] = same
         return found

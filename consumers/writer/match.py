@@ -1,12 +1,23 @@
 """Before a first write: a record that nobody has given our external id, but that is of the same thing, is linked."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from consumers.ports import Unavailable
 from consumers.rules.existence import moved
 from consumers.rules.kinds import Kind
-from consumers.rules.matching import Matched, Row, Taken, choose, fields_to_read, matches, texts_to_match
+from consumers.rules.matching import (
+    Matched,
+    Row,
+    Taken,
+    choose,
+    fields_to_read,
+    is_another,
+    matches,
+    texts_to_match,
+    tried_before,
+)
 from consumers.rules.state import Refusal
 from consumers.rules.writes import due_values
 from consumers.writer.desk import Desk
@@ -47,12 +58,19 @@ class Matcher:
             return list(sendings)
         try:
             wanted = sorted({text for several in texts.values() for text in several})
-            rows = await self._records.match(place, field, wanted, fields_to_read(place, prefer, field))
+            rows = await self._records.match(
+                place, field, wanted, fields_to_read(place, prefer, field, tried_before(kind, field))
+            )
         except Unavailable as error:
             await self._desk.defer([one.visit for one in sendings], "UNAVAILABLE", str(error))
             return []
         found = {
-            one.visit.id: [row for row in rows if matches(texts[one.visit.id], row, place.names[field])]
+            one.visit.id: [
+                row
+                for row in rows
+                if matches(texts[one.visit.id], row, place.names[field])
+                and not is_another(one.visit.state, kind, field, partial(_held, row, place))
+            ]
             for one in sendings
             if texts[one.visit.id]
         }
@@ -114,3 +132,8 @@ class Matcher:
         state = visit.state
         state.refusal = Refusal(due_values(state, kind), MATCHED_RECORD_TAKEN, whose, self._desk.now())
         visit.result = Result(Outcome.PARKED, MATCHED_RECORD_TAKEN)
+
+
+def _held(row: Row, place: Place, field: str) -> Any:
+    """The row's value of a field, by the kind's name for it."""
+    return row.get(place.names.get(field, ""))

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_settings import BaseSettings
 from support.org import org_client
 
 from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
+from ops.check import of_salesforce
 from ops.check_org import Selected, of_allocations, of_change_events, of_kind, of_org, of_version
 from ops.finding import Finding, State
 from ops.metadata.simulated import schema_file
+from ops.sync_settings import SyncSettings
 from schemas.mapping import Mapping
 from schemas.presets import preset, preset_names
 from simulator.org.cometd.settings import CometdSettings
@@ -62,6 +65,19 @@ async def test_an_object_that_is_switched_off_may_be_missing() -> None:
             found = [finding async for finding in asked]
     assert lines(found, State.FAILED) == []
     assert "customer: Nowhere__c is switched off, so the org is not asked for it" in lines(found, State.GOOD)
+
+
+async def test_the_command_knows_what_is_switched_off() -> None:
+    """By SYNC_*, as every process does."""
+    async with org_client(cometd=CometdSettings(entities=())) as org:
+        login = SalesforceSettings(
+            client_id=org.org.client_id, client_secret=org.org.client_secret, login_url=org.org.base_url
+        )
+        read: dict[type[BaseSettings], BaseSettings] = {SalesforceSettings: login}
+        read[SyncSettings] = SyncSettings(contacts=False)
+        found = [finding async for finding in of_salesforce(read, CUSTOMERS)]
+    assert lines(found, State.FAILED) == []
+    assert "customer: Contact is switched off, so the org is not asked for it" in lines(found, State.GOOD)
 
 
 async def test_an_org_that_has_all_of_it() -> None:

@@ -2,14 +2,26 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.orders import MAPPING
 
 from consumers.rules.kinds import compile_kind
-from consumers.rules.matching import Matched, Taken, choose, fields_to_read, in_order, matches, texts_to_match
+from consumers.rules.matching import (
+    Matched,
+    Taken,
+    choose,
+    fields_to_read,
+    in_order,
+    is_another,
+    matches,
+    texts_to_match,
+    tried_before,
+)
 from consumers.rules.state import DocumentState, Side
 from schemas.mapping import Mapping, Preference
+from schemas.presets import preset
 
 EXTERNAL_ID = "Tandem_Customer_Id__c"
 Preferences = tuple[Preference, ...]
@@ -75,3 +87,36 @@ def test_texts_are_compared_as_salesforce_does_and_in_its_form() -> None:
         "AccountId",
         "LastActivityDate",
     )
+
+
+COMPANY = compile_kind("company", preset("ticketing"))
+
+
+def company(website: str | None) -> DocumentState:
+    """By this name, with or without a website."""
+    state = DocumentState("company", "acme")
+    for name, value in (("Name", "Acme"), ("Website", website)):
+        state.field(name).show(value, Side.PLATFORM, made_at=1, at=1, revision=1)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "another"),
+    [
+        ("acme.ro", "https://www.Acme.com/en", True),
+        ("https://acme.ro", "http://WWW.acme.ro/contact", False),
+        ("acme.ro", None, False),
+        (None, "acme.ro", False),
+        ("acme.ro", "to be asked", False),
+        ("none", "acme.ro", False),
+    ],
+)
+def test_companies_of_one_name_are_two_where_their_domains_differ(
+    ours: str | None, theirs: str | None, another: bool
+) -> None:
+    """However they are written; where one of them has none, or none that is a domain, the name decides."""
+    held = {"Name": "Acme", "Website": theirs}.get
+    assert is_another(company(ours), COMPANY, "Name", held) is another
+    assert not is_another(company(ours), COMPANY, "Website", held), "nothing was tried before it"
+    assert tried_before(COMPANY, "Name") == ("Website",)
+    assert fields_to_read(COMPANY.own, (), "Name", ("Website",))[:2] == ("Name", "Website")

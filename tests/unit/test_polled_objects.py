@@ -75,9 +75,8 @@ async def test_the_org_is_asked_and_who_looks_is_told() -> None:
         notes = Notes()
         frame = Frame(stage="subscribe", log=notes, metrics=Metrics(), stop=asyncio.Event())
         async with open_salesforce(login, now=lambda: 1) as salesforce:
-            objects = PolledObjects(
-                lambda: Catalog(TICKETING), salesforce.rest, ChangesSettings(polled="Contacts"), frame
-            )
+            catalog = Catalog(TICKETING)
+            objects = PolledObjects(lambda: catalog, salesforce.rest, ChangesSettings(polled="Contacts"), frame)
             assert objects.current().polled == frozenset()
             refusal = {"kind": "refuse_call", "path": "/tooling/", "status": 403, "code": "INSUFFICIENT_ACCESS"}
             await org.admin("POST", "/faults", refusal | {"message": "no"})
@@ -86,6 +85,9 @@ async def test_the_org_is_asked_and_who_looks_is_told() -> None:
             await org.admin("DELETE", "/faults")
             assert await objects.ask() == ASK_SECONDS
             assert objects.current().polled == ALL - set(FIVE)
+            catalog = Catalog(TICKETING, off=ALL - {"Account"})
+            assert objects.current() == Objects(by_events=frozenset({"Account"}), polled=frozenset())
+            catalog = Catalog(TICKETING)
             objects.tell()
             objects.tell()
         told = [details for _level, event, details in notes.rows if event == "objects_polled"]

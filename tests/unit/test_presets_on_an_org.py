@@ -64,6 +64,48 @@ async def test_a_large_order_has_room_for_all_its_ticket_types(ticketing: World)
     assert sorted(held.split(";")) == sorted(types)
 
 
+async def test_companies_are_told_apart_by_their_domains(ticketing: World) -> None:
+    """Two of one name stay two, whether the other is ours or sales'; one whose domain nobody knows is the same."""
+
+    async def made(name: str, website: str | None) -> str:
+        _, told = await ticketing.org.call("POST", "/sobjects/Account", {"Name": name, "Website": website})
+        return str(told["id"])
+
+    await ticketing.settle()
+    theirs, known, nameless = (
+        await made("Globex", "globex.de"),
+        await made("G", "www.globex.ro"),
+        await made("Nil", None),
+    )
+    await ticketing.post("company.created", "acme-2", name="Acme Travel", website="https://acme.test/")
+    await ticketing.post("company.created", "globex", name="Globex", website="https://globex.ro/en")
+    await ticketing.post("company.created", "globex-2", name="Globex", website="globex.com")
+    await ticketing.post("company.created", "nil", name="NIL", website="nil.example")
+    await ticketing.settle()
+    assert ticketing.parked == []
+    found = {}
+    for row in (await ticketing.org.query("SELECT Id, Tandem_Company_Id__c FROM Account"))["records"]:
+        found[row["Id"]] = row["Tandem_Company_Id__c"]
+    assert (found.pop(theirs), found.pop(known), found.pop(nameless)) == (None, "globex", "nil")
+    assert sorted(found.values()) == ["acme", "acme-2", "globex-2"]
+
+
+async def test_what_sales_make_is_not_linked_to_a_company_of_another_domain(ticketing: World) -> None:
+    """The other way round the same holds."""
+    raw = preset("ticketing").model_dump(mode="json")
+    globex = {"path": "name", "equals": "Globex"}
+    raw["kinds"]["company"] |= {"on_unlinked": "match", "filters": {"push": {"none": [globex]}}}
+    ticketing.map(Mapping.model_validate(raw))
+    await ticketing.post("company.created", "globex", name="Globex", website="globex.com")
+    await ticketing.settle()
+    for website in ("globex.de", "GLOBEX.com"):
+        await ticketing.org.call("POST", "/sobjects/Account", {"Name": "Globex", "Website": website})
+        await ticketing.settle()
+    record = (await ticketing.document("companies", "globex"))["_sync"]["link"]["id"]
+    found = await ticketing.row("SELECT Id FROM Account WHERE Website = 'GLOBEX.com'")
+    assert record == found["Id"]
+
+
 async def test_who_buys_for_a_company_stands_under_its_account(ticketing: World) -> None:
     """And moving the contact to another account in Salesforce moves it on the platform."""
     await ticketing.post("company.created", "globex", name="Globex")
