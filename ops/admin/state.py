@@ -5,6 +5,7 @@ from adapters.mongo.parked import Wanted
 from ops.admin.answers import Answer, Asked, Page
 from ops.admin.health import forecast
 from ops.admin.waiting import MOST_COUNTED
+from ops.admin.waiting import seen as seen_by
 
 ERRORS = 20
 
@@ -35,7 +36,7 @@ async def show(asked: Asked) -> Answer:
         "connections": connections,
         "owners": await seen.owners(),
         "positions": await seen.positions(),
-        "errors": refused.items,
+        "errors": seen_by(asked, refused.items),
         "errors_in_all": refused.number,
         "errors_more": refused.more,
         "counts": [

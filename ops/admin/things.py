@@ -187,7 +187,7 @@ def thing(known: Known, kind: KindMapping, instance_url: str, *, masked: bool) -
         due_at=sync.get("due_at", 0),
         last_synced_at=shown.get("lastSyncedAt", 0),
         fields=[_row(document, kind, mapped, masked=masked) for mapped in kind.fields],
-        story=story(known, values=not masked)[::-1],
+        story=story(known, values=not masked, notes=not masked)[::-1],
     )
 
 

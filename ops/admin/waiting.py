@@ -1,11 +1,12 @@
 """What is parked: found, looked into, redriven and discarded."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from adapters.mongo.parked import Wanted
 from ops.admin.answers import Answer, Asked, CannotDo, Done, Page, Question
 from ops.parked import CannotDo as CannotPark
-from ops.parked_items import Item
+from ops.parked_items import Item, without_values
 from ops.parked_view import record_lines, write_lines
 
 LIMIT: Final = 100
@@ -23,7 +24,7 @@ async def show_all(asked: Asked) -> Answer:
             {"reason": reason, "topic": topic, "number": count.number, "oldest": count.oldest, "newest": count.newest}
             for (reason, topic), count in sorted(found.counts.items(), key=lambda one: -one[1].number)
         ],
-        "items": found.items,
+        "items": seen(asked, found.items),
         "number": found.number,
         "more": found.more,
         "reason": asked.query("reason"),
@@ -44,8 +45,15 @@ async def show_one(asked: Asked) -> Answer:
         return Page("problem_within.html", "Parked", {"detail": str(error)}, 404)
     row = await parking.row(item)
     values = not asked.masked
-    lines = list(write_lines(item, row, values=values) if item.is_write else record_lines(row, values=values))
-    return Page("parked_one.html", f"Parked: {item.reason}", {"item": item, "lines": lines})
+    (shown,) = seen(asked, [item])
+    told = write_lines if item.is_write else record_lines
+    lines = list(told(shown, row, values=values, notes=values))
+    return Page("parked_one.html", f"Parked: {item.reason}", {"item": shown, "lines": lines})
+
+
+def seen(asked: Asked, items: Sequence[Item]) -> list[Item]:
+    """These as this user may see them."""
+    return [without_values(item) for item in items] if asked.masked else list(items)
 
 
 async def redrive(asked: Asked) -> Answer:
