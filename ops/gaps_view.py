@@ -57,6 +57,11 @@ def about(row: GapRow) -> str:
     return f"{row.channel}[{row.partition}] for {row.group}" if row.group else row.channel
 
 
+def named_fully(row: GapRow) -> str:
+    """As the audit knows it."""
+    return f"gap {handle(row.id)}, {row.reason} of {about(row)}"
+
+
 def lines(row: GapRow, sobjects: Sequence[str], overlap: int) -> Iterator[str]:
     """Everything that is known of one gap, and by what means it is repaired."""
     yield f"gap {handle(row.id)}: {row.reason}, {row.state}"

@@ -23,6 +23,8 @@ from schemas.unavailable import Unavailable
 
 COOKIE: Final = "tandem_session"
 LONGEST_FORM: Final = 262_144
+NOT_ASKED_AGAIN: Final = ("csrf", "sure", "why", "id", "password", "fresh")
+"""Fields that a question does not hand on as they came: its own, and passwords, which no page ever holds."""
 STATIC: Final = {
     "tandem.css": "text/css",
     "tandem.js": "text/javascript",
@@ -123,7 +125,7 @@ async def _respond(answer: Answer, asked: Asked, made: Environment) -> web.Strea
             told = await asked.parts.sessions.told(asked.session.id)
             return html(made, template, {**_around(asked, title), "page": shows, "told": told}, status)
         case Question():
-            kept = [(name, value) for name, value in asked.form.items() if name not in ("csrf", "sure", "why", "id")]
+            kept = [(name, value) for name, value in asked.form.items() if name not in NOT_ASKED_AGAIN]
             kept += [("id", value) for value in asked.chosen]
             return html(
                 made,

@@ -93,10 +93,9 @@ async def turn(asked: Asked) -> Answer:
     if not asked.is_sure:
         lines = [f"{row['topic']}: {row['published']:,} published so far; what is published stays published"]
         return Question(f"{what.capitalize()} {row['_id']}", lines, what.capitalize(), to)
-    note, parts = asked.why(), asked.parts
-    if not await parts.operations.turn(row["_id"], [row["state"]], told):
-        raise CannotDo("it has moved on in this moment: look again")
-    await asked.note(f"{what} replay", f"{row['topic']} ({row['_id']})", note)
+    async with asked.noted(f"{what} replay", f"{row['topic']} ({row['_id']})", asked.why()):
+        if not await asked.parts.operations.turn(row["_id"], [row["state"]], told):
+            raise CannotDo("it has moved on in this moment: look again")
     return Done(f"replay {row['_id']}: {what}", to)
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import orjson
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
-from support.admin_page import AdminWorld, open_admin
+from support.admin_page import PASSWORD, AdminWorld, open_admin
 from support.review_stage import disagree
 
+from adapters.mongo.debug_marks import MongoDebugMarks
 from adapters.mongo.gaps import MongoGaps, MongoLogGaps
+from adapters.mongo.operations import MongoOperations
 from ops.admin.routes import ROUTES
 from ops.gaps_view import handle
 from ops.parked_view import MASK
@@ -19,6 +21,7 @@ from schemas.gap import GapState
 from schemas.operators import Role
 from schemas.stream import Gap, LostOffsets
 from schemas.sync_run import RunState
+from schemas.unavailable import Unavailable
 
 pytestmark = pytest.mark.integration
 
@@ -197,6 +200,10 @@ async def test_a_gap_is_closed_by_hand(admin: AdminWorld) -> None:
         close = f"/admin/gaps/{handle(gap.id)}/close"
         assert await visitor.post(close) == 200
         assert await visitor.post(close, {"sure": "yes", "why": "sent again by the platform"}) == 303
+        (row,) = (await visitor.json("/admin/audit"))["rows"]
+        assert (row["by"], row["what"], row["note"]) == ("operator", "close gap", "sent again by the platform")
+        assert handle(gap.id) in row["item"]
+        assert row["result"] == "done"
     (closed,) = await admin.parts.gaps.rows()
     assert (closed.closed_by, closed.note) == ("operator", "sent again by the platform")
 
@@ -298,12 +305,19 @@ async def test_users_are_added_changed_and_shut_out(admin: AdminWorld) -> None:
     """By an admin, not of themselves; a changed role holds at once."""
     async with admin.visit("admin") as visitor:
         await visitor.get("/admin/users")
-        form = {"name": "grace", "role": "viewer", "password": "a long enough one"}
-        assert await visitor.post("/admin/users", form) == 303
+        form = {"name": "grace", "role": "viewer"}
+        sure = {**form, "password": "a long enough one", "sure": "yes", "why": "she is new"}
+        assert await visitor.post("/admin/users", {**form, "password": "a long enough one"}) == 200
+        assert "a long enough one" not in visitor.last, "no page holds a password"
+        assert await visitor.post("/admin/users", {**sure, "why": ""}) == 409
+        assert await admin.parts.users.find("grace") is None
+        await visitor.get("/admin/users")
+        assert await visitor.post("/admin/users", sure) == 303
         await visitor.get("/admin/users")
         assert "argon2" not in visitor.last
-        assert await visitor.post("/admin/users", form) == 409
-        await visitor.get("/admin/users")
+        for again in (form, sure):
+            assert await visitor.post("/admin/users", again) == 409
+            await visitor.get("/admin/users")
         change = {"what": "role:operator", "sure": "yes", "why": "on call"}
         assert await visitor.post("/admin/users/admin", change) == 409
         await visitor.get("/admin/users")
@@ -311,6 +325,42 @@ async def test_users_are_added_changed_and_shut_out(admin: AdminWorld) -> None:
     grace = await admin.parts.users.find("grace")
     assert grace is not None
     assert grace.role is Role.OPERATOR
+    told = {(row["what"], row["note"], row["result"]) for row in await admin.operator.operations()}
+    assert told == {
+        ("add user", "she is new", "as viewer"),
+        ("add user", "she is new", "not done: there is a user grace already"),
+        ("role:operator", "on call", "done"),
+    }
+
+
+async def test_what_cannot_be_noted_is_not_done(admin: AdminWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every change that was made it is known who made it, and why: the audit has it first."""
+    sure = {"sure": "yes", "why": "on call"}
+    changes = {
+        "/admin/users": {"name": "grace", "role": "viewer", "password": "a long enough one"},
+        "/admin/users/viewer": {"what": "role:admin"},
+        "/admin/users/operator": {"what": "disable"},
+        "/admin/deliveries/url": {"url": "http://127.0.0.1:8080/told"},
+        "/admin/deliveries/switch": {"what": "disable"},
+        "/admin/api-keys": {"name": "shop", "scope-read": "yes"},
+        "/admin/customer/cust-1/debug": {"minutes": "60"},
+        "/admin/account": {"password": PASSWORD, "fresh": "another long password"},
+    }
+    endpoint = await admin.parts.endpoints.current()
+
+    async def away(_self: MongoOperations, _rows: Any) -> None:
+        raise Unavailable("MongoDB does not answer")
+
+    async with admin.visit("admin") as visitor:
+        seen = await admin.parts.users.all()
+        monkeypatch.setattr(MongoOperations, "add", away)
+        for path, form in changes.items():
+            await visitor.get("/admin/users")
+            assert await visitor.post(path, {**form, **sure}) == 503, path
+    assert await admin.parts.users.all() == seen
+    assert await admin.parts.endpoints.current() == endpoint
+    assert list(await admin.parts.api_keys.all()) == []
+    assert await MongoDebugMarks(admin.parts.database).lasting(admin.operator.stage.now) == []
 
 
 async def test_one_changes_ones_own_password(admin: AdminWorld) -> None:
