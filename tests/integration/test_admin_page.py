@@ -1,18 +1,22 @@
 """The admin page over HTTP, on a real MongoDB."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import orjson
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
-from support.admin_page import PASSWORD, AdminWorld, open_admin
+from support.admin_page import HASHED, PASSWORD, AdminWorld, open_admin
 from support.review_stage import disagree
+from support.running import until
 
 from adapters.mongo.debug_marks import MongoDebugMarks
 from adapters.mongo.gaps import MongoGaps, MongoLogGaps
 from adapters.mongo.operations import MongoOperations
+from ops.admin import login
 from ops.admin.routes import ROUTES
 from ops.gaps_view import handle
 from ops.parked_view import MASK
@@ -127,6 +131,82 @@ async def test_guessing_is_slow(admin: AdminWorld) -> None:
         assert await visitor.sign_in("viewer") == 429
         admin.operator.stage.now += 2_000
         assert await visitor.sign_in("viewer") == 303
+
+
+@pytest.mark.parametrize("name", ["viewer", "Viewer", "nobody"])
+async def test_guessing_side_by_side_is_no_faster(admin: AdminWorld, name: str) -> None:
+    """Of many at once five are looked at, also where there is no such user: which there are is not told by it."""
+    async with admin.visit() as visitor:
+        async with asyncio.TaskGroup() as group:
+            tries = [group.create_task(visitor.sign_in(name, f"wrong {place}")) for place in range(20)]
+        assert sorted(each.result() for each in tries) == [403] * 5 + [429] * 15
+        admin.operator.stage.now += 2_000
+        assert await visitor.sign_in(name, "wrong") == 403
+        assert await visitor.sign_in(name, "wrong") == 429
+        assert "Too many wrong passwords" in visitor.last
+        admin.operator.stage.now += 25 * 3_600_000
+        async with asyncio.TaskGroup() as group:
+            tries = [group.create_task(visitor.sign_in(name, "wrong")) for _ in range(6)]
+        assert sorted(each.result() for each in tries) == [403] * 5 + [429], "forgotten after a day"
+    kept = str(await admin.operator.database["tandem_tries"].find().to_list())
+    assert "viewer" not in kept.lower()
+    assert "127.0.0.1" not in kept
+
+
+async def test_an_address_that_tries_many_names_waits(admin: AdminWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for long: it may be that of everybody's proxy. Who signs in is not counted."""
+    monkeypatch.setattr(login, "NO_ONE", HASHED)  # as cheap to look at as the tests' own
+    async with admin.visit() as visitor:
+        for place in range(30):
+            assert await visitor.sign_in(f"nobody-{place}", "wrong") == 403
+            if place < 10:
+                assert await visitor.sign_in("viewer") == 303
+        assert await visitor.sign_in("viewer") == 429
+        admin.operator.stage.now += 1_001
+        assert await visitor.sign_in("viewer") == 303
+
+
+async def test_who_is_let_in_again_may_try_at_once(admin: AdminWorld) -> None:
+    """And so may who was given another password."""
+    users = admin.parts.users
+    async with admin.visit() as visitor:
+        for let_in in (
+            partial(users.set_disabled, "viewer", disabled=False),
+            partial(users.set_password, "viewer", HASHED),
+        ):
+            for _ in range(5):
+                await visitor.sign_in("viewer", "wrong")
+            assert await visitor.sign_in("viewer") == 429
+            assert await let_in()
+            assert await visitor.sign_in("viewer") == 303
+
+
+async def test_few_passwords_are_looked_at_at_once(admin: AdminWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes a core and 64 MiB; who comes while very many wait is sent away."""
+    at_once, most, let = 0, 0, asyncio.Event()
+
+    async def slow(_password: str, _stored: str) -> bool:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await let.wait()
+        at_once -= 1
+        return False
+
+    async def reply(place: int) -> int:
+        async with admin.visit() as visitor:
+            status = await visitor.sign_in(f"nobody-{place}")
+            if status == 503:
+                await until(lambda: at_once == login.AT_ONCE or let.is_set(), "as many as may be are looked at")
+                let.set()
+            return status
+
+    monkeypatch.setattr(login, "is_password", slow)
+    monkeypatch.setattr(login, "LOOKING", 10)
+    async with asyncio.TaskGroup() as group:
+        tries = [group.create_task(reply(place)) for place in range(15)]
+    assert most == login.AT_ONCE
+    assert {each.result() for each in tries} == {403, 503}
 
 
 async def test_a_visit_ends_without_clicks(admin: AdminWorld) -> None:
