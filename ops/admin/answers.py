@@ -83,6 +83,8 @@ class Question:
     button: str
     back: str
     dangerous: bool = False
+    carried: Sequence[tuple[str, str]] | None = None
+    """What its form comes back with beside the answer; None: what it was asked with."""
     password: int = 0
     """Above 0, a first password of at least so many characters is asked for beside it."""
 

@@ -125,8 +125,9 @@ async def _respond(answer: Answer, asked: Asked, made: Environment) -> web.Strea
             told = await asked.parts.sessions.told(asked.session.id)
             return html(made, template, {**_around(asked, title), "page": shows, "told": told}, status)
         case Question():
-            kept = [(name, value) for name, value in asked.form.items() if name not in NOT_ASKED_AGAIN]
-            kept += [("id", value) for value in asked.chosen]
+            asked_with = [(name, value) for name, value in asked.form.items() if name not in NOT_ASKED_AGAIN]
+            asked_with += [("id", value) for value in asked.chosen]
+            kept = asked_with if answer.carried is None else answer.carried
             return html(
                 made,
                 "question.html",

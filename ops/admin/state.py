@@ -6,6 +6,7 @@ from ops.admin.answers import Answer, Asked, Page
 from ops.admin.health import forecast
 from ops.admin.waiting import MOST_COUNTED
 from ops.admin.waiting import seen as seen_by
+from schemas import topics
 
 ERRORS = 20
 
@@ -15,7 +16,8 @@ async def show(asked: Asked) -> Answer:
     parts, seen = asked.parts, asked.parts.overview
     kinds = [await seen.counts(kind.name, kind.collection) for kind in parts.catalog().kinds.values()]
     allocation = await seen.allocation()
-    refused = await parts.parking().find(Wanted(topic="salesforce.writes"), ERRORS, MOST_COUNTED)
+    until = parts.now() + 1
+    refused = await parts.parking().find(Wanted(topic=topics.SALESFORCE_WRITES), ERRORS, MOST_COUNTED)
     connections = [
         {
             "org_id": each.org_id,
@@ -39,6 +41,8 @@ async def show(asked: Asked) -> Answer:
         "errors": seen_by(asked, refused.items),
         "errors_in_all": refused.number,
         "errors_more": refused.more,
+        "topic": topics.SALESFORCE_WRITES,
+        "until": str(until),
         "counts": [
             {"reason": reason, "number": count.number} for (reason, _topic), count in sorted(refused.counts.items())
         ],

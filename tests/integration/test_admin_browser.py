@@ -537,6 +537,8 @@ async def test_retry_all_lock_errors(page: Page, admin: AdminWorld) -> None:
         await stage.post({**ADA, "email": f"l{number}@example.org"}, id_=f"locked-{number}", type_="customer.created")
         await stage.settle()
     await page.get_by_role("link", name="Salesforce", exact=True).click()
+    await page.get_by_role("button", name="Retry what is chosen").wait_for()
+    await looked_at(page, "salesforce-refused")
     await page.locator("form", has_text="UNABLE_TO_LOCK_ROW").get_by_role("button", name="Retry all").click()
     await done(page, "the nightly load is over")
     for number in range(2):
