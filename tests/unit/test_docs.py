@@ -451,21 +451,3 @@ def test_the_plan_shown_is_one(pages: dict[str, Page]) -> None:
     lists = RecordLists(None, None, None)  # type: ignore[arg-type]
     (shown,) = pages["docs/sync.md"].fences("console")
     assert shown.splitlines() == list(plan_lines(planned, lists.calls))
-
-
-@pytest.mark.parametrize(
-    ("page", "command", "option"),
-    [
-        ("deploy.md", "mongodump", f"--excludeCollection={mongo_collections.SESSIONS}"),
-        ("runbook.md", "mongorestore", f'--nsExclude "tandem.{mongo_collections.SESSIONS}"'),
-    ],
-)
-def test_no_backup_brings_visits_back(page: str, command: str, option: str) -> None:
-    """One that was ended since would be good again; and the restore says what else was undone, by commands that are."""
-    text = (Path(__file__).parents[2] / "docs" / page).read_text()
-    (line,) = [each for each in text.splitlines() if each.strip().startswith(f'{command} --uri "$MONGODB_URI"')]
-    assert option in line
-    if page == "runbook.md":
-        part = text[text.index("## Restore a backup") :]
-        for told in ("tandem users list", "tandem users disable", "tandem users password", "tandem api-keys revoke"):
-            assert told in part[: part.index("\n## ", 5)]
