@@ -28,7 +28,7 @@ async def show_all(asked: Asked) -> Answer:
         else {
             "url": endpoint.url,
             "enabled": endpoint.enabled,
-            "reason": endpoint.reason,
+            "reason": reason_seen(endpoint.reason, masked=asked.masked),
             "failing_since": endpoint.failing_since,
         },
         "counts": dict(await asked.parts.deliveries.counts_to(MOST_COUNTED)),
@@ -108,6 +108,11 @@ async def set_url(asked: Asked) -> Answer:
     async with asked.noted("deliveries_url", url or "that of the settings", asked.why(), url=url):
         await asked.parts.endpoints.set_url(url, asked.user.name, asked.parts.now())
     return Done("the URL is set" if url else "the URL of the settings counts", TO)
+
+
+def reason_seen(reason: str, *, masked: bool) -> str:
+    """Why nothing is posted; of what a person has switched off, viewers are told who did it, and not why."""
+    return reason.partition(": ")[0] if masked and reason.startswith("by ") else reason
 
 
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:

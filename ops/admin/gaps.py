@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from consumers.repair.repairer import BY_ITSELF
 from consumers.rules.repair import ByHand, means_for
 from ops.admin.answers import Answer, Asked, CannotDo, Done, Page, Question
 from ops.gaps_view import about, counted, handle, lines, named, named_fully
@@ -29,7 +30,7 @@ async def show_all(asked: Asked) -> Answer:
                 "found": counted(row.found) if row.progress else "",
                 "error": row.error,
                 "closed_by": row.closed_by,
-                "note": row.note,
+                "note": row.note if row.closed_by == BY_ITSELF or not asked.masked else "",
             }
             for row in rows
         ],
@@ -40,7 +41,7 @@ async def show_all(asked: Asked) -> Answer:
 async def show_one(asked: Asked) -> Answer:
     """All that is known of one, and by what means it is repaired."""
     row = await _one(asked, asked.request.match_info["gap"], tuple(GapState))
-    told = list(lines(row, asked.parts.catalog().sobjects(), asked.parts.repair_overlap))
+    told = list(lines(row, asked.parts.catalog().sobjects(), asked.parts.repair_overlap, notes=not asked.masked))
     means = means_for(row, asked.parts.catalog().sobjects(), overlap=asked.parts.repair_overlap)
     shows = {
         "gap": handle(row.id),

@@ -8,14 +8,18 @@ import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 from support.admin_page import AdminWorld, open_admin
 
+from adapters.mongo.gaps import MongoLogGaps
 from ops.admin.routes import ROUTES
+from ops.gaps_view import handle
 from schemas.operators import Role
+from schemas.stream import LostOffsets
 
 pytestmark = pytest.mark.integration
 
 ADA = {"last_name": "Lovelace", "email": "ada@example.org"}
 QUOTED = "Email: invalid email address: ada@example.org"
 WHY = "ada@example.org has called"
+GAP = "tandem.reconcile:platform.events:0:offset_out_of_range:5"
 PAGES = (
     "/admin",
     "/admin/parked",
@@ -26,6 +30,9 @@ PAGES = (
     "/admin/customer/cust-1",
     "/admin/replays",
     "/admin/replays/replay-1",
+    "/admin/gaps?all=yes",
+    f"/admin/gaps/{handle(GAP)}",
+    "/admin/deliveries",
 )
 """That tell of a refused write, of a parked record, or of what an operator did about them."""
 
@@ -66,6 +73,12 @@ async def admin(database: AsyncDatabase[dict[str, Any]]) -> AsyncIterator[AdminW
         replay = {"_id": "replay-1", "what": "replay", "by": "grace", "note": WHY, "at": stage.now, "state": "done"}
         more = {"topic": "platform.events", "kinds": [], "key": "", "published": 1, "read": 1, "to_publish": 1}
         await world.parts.operations.add([row, {**replay, **more}])
+        gaps = MongoLogGaps(database)
+        await gaps.record("tandem.reconcile", "platform.events", 0, "offset_out_of_range", LostOffsets(5, 9, 12), 1_000)
+        (gap,) = await world.parts.gaps.unrepaired()
+        assert handle(gap.id) in PAGES[-2]
+        assert await world.parts.gaps.close(gap, by="grace", note=WHY, at=stage.now)
+        await world.parts.endpoints.disable(f"by grace: {WHY}", stage.now)
         yield world
 
 
