@@ -3,6 +3,8 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -14,15 +16,31 @@ from rich.text import Text
 from adapters.encryption.secret_hash import SecretHashes
 from adapters.mongo.api_keys import MongoApiKeys
 from adapters.mongo.client import Refused, open_database
+from adapters.mongo.operations import MongoOperations
 from adapters.mongo.settings import MongoSettings
 from adapters.telemetry.logs import quiet_libraries
 from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
+from ops.noting import Deed, Ending, noted
 from ops.operator_name import operator_name
+from ops.processes.parts import wall_ms
 from ops.settings import WrongSettings, read_settings
 from schemas.api_key import KEY_PREFIX, ApiKey, Scope
 from schemas.unavailable import Unavailable
 
 Given = TypeVar("Given")
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The keys, with a row of the audit for each change."""
+
+    keys: MongoApiKeys
+    operations: MongoOperations
+
+    def noted(self, what: str, item: str, result: str = "done") -> AbstractAsyncContextManager[Ending]:
+        """Keep who does this, before the block does it."""
+        deed = Deed(what, item, operator_name(), "by command", wall_ms(), {})
+        return noted(self.operations, deed, result, refusals=())
 
 
 def new_key(
@@ -47,6 +65,10 @@ def run_add(name: str, scopes: Sequence[Scope], *, days: float | None, rate: flo
     """Make a key and print it; the exit code."""
     text, key = new_key(name, scopes, by=operator_name(), at=datetime.now(UTC), days=days, rate=rate)
 
+    async def add(book: Book) -> None:
+        async with book.noted("add api key", f"{key.id} of {name}", f"it may {', '.join(scopes)}"):
+            await book.keys.add(key)
+
     def told(_none: None) -> int:
         console = Console()
         # Not wrapped to the terminal's width: it has to be copied in one piece.
@@ -56,7 +78,7 @@ def run_add(name: str, scopes: Sequence[Scope], *, days: float | None, rate: flo
         )
         return 0
 
-    return _run(lambda keys: keys.add(key), told)
+    return _run(add, told)
 
 
 def run_list() -> int:
@@ -66,19 +88,25 @@ def run_list() -> int:
         Console().print(table(list(found), datetime.now(UTC)))
         return 0
 
-    return _run(lambda keys: keys.all(), told)
+    return _run(lambda book: book.keys.all(), told)
 
 
 def run_revoke(key_id: str) -> int:
     """End a key; the exit code."""
     wanted = key_id.removeprefix(f"{KEY_PREFIX}_").partition("_")[0]
 
+    async def revoke(book: Book) -> bool:
+        async with book.noted("revoke api key", wanted) as ending:
+            done = await book.keys.revoke(wanted, datetime.now(UTC))
+            ending.result = "done" if done else "not done: there is no such key that could be revoked"
+        return done
+
     def told(done: bool) -> int:
         text = f"{wanted} is revoked" if done else f"there is no key {wanted} that could be revoked"
         Console().print(Text(text))
         return 0 if done else EXIT_FAILED
 
-    return _run(lambda keys: keys.revoke(wanted, datetime.now(UTC)), told)
+    return _run(revoke, told)
 
 
 def table(keys: Sequence[ApiKey], now: datetime) -> Table:
@@ -107,11 +135,11 @@ def state(key: ApiKey, now: datetime) -> str:
     return f"{'good until' if key.ends_at > now else 'over since'} {key.ends_at:%Y-%m-%d %H:%M}"
 
 
-def _run(work: Callable[[MongoApiKeys], Coroutine[Any, Any, Given]], told: Callable[[Given], int]) -> int:
+def _run(work: Callable[[Book], Coroutine[Any, Any, Given]], told: Callable[[Given], int]) -> int:
     async def opened() -> Given:
         (mongo,) = read_settings(MongoSettings)
         async with open_database(mongo) as database:
-            return await work(MongoApiKeys(database))
+            return await work(Book(MongoApiKeys(database), MongoOperations(database)))
 
     try:
         with quiet_libraries():

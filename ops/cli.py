@@ -395,12 +395,14 @@ def _run_process(name: str, *, module: str = "") -> None:
 
 
 def _refuse_wrong_settings(name: str) -> None:
-    from ops.settings import read_each  # noqa: PLC0415 - what --help does not need
+    from ops.ports import collisions_of_one_machine  # noqa: PLC0415 - what --help does not need
+    from ops.settings import read_each  # noqa: PLC0415
     from ops.settings_groups import contradictions, of_process  # noqa: PLC0415
 
     read, wrong = read_each(*of_process(name))
     wrong += contradictions(read)
-    for line in wrong:
+    wrong += collisions_of_one_machine(read, [name]) if name == "all" else []
+    for line in dict.fromkeys(wrong):
         typer.echo(line, err=True)
     if wrong:
         raise typer.Exit(2)

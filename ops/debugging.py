@@ -89,9 +89,8 @@ class Switch:
         now = self._now()
         key = secrets.token_bytes(KEY_BYTES)
         mark = DebugMark(kind, document_id, record_id, now + lasts_ms, by=by, why=why, at=now, key=key)
-        kept = await self._marks.switch_on(mark)
-        await self._note(SWITCHED_ON, kept, by=by, why=why, result=f"for {lasts_ms // 60_000} minutes")
-        return kept
+        await self._note(SWITCHED_ON, mark, by=by, why=why, result=f"for {lasts_ms // 60_000} minutes")
+        return await self._marks.switch_on(mark)
 
     async def _off(self, kind: str, document_id: str, record_id: str, *, by: str, why: str) -> bool:
         gone = await self._marks.switch_off(mark_name(kind, document_id, record_id))

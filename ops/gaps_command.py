@@ -18,6 +18,7 @@ from adapters.mongo.client import Database, open_database
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.gap_rows import MongoGapRows
 from adapters.mongo.mappings import MongoMappings
+from adapters.mongo.operations import MongoOperations
 from adapters.mongo.settings import MongoSettings
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.logs import quiet_libraries
@@ -25,8 +26,9 @@ from consumers.catalog import Catalog
 from consumers.repair.repairer import Closed, Repaired, Repairer
 from consumers.settings import RepairSettings
 from ops.command_end import EXIT_FAILED, exit_code, say
-from ops.gaps_view import about, counted, ended, handle, lines, lines_of_json, list_view, named
+from ops.gaps_view import about, counted, ended, handle, lines, lines_of_json, list_view, named, named_fully
 from ops.mapping_source import MappingSettings
+from ops.noting import Deed, noted
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
 from ops.repair_lane import open_in_repair_lane
@@ -104,8 +106,11 @@ def run_close(name: str, note: str) -> int:
 
     async def close(known: Known) -> list[str]:
         gap = await known.one(name, NOT_CLOSED)
-        if not await known.rows.close(gap, by=operator_name(), note=note, at=wall_ms()):
-            raise CannotDo(f"{name}: it was met again, or closed, in this moment; look again")
+        by, now = operator_name(), wall_ms()
+        deed = Deed("close gap", named_fully(gap), by, note, now, {})
+        async with noted(MongoOperations(known.database), deed, refusals=(CannotDo,)):
+            if not await known.rows.close(gap, by=by, note=note, at=now):
+                raise CannotDo(f"{name}: it was met again, or closed, in this moment; look again")
         return [f"{handle(gap.id)} {gap.reason} of {about(gap)}: closed"]
 
     return _exit_code(lambda: say(_ask(close)))

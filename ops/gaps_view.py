@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from consumers.repair.repairer import Closed, NeedsPerson, Repaired, Waits
+from consumers.repair.repairer import BY_ITSELF, Closed, NeedsPerson, Repaired, Waits
 from consumers.rules.repair import ByHand, MappedObjects, Reading, Swept, Window, means_for
 from ops.reviews_view import age
 from ops.show_view import moment
@@ -57,8 +57,13 @@ def about(row: GapRow) -> str:
     return f"{row.channel}[{row.partition}] for {row.group}" if row.group else row.channel
 
 
-def lines(row: GapRow, objects: MappedObjects, overlap: int) -> Iterator[str]:
-    """Everything that is known of one gap, and by what means it is repaired."""
+def named_fully(row: GapRow) -> str:
+    """As the audit knows it."""
+    return f"gap {handle(row.id)}, {row.reason} of {about(row)}"
+
+
+def lines(row: GapRow, objects: MappedObjects, overlap: int, *, notes: bool = True) -> Iterator[str]:
+    """Everything that is known of one gap, and by what means it is repaired; why it was closed by hand with `notes`."""
     yield f"gap {handle(row.id)}: {row.reason}, {row.state}"
     yield f"  of        {about(row)}"
     yield f"  from      {moment(row.since) if row.since else 'not known: as far back as there is anything'}"
@@ -70,7 +75,8 @@ def lines(row: GapRow, objects: MappedObjects, overlap: int) -> Iterator[str]:
     if row.record_ids:
         yield f"  records   {', '.join(row.record_ids[:5])}" + (" …" if len(row.record_ids) > 5 else "")
     if row.state is GapState.CLOSED:
-        yield f"  closed    {moment(row.closed_at)} by {row.closed_by}: {row.note}"
+        why = f": {row.note}" if notes or row.closed_by == BY_ITSELF else ""
+        yield f"  closed    {moment(row.closed_at)} by {row.closed_by}{why}"
     else:
         yield f"  repair    {_means(row, objects, overlap)}"
     for sobject, progress in row.progress.items():
@@ -130,7 +136,7 @@ def counted(found: Found) -> str:
 def _found(row: GapRow) -> str:
     if row.error:
         return f"failed: {row.error}"
-    if row.state is GapState.CLOSED and row.closed_by != "repair":
+    if row.state is GapState.CLOSED and row.closed_by != BY_ITSELF:
         return f"{row.closed_by}: {row.note}"
     return counted(row.found) if row.progress else ""
 

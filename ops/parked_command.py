@@ -107,7 +107,7 @@ def run_show(row_id: str, *, values: bool) -> int:
 
     def show() -> None:
         item, row = ask(find())
-        lines = write_lines(item, row, values=values) if item.is_write else record_lines(row, values=values)
+        lines = write_lines(item, row, values=values) if item.is_write else record_lines(item, row, values=values)
         say(lines)
 
     return parking_exit_code(show)

@@ -1,15 +1,28 @@
 """One thing that waits for a person, from what is stored of it: a parked record, or a refused write. No I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from consumers.rules.kinds import Kind
 from consumers.rules.state import Refusal
-from consumers.writer.writer import refusal_told
+from consumers.writer.writer import fields_told, refusal_told
 from schemas import cloudevents, marks, topics
 from schemas.log_record import Record
 from schemas.outcome import Outcome, Result
+
+IN_OUR_WORDS: Final = frozenset(
+    {
+        "undecodable",
+        "unknown_event_type",
+        "unknown_topic",
+        "unknown_kind",
+        "invalid_value",
+        "newer_format",
+        "erasure_not_set_up",
+    }
+)
+"""Reasons whose detail we have put into words, with names of fields and no value of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,8 @@ class Item:
     attempts: int
     """How often it was tried; 0 where that is not counted, as of a write."""
     state: str
+    fields: str = ""
+    """Of a refused write the fields that Salesforce names."""
     order: tuple[int, int] = (0, 0)
     """Partition and offset: those of one key are redriven in their order."""
 
@@ -80,7 +95,15 @@ def item_of_write(document: Mapping[str, Any], kind: Kind) -> Item:
         last_at=refusal["at"],
         attempts=0,
         state="parked",
+        fields=fields_told(refused, kind),
     )
+
+
+def without_values(item: Item) -> Item:
+    """For who may not see personal data: what Salesforce and MongoDB say of a refused write may quote values."""
+    if item.is_write:
+        return replace(item, detail=item.fields)
+    return item if item.reason in IN_OUR_WORDS else replace(item, detail="")
 
 
 def record_of(row: Mapping[str, Any], attempt: int) -> Record:

@@ -74,12 +74,12 @@ def minute(at: int) -> str:
     return moment(at)[:16]
 
 
-def record_lines(row: Mapping[str, Any], *, values: bool) -> Iterator[str]:
-    """All that is kept of a parked record; what it holds only with `values`."""
+def record_lines(item: Item, row: Mapping[str, Any], *, values: bool, notes: bool = True) -> Iterator[str]:
+    """All that is kept of a parked record; what it holds only with `values`, what operators said only with `notes`."""
     yield f"{row['_id']}: {row.get('state', 'parked')}"
     yield f"reason    {row['reason']}"
-    if row.get("detail"):
-        yield f"detail    {text(row['detail'])}"
+    if item.detail:
+        yield f"detail    {text(item.detail)}"
     if row.get("document") or row.get("kind"):
         yield f"about     {row.get('kind') or '?'}:{text(row.get('document') or '?')}"
     yield f"parked    {moment(row['at'])}"
@@ -89,11 +89,11 @@ def record_lines(row: Mapping[str, Any], *, values: bool) -> Iterator[str]:
     if row.get("timestamp"):
         yield f"came      {moment(row['timestamp'])}"
     for redrive in row.get("redrives", ()):
-        yield f"redriven  {moment(redrive['at'])} by {redrive['by']}{_why(redrive)}"
+        yield f"redriven  {moment(redrive['at'])} by {redrive['by']}{_why(redrive, notes=notes)}"
     if row.get("closed_at"):
         by = f" by {row['closed_by']}" if row.get("closed_by") else ""
         end = ": ".join(part for part in (row.get("outcome"), row.get("outcome_reason")) if part)
-        yield f"{row['state']:<9} {moment(row['closed_at'])}{by}{f': {end}' if end else _why(row)}"
+        yield f"{row['state']:<9} {moment(row['closed_at'])}{by}{f': {end}' if end else _why(row, notes=notes)}"
     key, value = row.get("key"), row.get("value")
     yield f"key       {'none' if key is None else text(bytes(key).decode('utf-8', 'replace'))}"
     for name, held in row.get("headers", ()):
@@ -107,13 +107,14 @@ def record_lines(row: Mapping[str, Any], *, values: bool) -> Iterator[str]:
         yield f"value     {len(value):,} bytes, not shown; --values shows them: personal data"
 
 
-def write_lines(item: Item, row: Mapping[str, Any], *, values: bool) -> Iterator[str]:
-    """All that is known of a refused write; the values only with `values`."""
+def write_lines(item: Item, row: Mapping[str, Any], *, values: bool, notes: bool = True) -> Iterator[str]:
+    """All that is known of a refused write; the values only with `values`, what operators said only with `notes`."""
     refusal = row.get("refusal", {})
     what = "the deletion of its record" if refusal.get("deletion") else "its write"
     yield f"{item.id}: {what} is refused"
     yield f"reason    {item.reason}"
-    yield f"detail    {text(item.detail)}"
+    if item.detail:
+        yield f"detail    {text(item.detail)}"
     yield f"refused   {moment(item.at)}"
     yield f"record    {row.get('record') or 'none'}"
     for name, value in refusal.get("values", {}).items():
@@ -122,7 +123,7 @@ def write_lines(item: Item, row: Mapping[str, Any], *, values: bool) -> Iterator
         state = witness.get("state", "parked")
         yield f"parked    {moment(witness['at'])}: {witness['reason']}, {state} ({witness['_id']})"
         for redrive in witness.get("redrives", ()):
-            yield f"redriven  {moment(redrive['at'])} by {redrive['by']}{_why(redrive)}"
+            yield f"redriven  {moment(redrive['at'])} by {redrive['by']}{_why(redrive, notes=notes)}"
     if refusal.get("values") and not values:
         yield "--values shows the values: personal data"
 
@@ -133,5 +134,5 @@ def _header(name: str, held: bytes, *, values: bool) -> str:
     return text(held.decode("utf-8", "replace")) if known or values else MASK
 
 
-def _why(told: Mapping[str, Any]) -> str:
-    return f": {told['note']}" if told.get("note") else ""
+def _why(told: Mapping[str, Any], *, notes: bool) -> str:
+    return f": {told['note']}" if notes and told.get("note") else ""

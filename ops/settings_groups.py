@@ -23,6 +23,7 @@ from listener.webhook.settings import WebhookSettings
 from ops.admin.settings import AdminSettings
 from ops.alerts.settings import AlertSettings
 from ops.mapping_source import MappingSettings
+from ops.ports import collisions
 from ops.schedule_settings import ScheduleSettings
 from ops.sync_settings import SyncSettings
 
@@ -186,6 +187,7 @@ def read_by(group: type[BaseSettings]) -> list[str]:
 
 def contradictions(read: Mapping[type[BaseSettings], BaseSettings]) -> Iterator[str]:
     """What cannot hold between settings of different groups, a line each."""
+    yield from collisions(read)
     kafka, runner = read.get(KafkaSettings), read.get(RunnerSettings)
     if (
         isinstance(kafka, KafkaSettings)

@@ -40,25 +40,26 @@ class Entry:
     told: str
 
 
-def story(known: Known, *, values: bool) -> list[Entry]:
-    """All of it, the oldest first. Without `values` it holds no personal data but ids."""
+def story(known: Known, *, values: bool, notes: bool = True) -> list[Entry]:
+    """All of it, the oldest first. Without `values` it holds no personal data but ids, without `notes` nothing of what
+    operators said."""
     entries = [
-        *_of_log(known, values=values),
+        *_of_log(known, values=values, notes=notes),
         *_of_document(known.document or {}, values=values),
-        *(entry for row in known.parked for entry in _of_parked(row)),
-        *(_of_operation(row) for row in known.operations),
+        *(entry for row in known.parked for entry in _of_parked(row, notes=notes)),
+        *(_of_operation(row, notes=notes) for row in known.operations),
     ]
     return sorted(entries, key=lambda entry: entry.at)
 
 
-def _of_log(known: Known, *, values: bool) -> Iterator[Entry]:
+def _of_log(known: Known, *, values: bool, notes: bool) -> Iterator[Entry]:
     """What the log has, and the audit rows that have not come there yet."""
     undrained = (known.document or {}).get("_sync", {}).get("audit", ())
     rows = {row["_id"]: row for row in (*undrained, *known.log)}
     for row in rows.values():
         match row.get("type"):
             case "audit":
-                yield Entry(row["at"], "conflict", _conflict(row, values=values))
+                yield Entry(row["at"], "conflict", _conflict(row, values=values, notes=notes))
             case "write":
                 fields = ", ".join(row.get("fields", ()))
                 yield Entry(row["at"], "write", f"{row.get('write')} of {fields}: {_answer(row, values=values)}")
@@ -102,7 +103,7 @@ def _match(row: Row) -> str:
     return f"to {row.get('record')}: matched by {row.get('by')}{would}"
 
 
-def _conflict(row: Row, *, values: bool) -> str:
+def _conflict(row: Row, *, values: bool, notes: bool) -> str:
     def side(name: str) -> str:
         claim = row.get(name) or {}
         return f"{text(claim.get('value')) if values else MASK} of {moment(claim.get('at'))}"
@@ -114,7 +115,7 @@ def _conflict(row: Row, *, values: bool) -> str:
         end = f"both won, by {row.get('rule')}"
     else:
         end = f"{winner} won, by {row.get('rule')}"
-    note = f" ({text(row['note'])})" if row.get("note") else ""
+    note = f" ({text(row['note'])})" if notes and row.get("note") else ""
     return f"{row.get('path')}: platform {side('platform')}, Salesforce {side('salesforce')}; {end}{note}"
 
 
@@ -145,23 +146,23 @@ def _of_document(document: Row, *, values: bool) -> Iterator[Entry]:
         yield Entry(sync["due_at"], "due", "the writer looks at it")
 
 
-def _of_parked(row: Row) -> Iterator[Entry]:
+def _of_parked(row: Row, *, notes: bool) -> Iterator[Entry]:
     yield Entry(row["at"], "parked", f"{row['reason']} ({row['_id']})")
     for redrive in row.get("redrives", ()):
-        yield Entry(redrive["at"], "redriven", f"by {redrive['by']}{_note(redrive)} ({row['_id']})")
+        yield Entry(redrive["at"], "redriven", f"by {redrive['by']}{_note(redrive, notes=notes)} ({row['_id']})")
     if row.get("last_at", row["at"]) != row["at"]:
         yield Entry(row["last_at"], "parked", f"again, after {row['attempts']} tries: {row['reason']} ({row['_id']})")
     if row.get("closed_at"):
         by = f" by {row['closed_by']}" if row.get("closed_by") else ""
         end = ": ".join(part for part in (row.get("outcome"), row.get("outcome_reason")) if part)
-        yield Entry(row["closed_at"], row["state"], f"{row['_id']}{by}{f': {end}' if end else _note(row)}")
+        yield Entry(row["closed_at"], row["state"], f"{row['_id']}{by}{f': {end}' if end else _note(row, notes=notes)}")
 
 
-def _of_operation(row: Row) -> Entry:
+def _of_operation(row: Row, *, notes: bool) -> Entry:
     item = f" of {row['item']}" if row.get("item") else ""
     result = f": {row['result']}" if row.get("result") else ""
-    return Entry(row["at"], "operator", f"{row['by']}: {row['what']}{item}{_note(row)}{result}")
+    return Entry(row["at"], "operator", f"{row['by']}: {row['what']}{item}{_note(row, notes=notes)}{result}")
 
 
-def _note(row: Row) -> str:
-    return f", {text(row['note'])}" if row.get("note") else ""
+def _note(row: Row, *, notes: bool) -> str:
+    return f", {text(row['note'])}" if notes and row.get("note") else ""

@@ -18,12 +18,15 @@ def wrong_password(password: str) -> str:
     return f"a password has at most {LONGEST} characters" if len(password) > LONGEST else ""
 
 
-async def new_user(name: str, role: str, password: str, now: int) -> User | str:
-    """A user, or why there can be none such."""
+def wrong_user(name: str, role: str) -> str:
+    """Why there can be no user of this name and role; empty where there can."""
     if not _NAME.fullmatch(name):
         return "a name has 2 to 64 of a-z, 0-9, dot, dash, underscore and @, and begins with a letter or digit"
-    if role not in list(Role):
-        return f"a role is one of {', '.join(Role)}"
-    if why := wrong_password(password):
+    return "" if role in list(Role) else f"a role is one of {', '.join(Role)}"
+
+
+async def new_user(name: str, role: str, password: str, now: int) -> User | str:
+    """A user, or why there can be none such."""
+    if why := wrong_user(name, role) or wrong_password(password):
         return why
     return User(name, Role(role), await hash_password(password), created_at=now)

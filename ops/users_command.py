@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from getpass import getpass
 
 from rich.console import Console
@@ -16,6 +16,7 @@ from adapters.mongo.settings import MongoSettings
 from adapters.mongo.users import MongoSessions, MongoUsers
 from adapters.telemetry.logs import quiet_libraries
 from ops.command_end import EXIT_FAILED, EXIT_WRONG_SETTINGS
+from ops.noting import Deed, Ending, noted
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
 from ops.settings import WrongSettings, read_settings
@@ -37,10 +38,10 @@ class Book:
         self.sessions = sessions
         self._operations = operations
 
-    async def note(self, what: str, name: str) -> None:
-        """Keep who did this to whom."""
-        row = {"_id": uuid.uuid4().hex, "what": what, "by": operator_name(), "at": wall_ms(), "item": name}
-        await self._operations.add([{**row, "note": "by command", "result": "done"}])
+    def noted(self, what: str, name: str) -> AbstractAsyncContextManager[Ending]:
+        """Keep who does this to whom, before the block does it."""
+        deed = Deed(what, name, operator_name(), "by command", wall_ms(), {})
+        return noted(self._operations, deed, refusals=(CannotDo,))
 
 
 def run_add(name: str, role: Role) -> int:
@@ -51,9 +52,9 @@ def run_add(name: str, role: Role) -> int:
         user = await new_user(name, role, password, wall_ms())
         if isinstance(user, str):
             raise CannotDo(user)
-        if not await book.users.add(user):
-            raise CannotDo(f"there is a user {name} already")
-        await book.note("add user", name)
+        async with book.noted("add user", name):
+            if not await book.users.add(user):
+                raise CannotDo(f"there is a user {name} already")
         return f"{name} may sign in as {role}"
 
     return _run(add)
@@ -75,10 +76,11 @@ def run_password(name: str) -> int:
     async def change(book: Book) -> str:
         if why := wrong_password(password):
             raise CannotDo(why)
-        if not await book.users.set_password(name, await hash_password(password)):
-            raise CannotDo(f"there is no user {name}")
-        await book.sessions.end_all_of(name)
-        await book.note("set password", name)
+        hashed = await hash_password(password)
+        async with book.noted("set password", name):
+            if not await book.users.set_password(name, hashed):
+                raise CannotDo(f"there is no user {name}")
+            await book.sessions.end_all_of(name)
         return f"{name} has another password; every visit of theirs has ended"
 
     return _run(change)
@@ -88,9 +90,9 @@ def run_role(name: str, role: Role) -> int:
     """Give one another role; the exit code."""
 
     async def change(book: Book) -> str:
-        if not await book.users.set_role(name, role):
-            raise CannotDo(f"there is no user {name}")
-        await book.note(f"make {role}", name)
+        async with book.noted(f"make {role}", name):
+            if not await book.users.set_role(name, role):
+                raise CannotDo(f"there is no user {name}")
         return f"{name} is {role}"
 
     return _run(change)
@@ -100,10 +102,10 @@ def run_disable(name: str, *, disabled: bool) -> int:
     """Shut one out, or let them in again; the exit code."""
 
     async def change(book: Book) -> str:
-        if not await book.users.set_disabled(name, disabled=disabled):
-            raise CannotDo(f"there is no user {name}")
-        await book.sessions.end_all_of(name)
-        await book.note("disable" if disabled else "enable", name)
+        async with book.noted("disable" if disabled else "enable", name):
+            if not await book.users.set_disabled(name, disabled=disabled):
+                raise CannotDo(f"there is no user {name}")
+            await book.sessions.end_all_of(name)
         return f"{name} is shut out" if disabled else f"{name} may sign in again"
 
     return _run(change)

@@ -33,9 +33,6 @@ class User:
     disabled: bool = False
     created_at: int = 0
     seen_at: int = 0
-    failures: int = 0
-    """Wrong passwords since the last right one."""
-    failed_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ ATTEMPTS = "tandem_attempts"
 QUERY_PAGES = "tandem_query_pages"
 USERS = "tandem_users"
 SESSIONS = "tandem_sessions"
+TRIES = "tandem_tries"
 SAMPLES = "tandem_samples"
 DELIVERIES = "tandem_deliveries"
 ENDPOINTS = "tandem_endpoints"
@@ -110,6 +111,7 @@ INDEXES = {
         IndexModel([("user", ASCENDING)], name="user"),
         IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),
     ),
+    TRIES: (IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),),
     SAMPLES: (
         IndexModel([("width", ASCENDING), ("at", ASCENDING)], name="of_width"),
         IndexModel([("expires_at", ASCENDING)], name="expires", expireAfterSeconds=0),

@@ -8,6 +8,7 @@ from pymongo.errors import DuplicateKeyError
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import SESSIONS, USERS
+from adapters.mongo.tries import MongoTries, key_of_name
 from schemas.operators import Role, Session, User
 
 
@@ -16,6 +17,7 @@ class MongoUsers:
 
     def __init__(self, database: Database) -> None:
         self._users = database[USERS]
+        self._tries = MongoTries(database)
 
     async def add(self, user: User) -> bool:
         """Keep a new user; false where the name is taken."""
@@ -38,25 +40,22 @@ class MongoUsers:
             return [_load(row) async for row in self._users.find().sort("_id", 1)]
 
     async def set_password(self, name: str, password_hash: str) -> bool:
-        """Give them another password; false where there is no such user. Their failures are forgotten."""
-        return await self._set(name, {"password_hash": password_hash, "failures": 0})
+        """Give them another password; false where there is no such user. Their wrong tries are forgotten."""
+        await self._tries.forget(key_of_name(name))
+        return await self._set(name, {"password_hash": password_hash})
 
     async def set_role(self, name: str, role: Role) -> bool:
         """Give them another role; false where there is no such user."""
         return await self._set(name, {"role": str(role)})
 
     async def set_disabled(self, name: str, *, disabled: bool) -> bool:
-        """Shut them out, or let them in again; false where there is no such user."""
-        return await self._set(name, {"disabled": disabled, "failures": 0})
-
-    async def failed(self, name: str, at: int) -> None:
-        """A wrong password was given."""
-        with answering():
-            await self._users.update_one({"_id": name}, {"$inc": {"failures": 1}, "$set": {"failed_at": at}})
+        """Shut them out, or let them in again; false where there is no such user. Their wrong tries are forgotten."""
+        await self._tries.forget(key_of_name(name))
+        return await self._set(name, {"disabled": disabled})
 
     async def came(self, name: str, at: int) -> None:
-        """The right one was given."""
-        await self._set(name, {"failures": 0, "seen_at": at})
+        """They have signed in."""
+        await self._set(name, {"seen_at": at})
 
     async def _set(self, name: str, values: dict[str, Any]) -> bool:
         with answering():
@@ -125,8 +124,6 @@ def _dump(user: User) -> dict[str, Any]:
         "disabled": user.disabled,
         "created_at": user.created_at,
         "seen_at": user.seen_at,
-        "failures": user.failures,
-        "failed_at": user.failed_at,
     }
 
 
@@ -138,6 +135,4 @@ def _load(row: dict[str, Any]) -> User:
         disabled=row["disabled"],
         created_at=row["created_at"],
         seen_at=row["seen_at"],
-        failures=row["failures"],
-        failed_at=row["failed_at"],
     )

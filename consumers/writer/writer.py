@@ -356,5 +356,11 @@ def _to_park(bells: Sequence[Record]) -> list[Record]:
 
 def refusal_told(refusal: Refusal, kind: Kind) -> str:
     """Why a write was refused, for a person: the fields that Salesforce names, with the platform's names for them."""
-    fields = [f"{name} ({kind.by_name[name].dotted})" if name in kind.by_name else name for name in refusal.fields]
-    return f"{', '.join(fields)}: {refusal.message}" if fields else refusal.message
+    fields = fields_told(refusal, kind)
+    return f"{fields}: {refusal.message}" if fields else refusal.message
+
+
+def fields_told(refusal: Refusal, kind: Kind) -> str:
+    """The fields alone: Salesforce's own words may quote their values."""
+    names = [f"{name} ({kind.by_name[name].dotted})" if name in kind.by_name else name for name in refusal.fields]
+    return ", ".join(names)

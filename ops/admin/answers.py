@@ -1,13 +1,14 @@
 """What a handler of the admin page answers with, and what it is given. A closed set: `respond` matches it whole."""
 
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
 from ops.admin.parts import AdminParts
+from ops.noting import Deed, Ending, noted
 from schemas.operators import Role, Session, User
 
 
@@ -53,14 +54,16 @@ class Asked:
             return note[:500]
         raise CannotDo("say why: it is kept with what was done")
 
-    async def note(self, what: str, item: str, why: str, result: str = "done", **told: Any) -> None:
-        """Keep who did what, and why, in the audit.
+    def noted(
+        self, what: str, item: str, why: str, result: str = "done", **told: Any
+    ) -> AbstractAsyncContextManager[Ending]:
+        """Keep who does what, and why, in the audit before the block does it; and how it went.
 
         Raises:
             Unavailable: MongoDB does not answer.
         """
-        row = {"_id": uuid.uuid4().hex, "what": what, "by": self.user.name, "note": why, "at": self.parts.now()}
-        await self.parts.operations.add([{**row, "item": item, "result": result, **told}])
+        deed = Deed(what, item, self.user.name, why, self.parts.now(), told)
+        return noted(self.parts.operations, deed, result, refusals=(CannotDo,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,10 @@ class Question:
     button: str
     back: str
     dangerous: bool = False
+    carried: Sequence[tuple[str, str]] | None = None
+    """What its form comes back with beside the answer; None: what it was asked with."""
+    password: int = 0
+    """Above 0, a first password of at least so many characters is asked for beside it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,11 +33,15 @@ async def add(asked: Asked) -> Answer:
         raise CannotDo("a key without a scope may do nothing: tick what it may do")
     if days is not None and days > LONGEST_DAYS:
         raise CannotDo(f"at most {LONGEST_DAYS} days; leave it empty for a key without end")
+    if not asked.is_sure:
+        until = f"It ends by itself after {days:g} days." if days else "It has no end of its own."
+        lines = [f"{name} may with it: {', '.join(scopes)}", until, "It is shown once; only its hash is kept."]
+        return Question(f"Make a key for {name}", lines, "Make the key", TO)
+    why = asked.why()
     made = partial(new_key, name, scopes, by=asked.user.name, at=_now(asked), days=days, rate=rate)
     text, key = await asyncio.to_thread(made)  # argon2 takes its time, and the loop has other pages to serve
-    # Noted first: of a key that is there it is known who made it.
-    await asked.note("add api key", f"{key.id} of {key.name}", f"for {name}: {', '.join(scopes)}")
-    await asked.parts.api_keys.add(key)
+    async with asked.noted("add api key", f"{key.id} of {key.name}", why, f"it may {', '.join(scopes)}"):
+        await asked.parts.api_keys.add(key)
     return Page("api_key.html", "The new key", {"key": text, **shown(key, _now(asked))}, 201)
 
 
@@ -56,9 +60,9 @@ async def rotate(asked: Asked) -> Answer:
     days = None if before.ends_at is None else (before.ends_at - before.made_at).total_seconds() / 86_400
     made = partial(new_key, before.name, before.scopes, by=asked.user.name, at=now, days=days, rate=before.rate)
     text, key = await asyncio.to_thread(made)
-    await asked.note("rotate api key", f"{before.id} of {before.name}", why, f"by {key.id}")
-    await asked.parts.api_keys.add(key)
-    await asked.parts.api_keys.end_by(before.id, now + OVERLAP)
+    async with asked.noted("rotate api key", f"{before.id} of {before.name}", why, f"by {key.id}"):
+        await asked.parts.api_keys.add(key)
+        await asked.parts.api_keys.end_by(before.id, now + OVERLAP)
     return Page("api_key.html", "The new key", {"key": text, **shown(key, now)}, 201)
 
 
@@ -68,10 +72,9 @@ async def revoke(asked: Asked) -> Answer:
     if not asked.is_sure:
         lines = [f"{key.name} may no more: {', '.join(key.scopes)}", "It is refused within five seconds, for good."]
         return Question(f"Revoke the key {key.id}", lines, "Revoke", TO, dangerous=True)
-    why = asked.why()
-    if not await asked.parts.api_keys.revoke(key.id, _now(asked)):
-        raise CannotDo("it was revoked before")
-    await asked.note("revoke api key", f"{key.id} of {key.name}", why)
+    async with asked.noted("revoke api key", f"{key.id} of {key.name}", asked.why()):
+        if not await asked.parts.api_keys.revoke(key.id, _now(asked)):
+            raise CannotDo("it was revoked before")
     return Done(f"the key {key.id} of {key.name} is revoked", TO)
 
 

@@ -23,6 +23,8 @@ from schemas.unavailable import Unavailable
 
 COOKIE: Final = "tandem_session"
 LONGEST_FORM: Final = 262_144
+NOT_ASKED_AGAIN: Final = ("csrf", "sure", "why", "id", "password", "fresh")
+"""Fields that a question does not hand on as they came: its own, and passwords, which no page ever holds."""
 STATIC: Final = {
     "tandem.css": "text/css",
     "tandem.js": "text/javascript",
@@ -126,8 +128,9 @@ async def _respond(answer: Answer, asked: Asked, made: Environment) -> web.Strea
             told = await asked.parts.sessions.told(asked.session.id)
             return html(made, template, {**_around(asked, title), "page": shows, "told": told}, status)
         case Question():
-            kept = [(name, value) for name, value in asked.form.items() if name not in ("csrf", "sure", "why", "id")]
-            kept += [("id", value) for value in asked.chosen]
+            asked_with = [(name, value) for name, value in asked.form.items() if name not in NOT_ASKED_AGAIN]
+            asked_with += [("id", value) for value in asked.chosen]
+            kept = asked_with if answer.carried is None else answer.carried
             return html(
                 made,
                 "question.html",

@@ -6,6 +6,7 @@ from consumers.rules.state import Side
 from ops.admin.answers import Answer, Asked, CannotDo, Done, Page, Question
 from ops.admin.masks import is_hidden
 from ops.parked_view import MASK
+from ops.reviews import CannotChoose
 from ops.reviews import Question as Waiting
 from ops.reviews_view import said
 
@@ -58,20 +59,10 @@ async def choose(asked: Asked) -> Answer:
         lines = [f"{path} of {kind} {document}", *(f"{each}: {shown[each]}" for each in Side)]
         whose = "the platform's" if side is Side.PLATFORM else "Salesforce's"
         return Question(f"Take {whose} value", lines, f"Take {whose}", "/admin/conflicts")
-    chosen = await asked.parts.reviews.choose(question, side, who=asked.user.name, why=asked.why())
-    await asked.parts.operations.add(
-        [
-            {
-                "_id": f"choice:{kind}:{document}:{path}:{chosen.at}",
-                "what": "choose",
-                "by": asked.user.name,
-                "note": asked.why(),
-                "at": chosen.at,
-                "kind": kind,
-                "document": document,
-                "item": f"{path} of {kind} {document}",
-                "result": f"{side} was chosen",
-            }
-        ]
-    )
+    why, about = asked.why(), {"kind": kind, "document": document}
+    async with asked.noted("choose", f"{path} of {kind} {document}", why, f"{side} was chosen", **about):
+        try:
+            await asked.parts.reviews.choose(question, side, who=asked.user.name, why=why)
+        except CannotChoose as reason:
+            raise CannotDo(str(reason)) from None
     return Done(f"{path} of {kind} {document} is settled for {side}", "/admin/conflicts")

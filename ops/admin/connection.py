@@ -42,25 +42,24 @@ async def sign_in(asked: Asked) -> Answer:
             "Running processes take it up within half a minute.",
         ]
         return Question("Sign in to Salesforce", told, "Go on", "/admin/connection")
-    why = asked.why()
-    try:
-        url = await asked.parts.org.begin_consent(asked.session.id)
-    except CannotAsk as reason:
-        raise CannotDo(str(reason)) from None
-    await asked.note("sign in to Salesforce", "the connection", why, "asked for")
+    async with asked.noted("sign in to Salesforce", "the connection", asked.why(), "asked for"):
+        try:
+            url = await asked.parts.org.begin_consent(asked.session.id)
+        except CannotAsk as reason:
+            raise CannotDo(str(reason)) from None
     return Page("consent.html", "Sign in to Salesforce", {"url": url})
 
 
 async def come_back(asked: Asked) -> Answer:
     """The browser is back from Salesforce. The attempt's state, good once and in this visit alone, is its token."""
-    try:
-        connection = await asked.parts.org.finish_consent(asked.request.query_string, asked.session.id)
-    except CannotConnect as reason:
-        await asked.note("sign in to Salesforce", "the connection", "the browser came back", "not connected")
-        raise CannotDo(str(reason)) from None
-    told = f"connected to {connection.instance_url}, org {connection.org_id}"
-    await asked.note("sign in to Salesforce", "the connection", "the browser came back", told)
-    return Done(told, "/admin/connection")
+    async with asked.noted("sign in to Salesforce", "the connection", "the browser came back") as ending:
+        ending.refused = "not connected"
+        try:
+            connection = await asked.parts.org.finish_consent(asked.request.query_string, asked.session.id)
+        except CannotConnect as reason:
+            raise CannotDo(str(reason)) from None
+        ending.result = f"connected to {connection.instance_url}, org {connection.org_id}"
+    return Done(ending.result, "/admin/connection")
 
 
 async def _told(asked: Asked) -> dict[str, object]:

@@ -28,7 +28,7 @@ async def debugged(asked: Asked, kind: str, document_id: str) -> Debugged | None
     """What its page says of it; None where nobody looks at it."""
     marks = MongoDebugMarks(asked.parts.database)
     mark = await marks.of(mark_name(kind, document_id, ""), asked.parts.now())
-    return None if mark is None else Debugged(mark.until, mark.by, mark.why)
+    return None if mark is None else Debugged(mark.until, mark.by, "" if asked.masked else mark.why)
 
 
 async def turn(asked: Asked, kind: str, mapped: KindMapping, document_id: str) -> Answer:

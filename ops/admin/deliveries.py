@@ -28,7 +28,7 @@ async def show_all(asked: Asked) -> Answer:
         else {
             "url": endpoint.url,
             "enabled": endpoint.enabled,
-            "reason": endpoint.reason,
+            "reason": reason_seen(endpoint.reason, masked=asked.masked),
             "failing_since": endpoint.failing_since,
         },
         "counts": dict(await asked.parts.deliveries.counts_to(MOST_COUNTED)),
@@ -65,11 +65,11 @@ async def redeliver(asked: Asked) -> Answer:
     if not asked.is_sure:
         told = "The platform tells doubles apart by webhook-id: a delivery keeps its own."
         return Question(f"Redeliver {len(ids):,}", [told, *ids], "Redeliver", TO)
-    why = asked.why()
-    count = await deliveries.redeliver(ids, asked.parts.now())
-    if not count:
-        raise CannotDo("there are no such deliveries any more")
-    await asked.note("redeliver", f"{count:,} deliveries", why, deliveries=ids[:100])
+    async with asked.noted("redeliver", f"{len(ids):,} deliveries", asked.why(), deliveries=ids[:100]) as ending:
+        count = await deliveries.redeliver(ids, asked.parts.now())
+        if not count:
+            raise CannotDo("there are no such deliveries any more")
+        ending.result = f"{count:,} to be posted again"
     return Done(f"{count:,} to be posted again", TO)
 
 
@@ -87,11 +87,11 @@ async def switch(asked: Asked) -> Answer:
             f"{what.capitalize()} deliveries", [told[what]], what.capitalize(), TO, dangerous=what == "disable"
         )
     why, endpoints = asked.why(), asked.parts.endpoints
-    if what == "enable":
-        await endpoints.enable(asked.user.name, asked.parts.now())
-    else:
-        await endpoints.disable(f"by {asked.user.name}: {why}", asked.parts.now())
-    await asked.note(f"deliveries_{what}", "the platform's URL", why)
+    async with asked.noted(f"deliveries_{what}", "the platform's URL", why):
+        if what == "enable":
+            await endpoints.enable(asked.user.name, asked.parts.now())
+        else:
+            await endpoints.disable(f"by {asked.user.name}: {why}", asked.parts.now())
     return Done(f"deliveries are {what}d", TO)
 
 
@@ -105,10 +105,14 @@ async def set_url(asked: Asked) -> Answer:
     if not asked.is_sure:
         told = f"From now on deliveries go to {url}, those that wait too." if url else "The URL of DELIVER_URL counts."
         return Question("Set the URL of deliveries", [told], "Set", TO, dangerous=True)
-    why = asked.why()
-    await asked.parts.endpoints.set_url(url, asked.user.name, asked.parts.now())
-    await asked.note("deliveries_url", url or "that of the settings", why, url=url)
+    async with asked.noted("deliveries_url", url or "that of the settings", asked.why(), url=url):
+        await asked.parts.endpoints.set_url(url, asked.user.name, asked.parts.now())
     return Done("the URL is set" if url else "the URL of the settings counts", TO)
+
+
+def reason_seen(reason: str, *, masked: bool) -> str:
+    """Why nothing is posted; of what a person has switched off, viewers are told who did it, and not why."""
+    return reason.partition(": ")[0] if masked and reason.startswith("by ") else reason
 
 
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from typing import Final
 
+from consumers.repair.repairer import BY_ITSELF
 from consumers.rules.repair import ByHand, means_for
 from ops.admin.answers import Answer, Asked, CannotDo, Done, Page, Question
-from ops.gaps_view import about, counted, handle, lines, named
+from ops.gaps_view import about, counted, handle, lines, named, named_fully
 from schemas.gap import GapRow, GapState
 
 LIMIT: Final = 200
+MOVED: Final = "it was met again, or closed, in this moment; look again"
 OPEN: Final = (GapState.OPEN, GapState.REPAIRING)
 
 
@@ -28,7 +30,7 @@ async def show_all(asked: Asked) -> Answer:
                 "found": counted(row.found) if row.progress else "",
                 "error": row.error,
                 "closed_by": row.closed_by,
-                "note": row.note,
+                "note": row.note if row.closed_by == BY_ITSELF or not asked.masked else "",
             }
             for row in rows
         ],
@@ -39,7 +41,7 @@ async def show_all(asked: Asked) -> Answer:
 async def show_one(asked: Asked) -> Answer:
     """All that is known of one, and by what means it is repaired."""
     row = await _one(asked, asked.request.match_info["gap"], tuple(GapState))
-    told = list(lines(row, asked.parts.catalog().mapped_objects(), asked.parts.repair_overlap))
+    told = list(lines(row, asked.parts.catalog().mapped_objects(), asked.parts.repair_overlap, notes=not asked.masked))
     means = means_for(row, asked.parts.catalog().mapped_objects(), overlap=asked.parts.repair_overlap)
     shows = {
         "gap": handle(row.id),
@@ -62,10 +64,9 @@ async def repair(asked: Asked) -> Answer:
         told = "Its wait after tries that failed is over with it; it goes on from where the last one ended."
         shown = [*lines(row, parts.catalog().mapped_objects(), parts.repair_overlap), told]
         return Question(f"Repair gap {name} now", shown, "Repair now", f"/admin/gaps/{name}")
-    why = asked.why()
-    if not await parts.gaps.ask(row, by=asked.user.name, at=parts.now()):
-        raise CannotDo("it was met again, or closed, in this moment; look again")
-    await asked.note("repair gap", f"gap {name}, {row.reason} of {about(row)}", why, "asked for")
+    async with asked.noted("repair gap", named_fully(row), asked.why(), "asked for"):
+        if not await parts.gaps.ask(row, by=asked.user.name, at=parts.now()):
+            raise CannotDo(MOVED)
     return Done(f"gap {name} is tried at the next look of tandem repair, within seconds", f"/admin/gaps/{name}")
 
 
@@ -77,8 +78,9 @@ async def close(asked: Asked) -> Answer:
         told = [*lines(row, asked.parts.catalog().mapped_objects(), asked.parts.repair_overlap), warning]
         return Question(f"Close gap {handle(row.id)} by hand", told, "Close", "/admin/gaps", dangerous=True)
     why, now = asked.why(), asked.parts.now()
-    if not await asked.parts.gaps.close(row, by=asked.user.name, note=why, at=now):
-        raise CannotDo("it was met again, or closed, in this moment; look again")
+    async with asked.noted("close gap", named_fully(row), why):
+        if not await asked.parts.gaps.close(row, by=asked.user.name, note=why, at=now):
+            raise CannotDo(MOVED)
     return Done(f"gap {handle(row.id)} is closed", "/admin/gaps")
 
 

@@ -15,8 +15,8 @@ from schemas.process import ProcessSeen
 
 LATE_DUE: Final = 15 * MINUTE
 """How long a document may be due: it gathers, waits for its turn, is tried again."""
-OLD_POSITION: Final = 48 * HOUR
-"""Salesforce keeps change events for 72 hours."""
+OLD_POSITION: Final = 48 * HOUR + 10 * MINUTE
+"""Salesforce keeps change events for 72 hours. Where nobody edits, a position is renewed once it is two days old."""
 USED: Final = 0.8
 NEARLY_ALL_USED: Final = 0.9
 MANY_WAIT: Final = 10_000

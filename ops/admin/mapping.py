@@ -123,12 +123,11 @@ async def turn(asked: Asked) -> Answer:
     to = f"{TO}/changes/{row['_id']}"
     if not asked.is_sure:
         return Question(f"{what.capitalize()} this change", list(row["differences"]), what.capitalize(), to)
-    note = asked.why()
     begun = {"state": "begun", "work": errands.APPLY, "reason": ""}
     told = begun if what == "resume" else {"state": "dropped", "work": None}
-    if not await asked.parts.operations.turn(row["_id"], [row["state"]], told):
-        raise CannotDo("it has moved on in this moment: look again")
-    await asked.note(f"{what} mapping change", str(row["_id"]), note)
+    async with asked.noted(f"{what} mapping change", str(row["_id"]), asked.why()):
+        if not await asked.parts.operations.turn(row["_id"], [row["state"]], told):
+            raise CannotDo("it has moved on in this moment: look again")
     return Done(f"the change: {what}", to)
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from adapters.encryption.passwords import hash_password, is_password
 from ops.admin.answers import Answer, Asked, CannotDo, Done, Page, Question
-from ops.users import SHORTEST, new_user, wrong_password
+from ops.users import SHORTEST, new_user, wrong_password, wrong_user
 from schemas.operators import Role
 
 ROWS: Final = 100
@@ -16,19 +16,31 @@ async def show_users(asked: Asked) -> Answer:
         {"name": each.name, "role": each.role, "disabled": each.disabled, "seen_at": each.seen_at}
         for each in await asked.parts.users.all()
     ]
-    return Page("users.html", "Users", {"users": shows, "roles": list(Role), "shortest": SHORTEST})
+    return Page("users.html", "Users", {"users": shows, "roles": list(Role)})
 
 
 async def add(asked: Asked) -> Answer:
-    """A new user."""
-    name, password = asked.form.get("name", "").strip(), asked.form.get("password", "")
-    user = await new_user(name, asked.form.get("role", ""), password, asked.parts.now())
+    """A new user. The first password is asked for with the question, so that no page has to hold it."""
+    name, role = asked.form.get("name", "").strip(), asked.form.get("role", "")
+    if wrong := wrong_user(name, role):
+        raise CannotDo(wrong)
+    if not asked.is_sure:
+        if await asked.parts.users.find(name):
+            raise CannotDo(_there_already(name))
+        told = [f"{name} may sign in as {role}, with the password that you tell them."]
+        return Question(f"Add {name}", told, "Add", "/admin/users", password=SHORTEST)
+    why = asked.why()
+    user = await new_user(name, role, asked.form.get("password", ""), asked.parts.now())
     if isinstance(user, str):
         raise CannotDo(user)
-    if not await asked.parts.users.add(user):
-        raise CannotDo(f"there is a user {name} already")
-    await asked.note("add user", name, f"as {user.role}")
+    async with asked.noted("add user", name, why, f"as {user.role}"):
+        if not await asked.parts.users.add(user):
+            raise CannotDo(_there_already(name))
     return Done(f"{name} may sign in as {user.role}", "/admin/users")
+
+
+def _there_already(name: str) -> str:
+    return f"there is a user {name} already"
 
 
 async def change(asked: Asked) -> Answer:
@@ -40,16 +52,15 @@ async def change(asked: Asked) -> Answer:
         raise CannotDo("say disable, enable or a role")
     if not asked.is_sure:
         return Question(f"{name}: {what}", [f"{name}: {what}"], "Change", "/admin/users", dangerous=True)
-    why = asked.why()
     users = asked.parts.users
-    if what.startswith("role:"):
-        there = await users.set_role(name, Role(what.removeprefix("role:")))
-    else:
-        there = await users.set_disabled(name, disabled=what == "disable")
-    if not there:
-        raise CannotDo(f"there is no user {name}")
-    await asked.parts.sessions.end_all_of(name)
-    await asked.note(what, name, why)
+    async with asked.noted(what, name, asked.why()):
+        if what.startswith("role:"):
+            there = await users.set_role(name, Role(what.removeprefix("role:")))
+        else:
+            there = await users.set_disabled(name, disabled=what == "disable")
+        if not there:
+            raise CannotDo(f"there is no user {name}")
+        await asked.parts.sessions.end_all_of(name)
     return Done(f"{name}: {what}", "/admin/users")
 
 
@@ -67,9 +78,10 @@ async def change_password(asked: Asked) -> Answer:
     fresh = asked.form.get("fresh", "")
     if why := wrong_password(fresh):
         raise CannotDo(why)
-    await asked.parts.users.set_password(asked.user.name, await hash_password(fresh))
-    await asked.parts.sessions.end_all_of(asked.user.name)
-    await asked.note("change password", asked.user.name, "their own")
+    hashed = await hash_password(fresh)
+    async with asked.noted("change password", asked.user.name, "their own"):
+        await asked.parts.users.set_password(asked.user.name, hashed)
+        await asked.parts.sessions.end_all_of(asked.user.name)
     return Done("your password is changed; sign in with it", "/admin/login")
 
 

@@ -30,7 +30,9 @@ async def show_all(asked: Asked) -> Answer:
     """The newest, and the form for another, which proposes last night."""
     start, stop = last_night(asked.parts.now())
     shows = {
-        "replays": [shown(row) for row in await asked.parts.operations.of_sort("replay", LIMIT)],
+        "replays": [
+            shown(row, notes=not asked.masked) for row in await asked.parts.operations.of_sort("replay", LIMIT)
+        ],
         "topics": list(FACTS),
         "kinds": list(asked.parts.catalog().kinds),
         "from": f"{start:%Y-%m-%dT%H:%M}",
@@ -42,7 +44,7 @@ async def show_all(asked: Asked) -> Answer:
 async def show_one(asked: Asked) -> Answer:
     """Its plan, and how far it is."""
     row = await _one(asked)
-    return Page("replay.html", f"Replay {row['_id']}", shown(row))
+    return Page("replay.html", f"Replay {row['_id']}", shown(row, notes=not asked.masked))
 
 
 async def plan(asked: Asked) -> Answer:
@@ -91,10 +93,9 @@ async def turn(asked: Asked) -> Answer:
     if not asked.is_sure:
         lines = [f"{row['topic']}: {row['published']:,} published so far; what is published stays published"]
         return Question(f"{what.capitalize()} {row['_id']}", lines, what.capitalize(), to)
-    note, parts = asked.why(), asked.parts
-    if not await parts.operations.turn(row["_id"], [row["state"]], told):
-        raise CannotDo("it has moved on in this moment: look again")
-    await asked.note(f"{what} replay", f"{row['topic']} ({row['_id']})", note)
+    async with asked.noted(f"{what} replay", f"{row['topic']} ({row['_id']})", asked.why()):
+        if not await asked.parts.operations.turn(row["_id"], [row["state"]], told):
+            raise CannotDo("it has moved on in this moment: look again")
     return Done(f"replay {row['_id']}: {what}", to)
 
 
@@ -104,8 +105,8 @@ def last_night(now: int) -> tuple[datetime, datetime]:
     return today - timedelta(hours=24 - EVENING), today + timedelta(hours=MORNING)
 
 
-def shown(row: Row) -> dict[str, Any]:
-    """As the list and the page of one show it. One that was begun by command has no plan here."""
+def shown(row: Row, *, notes: bool) -> dict[str, Any]:
+    """As the list and the page of one show it; why, only with `notes`. One begun by command has no plan here."""
     state = row["state"]
     return {
         "id": row["_id"],
@@ -113,7 +114,7 @@ def shown(row: Row) -> dict[str, Any]:
         "kinds": list(row["kinds"]),
         "key": row["key"],
         "by": row["by"],
-        "note": row["note"],
+        "note": row["note"] if notes else "",
         "at": row["at"],
         "from": row.get("from"),
         "to": row.get("to"),

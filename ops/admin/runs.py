@@ -59,8 +59,8 @@ async def begin(asked: Asked) -> Answer:
     why = asked.why()
     run_id = f"{planned.id}:run"  # of one plan there is one run, however often the button is pressed
     request = planned.request.model_copy(update={"id": run_id, "dry_run": False, "by": asked.user.name})
-    run = await _ask(asked, request)
-    await asked.note("run", f"{run.request.what} ({run.id})", why, "asked for")
+    async with asked.noted("run", f"{request.what} ({run_id})", why, "asked for"):
+        run = await _ask(asked, request)
     return Done(f"run {run.id} is asked for", f"/admin/runs/{run.id}")
 
 
@@ -73,15 +73,15 @@ async def turn(asked: Asked) -> Answer:
         return Question(
             f"{what.capitalize()} {run.id}", list(run_lines(run)), what.capitalize(), f"/admin/runs/{run.id}"
         )
-    why, runs = asked.why(), asked.parts.runs
-    if what == "resume":
-        done = await runs.turn(run.id, ENDED, RunState.PLANNED, reason="", ended_at=0)
-    else:
-        into, ended = (RunState.PAUSED, 0) if what == "pause" else (RunState.CANCELLED, asked.parts.now())
-        done = await runs.wish(run.id, Wish(what)) or await runs.turn(run.id, WAITS, into, ended_at=ended)
-    if not done:
-        raise CannotDo(f"it is {run.state}: there is nothing to {what}")
-    await asked.note(what, f"{run.request.what} ({run.id})", why, "asked for")
+    runs = asked.parts.runs
+    async with asked.noted(what, f"{run.request.what} ({run.id})", asked.why(), "asked for"):
+        if what == "resume":
+            done = await runs.turn(run.id, ENDED, RunState.PLANNED, reason="", ended_at=0)
+        else:
+            into, ended = (RunState.PAUSED, 0) if what == "pause" else (RunState.CANCELLED, asked.parts.now())
+            done = await runs.wish(run.id, Wish(what)) or await runs.turn(run.id, WAITS, into, ended_at=ended)
+        if not done:
+            raise CannotDo(f"it is {run.state}: there is nothing to {what}")
     return Done(f"run {run.id}: {what}", f"/admin/runs/{run.id}")
 
 

@@ -5,12 +5,11 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.operators import Session, User
+from schemas.operators import Session
 
 MINUTE: Final = 60_000
 FREE_TRIES: Final = 5
 """Wrong passwords that cost no waiting."""
-LONGEST_WAIT: Final = 15 * MINUTE
 SEEN_EVERY: Final = MINUTE
 """A click within so long of the last is not worth a write."""
 
@@ -37,9 +36,18 @@ def session_id(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def wait_ms(user: User, now: int) -> int:
-    """How long this user's password is not looked at yet: it doubles with each wrong one beyond the first few."""
-    beyond = user.failures - FREE_TRIES
-    if beyond < 0:
-        return 0
-    return max(0, user.failed_at + min(LONGEST_WAIT, 1_000 << min(beyond, 20)) - now)
+def waits(free: int, longest: int) -> list[int]:
+    """What is waited after so many tries in a row, by their number, in milliseconds; the last after all that follow.
+
+    The first `free` cost nothing; beyond, each costs twice the wait of the one before, up to the longest.
+    """
+    found = [0] * free
+    while not found or found[-1] < longest:
+        found.append(min(longest, 1_000 << (len(found) - free)))
+    return found
+
+
+OF_NAME: Final = waits(FREE_TRIES, 15 * MINUTE)
+"""Of one name, whether there is such a user or not."""
+OF_ADDRESS: Final = waits(30, 10_000)
+"""Of one address, which may be that of a proxy before everybody: the wait stays short."""

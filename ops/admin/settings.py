@@ -10,7 +10,7 @@ class AdminSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ADMIN_", frozen=True, extra="ignore")
 
     host: str = Field(default="127.0.0.1", description="Address the admin page listens on; put TLS before any other.")
-    port: int = Field(default=8090, ge=0, le=65535, description="Port of the admin page; 0 takes any free one.")
+    port: int = Field(default=8060, ge=0, le=65535, description="Port of the admin page; 0 takes any free one.")
     idle_minutes: float = Field(
         default=30, gt=0, le=1440, description="How long a visit lasts without a click, in minutes."
     )

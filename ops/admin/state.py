@@ -6,6 +6,8 @@ from ops.admin.answers import Answer, Asked, Page
 from ops.admin.health import forecast
 from ops.admin.process_signs import alive, at_work
 from ops.admin.waiting import MOST_COUNTED
+from ops.admin.waiting import seen as seen_by
+from schemas import topics
 from schemas.process import ProcessSeen
 
 ERRORS = 20
@@ -16,7 +18,8 @@ async def show(asked: Asked) -> Answer:
     parts, seen = asked.parts, asked.parts.overview
     kinds = [await seen.counts(kind.name, kind.collection) for kind in parts.catalog().kinds.values()]
     allocation = await seen.allocation()
-    refused = await parts.parking().find(Wanted(topic="salesforce.writes"), ERRORS, MOST_COUNTED)
+    until = parts.now() + 1
+    refused = await parts.parking().find(Wanted(topic=topics.SALESFORCE_WRITES), ERRORS, MOST_COUNTED)
     connections = [
         {
             "org_id": each.org_id,
@@ -38,9 +41,11 @@ async def show(asked: Asked) -> Answer:
         "owners": await seen.owners(),
         "positions": await seen.positions(),
         "processes": [_process(each) for each in await parts.processes.all()],
-        "errors": refused.items,
+        "errors": seen_by(asked, refused.items),
         "errors_in_all": refused.number,
         "errors_more": refused.more,
+        "topic": topics.SALESFORCE_WRITES,
+        "until": str(until),
         "counts": [
             {"reason": reason, "number": count.number} for (reason, _topic), count in sorted(refused.counts.items())
         ],

@@ -112,15 +112,18 @@ async def sync_now(asked: Asked) -> Answer:
     parts, to = asked.parts, f"/admin/{quote(kind, safe='')}/{quote(document_id, safe='')}"
     syncing = SyncNow(parts.documents, parts.log, parts.catalog, parts.timing, parts.now)
     try:
-        if not asked.is_sure:
-            told = [f"{kind} {document_id}: {await syncing.foretell(kind, document_id)}"]
-            return Question(f"Sync {kind} {document_id} now", told, "Sync now", to)
-        why = asked.why()
-        told_of_it = await syncing.sync(kind, document_id)
+        foretold = await syncing.foretell(kind, document_id)
     except CannotSync as reason:
         raise CannotDo(str(reason)) from None
-    await asked.note("sync now", f"{kind} {document_id}", why, told_of_it, kind=kind, document=document_id)
-    return Done(f"asked for: {told_of_it}", to)
+    if not asked.is_sure:
+        return Question(f"Sync {kind} {document_id} now", [f"{kind} {document_id}: {foretold}"], "Sync now", to)
+    about = {"kind": kind, "document": document_id}
+    async with asked.noted("sync now", f"{kind} {document_id}", asked.why(), **about) as ending:
+        try:
+            ending.result = await syncing.sync(kind, document_id)
+        except CannotSync as reason:
+            raise CannotDo(str(reason)) from None
+    return Done(f"asked for: {ending.result}", to)
 
 
 async def debug(asked: Asked) -> Answer:
@@ -189,7 +192,7 @@ def thing(known: Known, kind: KindMapping, instance_url: str, *, masked: bool) -
         due_at=sync.get("due_at", 0),
         last_synced_at=shown.get("lastSyncedAt", 0),
         fields=fields,
-        story=story(known, values=not masked)[::-1],
+        story=story(known, values=not masked, notes=not masked)[::-1],
     )
 
 

@@ -153,7 +153,7 @@ def _parts(
             now=wall_ms,
         ),
         publisher=producer,
-        org=OrgOfSettings(database, store.mapping.current),
+        org=OrgOfSettings(database, store.mapping.current, settings.admin.callback_url),
         deliver=settings.deliver,
         stages=backlog,
         mapping=lambda: store.mapping.mapping,

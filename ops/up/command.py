@@ -12,10 +12,11 @@ import typer
 
 from adapters.telemetry.logs import open_logs
 from adapters.telemetry.settings import TelemetrySettings
+from ops.ports import collisions_of_one_machine
 from ops.processes.frame import EXIT_FAILED, EXIT_WRONG_SETTINGS
 from ops.settings import read_each, read_settings
 from ops.settings_groups import contradictions, of_process
-from ops.up.processes import Asked, run_all
+from ops.up.processes import IN_ORDER, Asked, run_all
 from ops.up.restart import RestartPolicy
 from ops.up.servers import opened_servers, set_when_one_ends, tell_addresses
 from simulator.servers.errors import ServerError, refuse_windows
@@ -53,7 +54,8 @@ def wrong_settings(*, servers_here: bool) -> list[str]:
         os.environ.update(NOT_YET_KNOWN)
     try:
         read, wrong = read_each(*of_process("all"))
-        return [*wrong, *contradictions(read)]
+        told = [*contradictions(read), *collisions_of_one_machine(read, IN_ORDER)]
+        return [*wrong, *dict.fromkeys(told)]
     finally:
         for name in NOT_YET_KNOWN:
             os.environ.pop(name, None)

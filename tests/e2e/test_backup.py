@@ -17,8 +17,10 @@ from support.whole import Whole
 
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
+from adapters.mongo.users import MongoSessions
 from ops.processes import reconcile
 from schemas import topics
+from schemas.operators import Session
 from simulator.org.edits import Edit
 
 pytestmark = [pytest.mark.integration, pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -68,6 +70,9 @@ async def test_a_restored_backup_catches_up_without_loss_or_doubling(
         old, young = world.names(12), world.names(3)
         await world.post_new(old, title="Engineer")
         await world.rest(REST)
+        visit = Session("of-a-browser", "ada", "csrf", began_at=0, seen_at=0)
+        await MongoSessions(world.database).begin(visit, int(datetime.now(UTC).timestamp() * 1000) + 3_600_000)
+        assert await MongoSessions(world.database).find(visit.id)
         began = datetime.now(UTC)
         await world.rename(old[0], title="Seen by half of the backup")
         backup = await dump(world.database)
@@ -100,6 +105,7 @@ async def test_a_restored_backup_catches_up_without_loss_or_doubling(
         await restore(backup, world.database)
         assert await world.position() <= restored_position
         assert not await world.document(young[0])
+        assert await MongoSessions(world.database).find(visit.id) is None
 
         # Facts first, and nothing is written until they have come.
         written = world.calls("POST", "composite") + world.calls("PATCH")

@@ -15,6 +15,7 @@ from schemas.operators import Role
 pytestmark = pytest.mark.integration
 
 FORM = {"name": "ticket-shop", "scope-events": "yes", "scope-read": "yes", "days": "30"}
+SURE = {**FORM, "sure": "yes", "why": "the shop is new"}
 
 
 @pytest.fixture
@@ -29,7 +30,12 @@ async def test_a_key_is_shown_once_and_is_good(admin: AdminWorld) -> None:
     """What is shown opens the API; the list has neither it nor its hash; who made it is in the audit."""
     async with admin.visit("admin") as visitor:
         await visitor.get("/admin/api-keys")
-        assert await visitor.post("/admin/api-keys", FORM) == 201
+        assert await visitor.post("/admin/api-keys", FORM) == 200
+        assert "ticket-shop may with it: events, read" in visitor.last
+        assert list(await admin.parts.api_keys.all()) == []
+        assert await visitor.post("/admin/api-keys", {**FORM, "sure": "yes"}) == 409
+        await visitor.get("/admin/api-keys")
+        assert await visitor.post("/admin/api-keys", SURE) == 201
         shown = re.search(r"tdm_([0-9a-f]{12})_([\w-]+)", visitor.last)
         assert shown is not None
         stored = await admin.parts.api_keys.read(shown[1])
@@ -45,6 +51,7 @@ async def test_a_key_is_shown_once_and_is_good(admin: AdminWorld) -> None:
             assert secret not in visitor.last
         (row,) = (await visitor.json("/admin/audit"))["rows"]
         assert (row["what"], row["by"], row["item"]) == ("add api key", "admin", f"{shown[1]} of ticket-shop")
+        assert (row["note"], row["result"]) == ("the shop is new", "it may events, read")
         assert shown[2] not in str(row)
 
 
@@ -53,7 +60,7 @@ async def test_a_key_is_rotated(admin: AdminWorld) -> None:
     keys = admin.parts.api_keys
     async with admin.visit("admin") as visitor:
         await visitor.get("/admin/api-keys")
-        await visitor.post("/admin/api-keys", FORM)
+        await visitor.post("/admin/api-keys", SURE)
         (before,) = await keys.all()
         rotate = f"/admin/api-keys/{before.id}/rotate"
         await visitor.get("/admin/api-keys")
@@ -100,7 +107,7 @@ async def test_what_is_no_key_is_refused(admin: AdminWorld, wrong: dict[str, str
     """Nothing is kept."""
     async with admin.visit("admin") as visitor:
         await visitor.get("/admin/api-keys")
-        assert await visitor.post("/admin/api-keys", {**FORM, **wrong}) == 409
+        assert await visitor.post("/admin/api-keys", {**SURE, **wrong}) == 409
     assert list(await admin.parts.api_keys.all()) == []
 
 
@@ -108,7 +115,7 @@ async def test_a_key_is_revoked_once(admin: AdminWorld) -> None:
     """After a question, for good."""
     async with admin.visit("admin") as visitor:
         await visitor.get("/admin/api-keys")
-        await visitor.post("/admin/api-keys", FORM)
+        await visitor.post("/admin/api-keys", SURE)
         (key,) = await admin.parts.api_keys.all()
         path = f"/admin/api-keys/{key.id}/revoke"
         for form, status in (({}, 200), ({"sure": "yes", "why": "it leaked"}, 303), ({"sure": "yes", "why": "x"}, 409)):

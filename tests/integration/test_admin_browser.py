@@ -295,12 +295,14 @@ async def test_repair_a_gap_now(page: Page, admin: AdminWorld, database: AsyncDa
 
 
 async def test_add_a_user(page: Page, admin: AdminWorld) -> None:
-    """A name, a role and a first password."""
+    """A name and a role; then a first password, and why."""
     await page.get_by_role("link", name="Users").click()
     await page.get_by_label("Name").fill("linus")
     await page.get_by_label("Role").select_option("operator")
-    await page.get_by_label("First password").fill("something long enough")
     await page.get_by_role("button", name="Add").click()
+    await page.get_by_label("First password").fill("something long enough")
+    await looked_at(page, "user-question")
+    await done(page, "he is on call from May")
     await page.get_by_text("linus may sign in as operator").wait_for()
     linus = await admin.parts.users.find("linus")
     assert linus is not None
@@ -323,6 +325,8 @@ async def test_make_another_key(page: Page, admin: AdminWorld) -> None:
     await page.get_by_label("Who will use it").fill("ticket-shop")
     await page.get_by_role("checkbox", name="events").check()
     await page.get_by_role("button", name="Make the key").click()
+    await page.get_by_label("Why").fill("the shop is new")
+    await page.locator("main form button").click()
     await page.get_by_text("not shown again").wait_for()
     assert (await Axe().run(page)).violations_count == 0
     (key,) = await admin.parts.api_keys.all()
@@ -539,6 +543,8 @@ async def test_retry_all_lock_errors(page: Page, admin: AdminWorld) -> None:
         await stage.post({**ADA, "email": f"l{number}@example.org"}, id_=f"locked-{number}", type_="customer.created")
         await stage.settle()
     await page.get_by_role("link", name="Salesforce", exact=True).click()
+    await page.get_by_role("button", name="Retry what is chosen").wait_for()
+    await looked_at(page, "salesforce-refused")
     await page.locator("form", has_text="UNABLE_TO_LOCK_ROW").get_by_role("button", name="Retry all").click()
     await done(page, "the nightly load is over")
     for number in range(2):

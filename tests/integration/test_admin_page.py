@@ -1,16 +1,22 @@
 """The admin page over HTTP, on a real MongoDB."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import orjson
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
-from support.admin_page import AdminWorld, open_admin
+from support.admin_page import HASHED, PASSWORD, AdminWorld, open_admin
 from support.review_stage import disagree
+from support.running import until
 
+from adapters.mongo.debug_marks import MongoDebugMarks
 from adapters.mongo.gaps import MongoGaps, MongoLogGaps
+from adapters.mongo.operations import MongoOperations
+from ops.admin import login
 from ops.admin.routes import ROUTES
 from ops.gaps_view import handle
 from ops.parked_view import MASK
@@ -19,6 +25,7 @@ from schemas.gap import GapState
 from schemas.operators import Role
 from schemas.stream import Gap, LostOffsets
 from schemas.sync_run import RunState
+from schemas.unavailable import Unavailable
 
 pytestmark = pytest.mark.integration
 
@@ -126,6 +133,82 @@ async def test_guessing_is_slow(admin: AdminWorld) -> None:
         assert await visitor.sign_in("viewer") == 303
 
 
+@pytest.mark.parametrize("name", ["viewer", "Viewer", "nobody"])
+async def test_guessing_side_by_side_is_no_faster(admin: AdminWorld, name: str) -> None:
+    """Of many at once five are looked at, also where there is no such user: which there are is not told by it."""
+    async with admin.visit() as visitor:
+        async with asyncio.TaskGroup() as group:
+            tries = [group.create_task(visitor.sign_in(name, f"wrong {place}")) for place in range(20)]
+        assert sorted(each.result() for each in tries) == [403] * 5 + [429] * 15
+        admin.operator.stage.now += 2_000
+        assert await visitor.sign_in(name, "wrong") == 403
+        assert await visitor.sign_in(name, "wrong") == 429
+        assert "Too many wrong passwords" in visitor.last
+        admin.operator.stage.now += 25 * 3_600_000
+        async with asyncio.TaskGroup() as group:
+            tries = [group.create_task(visitor.sign_in(name, "wrong")) for _ in range(6)]
+        assert sorted(each.result() for each in tries) == [403] * 5 + [429], "forgotten after a day"
+    kept = str(await admin.operator.database["tandem_tries"].find().to_list())
+    assert "viewer" not in kept.lower()
+    assert "127.0.0.1" not in kept
+
+
+async def test_an_address_that_tries_many_names_waits(admin: AdminWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for long: it may be that of everybody's proxy. Who signs in is not counted."""
+    monkeypatch.setattr(login, "NO_ONE", HASHED)  # as cheap to look at as the tests' own
+    async with admin.visit() as visitor:
+        for place in range(30):
+            assert await visitor.sign_in(f"nobody-{place}", "wrong") == 403
+            if place < 10:
+                assert await visitor.sign_in("viewer") == 303
+        assert await visitor.sign_in("viewer") == 429
+        admin.operator.stage.now += 1_001
+        assert await visitor.sign_in("viewer") == 303
+
+
+async def test_who_is_let_in_again_may_try_at_once(admin: AdminWorld) -> None:
+    """And so may who was given another password."""
+    users = admin.parts.users
+    async with admin.visit() as visitor:
+        for let_in in (
+            partial(users.set_disabled, "viewer", disabled=False),
+            partial(users.set_password, "viewer", HASHED),
+        ):
+            for _ in range(5):
+                await visitor.sign_in("viewer", "wrong")
+            assert await visitor.sign_in("viewer") == 429
+            assert await let_in()
+            assert await visitor.sign_in("viewer") == 303
+
+
+async def test_few_passwords_are_looked_at_at_once(admin: AdminWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes a core and 64 MiB; who comes while very many wait is sent away."""
+    at_once, most, let = 0, 0, asyncio.Event()
+
+    async def slow(_password: str, _stored: str) -> bool:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await let.wait()
+        at_once -= 1
+        return False
+
+    async def reply(place: int) -> int:
+        async with admin.visit() as visitor:
+            status = await visitor.sign_in(f"nobody-{place}")
+            if status == 503:
+                await until(lambda: at_once == login.AT_ONCE or let.is_set(), "as many as may be are looked at")
+                let.set()
+            return status
+
+    monkeypatch.setattr(login, "is_password", slow)
+    monkeypatch.setattr(login, "LOOKING", 10)
+    async with asyncio.TaskGroup() as group:
+        tries = [group.create_task(reply(place)) for place in range(15)]
+    assert most == login.AT_ONCE
+    assert {each.result() for each in tries} == {403, 503}
+
+
 async def test_a_visit_ends_without_clicks(admin: AdminWorld) -> None:
     """After half an hour; a click within it holds it open."""
     async with admin.visit("viewer") as visitor:
@@ -197,6 +280,10 @@ async def test_a_gap_is_closed_by_hand(admin: AdminWorld) -> None:
         close = f"/admin/gaps/{handle(gap.id)}/close"
         assert await visitor.post(close) == 200
         assert await visitor.post(close, {"sure": "yes", "why": "sent again by the platform"}) == 303
+        (row,) = (await visitor.json("/admin/audit"))["rows"]
+        assert (row["by"], row["what"], row["note"]) == ("operator", "close gap", "sent again by the platform")
+        assert handle(gap.id) in row["item"]
+        assert row["result"] == "done"
     (closed,) = await admin.parts.gaps.rows()
     assert (closed.closed_by, closed.note) == ("operator", "sent again by the platform")
 
@@ -302,12 +389,19 @@ async def test_users_are_added_changed_and_shut_out(admin: AdminWorld) -> None:
     """By an admin, not of themselves; a changed role holds at once."""
     async with admin.visit("admin") as visitor:
         await visitor.get("/admin/users")
-        form = {"name": "grace", "role": "viewer", "password": "a long enough one"}
-        assert await visitor.post("/admin/users", form) == 303
+        form = {"name": "grace", "role": "viewer"}
+        sure = {**form, "password": "a long enough one", "sure": "yes", "why": "she is new"}
+        assert await visitor.post("/admin/users", {**form, "password": "a long enough one"}) == 200
+        assert "a long enough one" not in visitor.last, "no page holds a password"
+        assert await visitor.post("/admin/users", {**sure, "why": ""}) == 409
+        assert await admin.parts.users.find("grace") is None
+        await visitor.get("/admin/users")
+        assert await visitor.post("/admin/users", sure) == 303
         await visitor.get("/admin/users")
         assert "argon2" not in visitor.last
-        assert await visitor.post("/admin/users", form) == 409
-        await visitor.get("/admin/users")
+        for again in (form, sure):
+            assert await visitor.post("/admin/users", again) == 409
+            await visitor.get("/admin/users")
         change = {"what": "role:operator", "sure": "yes", "why": "on call"}
         assert await visitor.post("/admin/users/admin", change) == 409
         await visitor.get("/admin/users")
@@ -315,6 +409,42 @@ async def test_users_are_added_changed_and_shut_out(admin: AdminWorld) -> None:
     grace = await admin.parts.users.find("grace")
     assert grace is not None
     assert grace.role is Role.OPERATOR
+    told = {(row["what"], row["note"], row["result"]) for row in await admin.operator.operations()}
+    assert told == {
+        ("add user", "she is new", "as viewer"),
+        ("add user", "she is new", "not done: there is a user grace already"),
+        ("role:operator", "on call", "done"),
+    }
+
+
+async def test_what_cannot_be_noted_is_not_done(admin: AdminWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every change that was made it is known who made it, and why: the audit has it first."""
+    sure = {"sure": "yes", "why": "on call"}
+    changes = {
+        "/admin/users": {"name": "grace", "role": "viewer", "password": "a long enough one"},
+        "/admin/users/viewer": {"what": "role:admin"},
+        "/admin/users/operator": {"what": "disable"},
+        "/admin/deliveries/url": {"url": "http://127.0.0.1:8080/told"},
+        "/admin/deliveries/switch": {"what": "disable"},
+        "/admin/api-keys": {"name": "shop", "scope-read": "yes"},
+        "/admin/customer/cust-1/debug": {"minutes": "60"},
+        "/admin/account": {"password": PASSWORD, "fresh": "another long password"},
+    }
+    endpoint = await admin.parts.endpoints.current()
+
+    async def away(_self: MongoOperations, _rows: Any) -> None:
+        raise Unavailable("MongoDB does not answer")
+
+    async with admin.visit("admin") as visitor:
+        seen = await admin.parts.users.all()
+        monkeypatch.setattr(MongoOperations, "add", away)
+        for path, form in changes.items():
+            await visitor.get("/admin/users")
+            assert await visitor.post(path, {**form, **sure}) == 503, path
+    assert await admin.parts.users.all() == seen
+    assert await admin.parts.endpoints.current() == endpoint
+    assert list(await admin.parts.api_keys.all()) == []
+    assert await MongoDebugMarks(admin.parts.database).lasting(admin.operator.stage.now) == []
 
 
 async def test_one_changes_ones_own_password(admin: AdminWorld) -> None:

@@ -1,9 +1,13 @@
 """`tandem admin` as a process has it: on the real Kafka and MongoDB, beside a reconciler, with a simulated org."""
 
+import base64
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -33,6 +37,7 @@ from schemas.unavailable import Unavailable
 pytestmark = pytest.mark.integration
 
 Database = AsyncDatabase[dict[str, Any]]
+CALLBACK = "https://tandem.example.org/admin/connection/callback"
 ADA = {"last_name": "Lovelace", "email": "ada@example.org"}
 
 
@@ -59,6 +64,7 @@ def settings(
         "MAPPING_PRESET": "customers",
         "ADMIN_PORT": "0",
         "ADMIN_SECURE_COOKIES": "false",
+        "ADMIN_CALLBACK_URL": CALLBACK,
     }.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
@@ -136,6 +142,20 @@ async def test_the_org_of_the_settings_is_asked(running: Running) -> None:
     assert "logged in at http://127.0.0.1" in visitor.last
     await visitor.get("/admin")
     assert await visitor.post("/admin/customer/nobody/export", {"sure": "yes", "why": "x"}) == 409
+
+
+async def test_an_admin_is_sent_to_salesforce_by_the_settings_of_the_process(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the address at which the browser comes back."""
+    monkeypatch.setenv("SALESFORCE_OAUTH_FLOW", "web_server")
+    monkeypatch.setenv("ENCRYPTION_KEYS", f"k1:{base64.b64encode(os.urandom(32)).decode()}")
+    visitor = running.visitor
+    await visitor.get("/admin/connection")
+    assert await visitor.post("/admin/connection/sign-in", {"sure": "yes", "why": "the user has changed"}) == 200, (
+        visitor.last
+    )
+    assert f"redirect_uri={quote(CALLBACK, safe='')}" in unescape(visitor.last)
 
 
 async def test_without_settings_of_an_org_the_page_says_so(settings: pytest.MonkeyPatch, database: Database) -> None:

@@ -49,6 +49,12 @@ async def test_a_key_is_made_listed_and_revoked_by_command(
     assert revoked is not None
     assert revoked.revoked_at is not None
     assert await MongoApiKeys(database).read("ffffffffffff") is None
+    rows = await database["tandem_operations"].find({}, {"_id": 0, "what": 1, "item": 1, "result": 1}).to_list()
+    assert [tuple(row.values()) for row in rows] == [
+        ("add api key", f"{key[1]} of shop", "it may read, events"),
+        ("revoke api key", key[1], "done"),
+        ("revoke api key", key[1], "not done: there is no such key that could be revoked"),
+    ]
 
 
 async def test_an_answer_is_kept_under_its_name(database: Database) -> None:

@@ -16,13 +16,18 @@ from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import make_topics
 from adapters.kafka.window import open_window
-from ops import parked_command, replay_command, show, show_story
+from adapters.mongo.gap_rows import MongoGapRows
+from adapters.mongo.gaps import MongoLogGaps
+from ops import gaps_command, parked_command, replay_command, show, show_story
 from ops.errands import replays as errands
+from ops.gaps_view import handle
+from ops.operator_name import operator_name
 from ops.parked_command import Chosen
 from ops.replay import Run
 from ops.replay_command import Asked
 from ops.replay_plan import Window
 from schemas import topics
+from schemas.stream import LostOffsets
 
 pytestmark = pytest.mark.integration
 
@@ -149,6 +154,18 @@ async def test_what_cannot_be_done_is_one_line(chosen: Chosen, line: str, capsys
     assert code == 1
     assert len(lines) == 1
     assert lines[0].startswith(line)
+
+
+async def test_a_gap_that_is_closed_is_in_the_audit(told: Replays, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who closed it, and why; and of one that could not be closed nothing was done."""
+    gaps = MongoLogGaps(told.operator.database)
+    await gaps.record("tandem.reconcile", topics.PLATFORM_EVENTS, 0, "offset_out_of_range", LostOffsets(5, 9, 12), 1)
+    (gap,) = await MongoGapRows(told.operator.database).unrepaired()
+    code, lines = await ran(partial(gaps_command.run_close, handle(gap.id), "sent again"), capsys)
+    assert code == 0, lines
+    (row,) = await told.operator.operations()
+    assert (row["what"], row["item"].split(",")[0]) == ("close gap", f"gap {handle(gap.id)}")
+    assert (row["by"], row["note"], row["result"]) == (operator_name(), "sent again", "done")
 
 
 async def test_a_replay_is_planned_run_and_run_again(told: Replays, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,5 @@
 """A backup of a database, taken while it is in use, and its restore into an empty one: what `mongodump` and
-`mongorestore` do, by the driver.
+`mongorestore` do, by the driver, as docs/deploy.md and docs/runbook.md have them called.
 
 One collection is copied after the other, as by `mongodump` without `--oplog`: so the copy is of no one moment.
 """
@@ -10,7 +10,11 @@ from typing import Any
 from bson.raw_bson import RawBSONDocument
 from pymongo.asynchronous.database import AsyncDatabase
 
+from adapters.mongo.collections import SESSIONS
+
 BATCH = 1_000
+LEFT_OUT = (SESSIONS,)
+"""Visits of the admin page: those that were ended since would be good again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +28,11 @@ class Copied:
 
 
 async def dump(database: AsyncDatabase[dict[str, Any]]) -> list[Copied]:
-    """Everything in it; collections before views."""
+    """Everything in it but what is left out; collections before views."""
     found = [each async for each in await database.list_collections()]
     copies = []
     for each in sorted(found, key=lambda each: (each["type"], each["name"])):
-        if each["name"].startswith("system."):
+        if each["name"].startswith("system.") or each["name"] in LEFT_OUT:
             continue
         stored = each["type"] == "collection"
         raw: Any = database.get_collection(

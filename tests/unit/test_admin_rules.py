@@ -10,11 +10,11 @@ from ops.admin.health import LATE_DUE, OLD_POSITION, Facts, forecast, judge
 from ops.admin.login import local_path
 from ops.admin.process_signs import FAILURES, GONE, LATELY, SILENT, STOPPED
 from ops.admin.routes import NAVIGATION, ROUTES
-from ops.admin.sessions import FREE_TRIES, LONGEST_WAIT, Lasting, new_token, session_id, wait_ms
+from ops.admin.sessions import OF_ADDRESS, OF_NAME, Lasting, new_token, session_id, waits
 from ops.admin.sign import Level
 from ops.users import SHORTEST, new_user, wrong_password
 from schemas.allocation import Allocation
-from schemas.operators import Role, Session, User
+from schemas.operators import Role, Session
 from schemas.process import OrgSeen, ProcessSeen, StreamSeen
 
 HOUR = 3_600_000
@@ -198,11 +198,10 @@ def test_what_is_kept_of_a_visit_does_not_open_it() -> None:
 
 def test_wrong_passwords_cost_time() -> None:
     """The first few nothing, then twice as long each time, up to a quarter of an hour."""
-    user = User("ada", Role.ADMIN, "", failures=FREE_TRIES - 1, failed_at=NOW)
-    assert wait_ms(user, NOW) == 0
-    waits = [wait_ms(replace(user, failures=FREE_TRIES + more), NOW) for more in range(12)]
-    assert waits == [min(1_000 * 2**more, LONGEST_WAIT) for more in range(12)]
-    assert wait_ms(replace(user, failures=FREE_TRIES), NOW + 1_000) == 0
+    assert waits(2, 5_000) == [0, 0, 1_000, 2_000, 4_000, 5_000]
+    assert OF_NAME[:7] == [0, 0, 0, 0, 0, 1_000, 2_000]
+    assert OF_NAME[-1] == 15 * 60_000
+    assert (OF_ADDRESS[29], OF_ADDRESS[30], OF_ADDRESS[-1]) == (0, 1_000, 10_000)
 
 
 @pytest.mark.parametrize(

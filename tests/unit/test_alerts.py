@@ -27,7 +27,7 @@ FOREIGN = {
     "ALERTS": {"alertname", "alertstate"},
 }
 """Metrics of Prometheus' own."""
-OF_EVERY_TARGET = {"job", "instance"}
+OF_EVERY_TARGET = {"job", "instance", "service"}
 OPERATORS = {"and", "or", "unless", "offset", "bool"}
 GROUPING = {"by", "on", "without", "ignoring"}
 TOKEN = re.compile(r'"[^"]*"|\[[^\]]*\]|\d\w*|[A-Za-z_]\w*|=~|!~|!=|\S')

@@ -97,6 +97,25 @@ def test_ports_and_health_checks_agree(services: dict[str, Any]) -> None:
     assert [name for name, one in services.items() if "ports" in one and name in {"kafka", "mongodb"}] == []
 
 
+def test_every_process_reaches_kafka_and_mongodb(services: dict[str, Any]) -> None:
+    """It is in their network, or shares the network of a service that is."""
+    for server in ("kafka", "mongodb"):
+        assert services[server]["networks"] == ["data"]
+    for name, one in ours(services).items():
+        through = one.get("network_mode", "").removeprefix("service:") or name
+        assert "data" in services[through].get("networks", []), name
+        assert "networks" not in one or through == name, name
+
+
+def test_the_pages_that_people_open_are_published(services: dict[str, Any]) -> None:
+    """The admin page and the API on this machine alone, by the service itself or the one whose network it shares."""
+    for process, variable in (("admin", "ADMIN_PORT"), ("api", "API_PORT")):
+        for name in (process, f"{process}-simulated"):
+            port = services[name]["environment"][variable]
+            holder = services[name].get("network_mode", "").removeprefix("service:") or name
+            assert f"127.0.0.1:{port}:{port}" in services[holder]["ports"], name
+
+
 def test_kafka_and_mongodb_are_asked_and_named_by_one_port(services: dict[str, Any]) -> None:
     """The address that the processes are given is the one that the server listens on and that its check asks."""
     kafka, mongodb = services["kafka"], services["mongodb"]

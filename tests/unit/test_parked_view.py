@@ -89,21 +89,21 @@ def test_the_list_tells_how_many_and_which_with_ids_in_one_piece() -> None:
 
 def test_a_record_is_shown_without_what_it_holds_unless_asked() -> None:
     """Headers of ours hold none of it; those of others may."""
-    lines = list(record_lines(ROW, values=False))
+    lines = list(record_lines(item_of_record(ROW), ROW, values=False))
     assert lines[0] == "platform.events:3:1207: discarded"
     assert "redriven  2026-11-22 12:00:30.000 by ana: tried" in lines
     assert "discarded 2026-11-22 12:01:30.000 by bo: a test" in lines
     assert "header    x-theirs: •••" in lines
     assert lines[-1] == "value     29 bytes, not shown; --values shows them: personal data"
     assert "Ana" not in "".join(lines)
-    assert list(record_lines(ROW, values=True))[-1] == '{"secret": "ana@example.org"}'
+    assert list(record_lines(item_of_record(ROW), ROW, values=True))[-1] == '{"secret": "ana@example.org"}'
 
 
 def test_a_row_of_an_earlier_release_is_shown() -> None:
     """It says less."""
     old = {name: ROW[name] for name in ("_id", "topic", "partition", "offset", "reason", "at")}
     assert item_of_record(old).attempts == 1
-    assert list(record_lines(old | {"key": None, "value": None}, values=False))[-2:] == [
+    assert list(record_lines(item_of_record(old), old | {"key": None, "value": None}, values=False))[-2:] == [
         "key       none",
         "value     none",
     ]

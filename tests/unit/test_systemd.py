@@ -10,6 +10,9 @@ import pytest
 
 from adapters.telemetry.settings import TelemetrySettings
 from consumers.runner.settings import RunnerSettings
+from listener.api.settings import ApiSettings
+from listener.webhook.settings import WebhookSettings
+from ops.admin.settings import AdminSettings
 from ops.commands_page import commands
 from ops.processes.frame import EXIT_WRONG_SETTINGS
 from ops.settings import variables
@@ -84,13 +87,13 @@ def test_what_is_in_hand_is_finished_before_it_is_killed() -> None:
 
 def test_no_two_processes_of_a_machine_share_a_port() -> None:
     """The files for /etc/tandem set what must differ, and nothing that is no setting."""
-    ports = []
+    ports = [str(group.model_fields["port"].default) for group in (WebhookSettings, ApiSettings, AdminSettings)]
     for process in OF_PROCESS:
         lines = (UNITS / f"{process}.env").read_text().splitlines()
         given = dict(line.split("=", 1) for line in lines)
         assert set(given) <= SETTINGS
         ports.append(given["OPS_PORT"])
-    assert len(set(ports)) == len(OF_PROCESS)
+    assert len(set(ports)) == len(ports) == len(OF_PROCESS) + 3
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -14,11 +14,15 @@ import pytest
 from support.running import Notes, until
 
 from adapters.telemetry.settings import TelemetrySettings
+from listener.api.settings import ApiSettings
+from listener.webhook.settings import WebhookSettings
+from ops.admin.settings import AdminSettings
+from ops.ports import collisions_of_one_machine
 from ops.settings_groups import OF_PROCESS
 from ops.up import processes as all_processes
 from ops.up.command import wrong_settings
 from ops.up.keeper import Keeper, Program
-from ops.up.processes import Asked, programs, run_all
+from ops.up.processes import IN_ORDER, Asked, programs, run_all
 from ops.up.readiness import ops_url
 from ops.up.restart import Again, GiveUp, RestartPolicy, after_end
 from simulator.servers.process import free_ports
@@ -277,6 +281,29 @@ def test_addresses_are_not_missed_where_the_servers_are_ours(monkeypatch: pytest
     assert "KAFKA_BOOTSTRAP_SERVERS" not in missing(wrong_settings(servers_here=True))
     assert "SALESFORCE_CLIENT_ID" in missing(wrong_settings(servers_here=True))
     assert dict(os.environ) == before
+
+
+def test_no_port_is_wanted_twice_by_the_defaults() -> None:
+    """What processes listen on, and the ops ports of all of them, side by side on one machine."""
+    groups = (WebhookSettings, ApiSettings, AdminSettings, TelemetrySettings)
+    given = {group: group.model_construct() for group in groups}
+    assert list(collisions_of_one_machine(given, IN_ORDER)) == []
+    assert set(range(8081, 8081 + len(IN_ORDER))) == set(programs({}, TelemetrySettings()))
+
+
+def test_a_port_that_is_wanted_twice_is_told_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the names of both, also where it is one of those that follow OPS_PORT, or where both are no ops port."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ADMIN_PORT", "8090")
+    monkeypatch.setenv("API_PORT", "8080")
+    monkeypatch.setenv("WEBHOOK_SECRETS_TICKETS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    told = [line for line in wrong_settings(servers_here=True) if "must differ" in line]
+    assert told == [
+        "WEBHOOK_PORT and API_PORT must differ: both are 8080",
+        "ADMIN_PORT and the ops port of deliver (OPS_PORT + 9) must differ: both are 8090",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [(), ("--with-servers",)])
