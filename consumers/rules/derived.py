@@ -5,7 +5,9 @@ from typing import Any
 
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.state import DocumentState, Side
+from schemas.counting import Counted
 from schemas.derivation import Cases, Total
+from schemas.lookup import id_named
 
 
 def totals_of(kind: Kind) -> dict[tuple[str, str], list[FieldRule]]:
@@ -30,7 +32,7 @@ def owners(state: DocumentState, rule: FieldRule) -> set[str]:
     field = state.fields.get(rule.name)
     if field is None:
         return set()
-    return {str(value) for value in (field.value, *field.shown) if rule.key(value) is not None}
+    return {id_named(value) for value in (field.value, *field.shown) if rule.key(value) is not None}
 
 
 def expected(kind: Kind, totals: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,6 +73,6 @@ def dependants(kinds: Mapping[str, Kind]) -> dict[str, list[tuple[Kind, FieldRul
     return found
 
 
-def wanted(rules: Sequence[FieldRule]) -> list[Total]:
+def wanted(rules: Sequence[FieldRule]) -> list[Counted]:
     """What is asked of the store for these fields, in their order."""
-    return [rule.derive for rule in rules if isinstance(rule.derive, Total)]
+    return [rule.counts for rule in rules if rule.counts is not None]

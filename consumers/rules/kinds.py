@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.change import Change
-from schemas.derivation import Derivation
+from schemas.counting import Counted, counted
+from schemas.derivation import Derivation, Total
 from schemas.enrichment import EnrichmentMapping
 from schemas.field_mapping import Direction, FieldMapping, Policy, Privacy
 from schemas.lookup import record_named
@@ -50,6 +51,8 @@ class FieldRule:
     """It is only written while this holds of the document."""
     derive: Derivation | None = None
     """What its value follows from; nobody asserts it (rule 28)."""
+    counts: Counted | None = None
+    """Of a total: how it reads the documents that it is taken of."""
 
     def key(self, value: Any) -> Any:
         """The form in which values of both sides are compared (rule 27)."""
@@ -156,7 +159,10 @@ def compile_kind(name: str, mapping: Mapping) -> Kind:
     kind, since = mapping.kinds[name], mapping.since.get(name, {})
     snapshots = kind.whole_records is WholeRecords.SNAPSHOTS
     in_leads = {other for other, each in mapping.kinds.items() if each.lead is not None}
-    rules = tuple(_field_rule(field, since.get(field.salesforce, 0), snapshots, in_leads) for field in kind.fields)
+    rules = tuple(
+        _field_rule(field, since.get(field.salesforce, 0), snapshots, in_leads, _counts(field, mapping))
+        for field in kind.fields
+    )
     own, *others = kind.places()
     return Kind(
         name=name,
@@ -187,7 +193,16 @@ def compile_kind(name: str, mapping: Mapping) -> Kind:
     )
 
 
-def _field_rule(field: FieldMapping, since: int, snapshots: bool, in_leads: Set[str]) -> FieldRule:
+def _counts(field: FieldMapping, mapping: Mapping) -> Counted | None:
+    total = field.derive
+    if not isinstance(total, Total):
+        return None
+    return counted(total, {each.platform: each for each in mapping.kinds[total.of].fields})
+
+
+def _field_rule(
+    field: FieldMapping, since: int, snapshots: bool, in_leads: Set[str], counts: Counted | None
+) -> FieldRule:
     return FieldRule(
         path=tuple(field.platform.split(".")),
         dotted=field.platform,
@@ -208,6 +223,7 @@ def _field_rule(field: FieldMapping, since: int, snapshots: bool, in_leads: Set[
         sensitive=field.privacy is Privacy.SENSITIVE,
         consent=field.consent,
         derive=field.derive,
+        counts=counts,
     )
 
 

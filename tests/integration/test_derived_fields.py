@@ -6,6 +6,7 @@ import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 from support.fake_documents import FakeDocuments
 from support.orders import MAPPING, expected
+from support.orders import shown as shown_totals
 from support.sync_stage import Stage
 
 from adapters.mongo.collections import prepare
@@ -51,8 +52,7 @@ async def post(stage: Stage, one: dict[str, Any], type_: str = "order.updated") 
 
 
 async def shown(stage: Stage, id_: str = "cust-1") -> dict[str, Any]:
-    document = await stage.document(id_)
-    return {path: document.get(path) for path in expected([])}
+    return shown_totals(await stage.document(id_))
 
 
 async def test_a_customer_without_orders_is_a_prospect(stage: Stage) -> None:
@@ -78,6 +78,40 @@ async def test_orders_count_whenever_they_are_heard(stage: Stage) -> None:
     assert await shown(stage) == expected(orders[1:])
     await stage.settle()
     assert stage.contact()["Total_Purchases__c"] == 2
+
+
+async def test_the_last_order_is_the_last_by_the_clock(stage: Stage) -> None:
+    """Whatever its offset, and to the part of a second: texts would be in another order."""
+    orders = [
+        order(1, ordered_at="2026-11-22T10:30:00+02:00"),
+        order(2, ordered_at="2026-11-22T09:00:00Z"),
+        order(3, ordered_at="2026-11-22T09:00:00.500Z"),
+    ]
+    for one in orders:
+        await post(stage, one)
+    assert await shown(stage) == expected(orders)
+    assert (await stage.document("cust-1"))["last_event"] == "Conference 3"
+
+
+async def test_an_order_counts_by_what_its_values_mean(stage: Stage) -> None:
+    """White space, a number as text, and Salesforce's own word for a status."""
+    orders = [order(1, status=" paid", amount=" 12.50 "), order(2, status="Paid"), order(3, status="refunded ")]
+    for one in orders:
+        await post(stage, one)
+    assert (await shown(stage))["total_purchases"] == 2
+    assert await shown(stage) == expected(orders)
+
+
+async def test_an_order_may_name_its_customer_by_a_number(stage: Stage) -> None:
+    """It hangs under the contact, so it counts."""
+    await stage.post({"last_name": "Byron"}, id_="42")
+    orders = [order(1, customer_id=42), order(2, customer_id="42"), order(3, customer_id=42.0)]
+    for one in orders:
+        await post(stage, one)
+    assert await shown(stage, "42") == expected(orders)
+    await stage.settle()
+    parents = {row["Contact__c"] for row in stage.salesforce.rows["Order__c"].values()}
+    assert len(parents) == 1
 
 
 async def test_an_order_that_comes_before_its_customer_counts(stage: Stage) -> None:
