@@ -24,6 +24,24 @@ def is_underived(state: DocumentState, kind: Kind) -> bool:
     return any(rule.name not in state.fields.set_ones() for rule in kind.derived)
 
 
+def mark_totals(state: DocumentState, kind: Kind) -> None:
+    """Before a document is stored by whom nothing makes derive again: note which totals are to be taken anew."""
+    if kind.derived and state.revision is None:
+        state.underived = True
+    if kind.counted and _counts_anew(state, kind):
+        state.uncounted = True
+
+
+def _counts_anew(state: DocumentState, kind: Kind) -> bool:
+    """Whether what others count of the document is not what it was as it was read."""
+    fields = state.fields
+    if fields.counted() is state.deleted:
+        return True
+    in_hand = set(fields.in_hand())
+    known = (rule.name for rule in kind.counted if rule.name in in_hand)
+    return any(fields[name].source is not None and fields[name].value != fields.stored(name) for name in known)
+
+
 def owners(state: DocumentState, rule: FieldRule) -> set[str]:
     """The documents that this one counts for by this field, or has counted for as far back as it tells.
 

@@ -125,6 +125,8 @@ class Kind:
     """Which records without a document become one; all, without one."""
     derived: tuple[FieldRule, ...] = ()
     """The fields whose values follow from other documents (rule 28)."""
+    counted: tuple[FieldRule, ...] = ()
+    """The fields by which other documents' totals are taken of this kind's."""
     enrichment: EnrichmentMapping | None = None
     """How a person of the kind is looked up while they register."""
 
@@ -182,6 +184,7 @@ def compile_kind(name: str, mapping: Mapping) -> Kind:
         within=_within(rules),
         lookups=tuple(rule for rule in rules if rule.lookup),
         derived=tuple(rule for rule in rules if rule.derive is not None),
+        counted=tuple(rule for rule in rules if rule.dotted in _counted_paths(name, mapping)),
         may_hold=tuple(rule for rule in rules if _may_hold(rule)),
         own=own,
         lead=others[0] if others else None,
@@ -198,6 +201,12 @@ def _counts(field: FieldMapping, mapping: Mapping) -> Counted | None:
     if not isinstance(total, Total):
         return None
     return counted(total, {each.platform: each for each in mapping.kinds[total.of].fields})
+
+
+def _counted_paths(name: str, mapping: Mapping) -> set[str]:
+    totals = [each.derive for kind in mapping.kinds.values() for each in kind.fields if isinstance(each.derive, Total)]
+    of_kind = [total for total in totals if total.of == name]
+    return {path for total in of_kind for path in (total.by, total.path, total.order, *total.where) if path is not None}
 
 
 def _field_rule(

@@ -1,18 +1,23 @@
 """Rule 28: a customer's totals follow from the orders, in memory and on the real MongoDB."""
 
-from typing import Any
+import copy
+from typing import Any, cast
 
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 from support.fake_documents import FakeDocuments
 from support.orders import MAPPING, expected
 from support.orders import shown as shown_totals
+from support.review_stage import reviews_of
 from support.sync_stage import Stage
 
 from adapters.mongo.collections import prepare
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from consumers.catalog import Catalog
+from consumers.rules.state import Side
+from ops.reviews import ReviewedDocuments
+from schemas.change import ChangeType
 from schemas.mapping import Mapping
 from schemas.outcome import Outcome
 from schemas.unavailable import Unavailable
@@ -141,6 +146,97 @@ async def test_an_order_that_moves_to_another_customer_counts_there_alone(stage:
 
 async def ended(*_asked: Any) -> Any:
     raise Unavailable("killed here")
+
+
+def shared_amounts(**more: Any) -> Mapping:
+    """Sales may change an order's amount."""
+    raw = copy.deepcopy(MAPPING)
+    (amount,) = [field for field in raw["kinds"]["order"]["fields"] if field["platform"] == "amount"]
+    amount.update(direction="both", **more)
+    return Mapping.model_validate(raw)
+
+
+async def sold(stage: Stage, amount: float) -> None:
+    """An order changed by sales, whose record is to be read whole: its event told of no field."""
+    (row,) = stage.salesforce.rows["Order__c"].values()
+    stage.now += 60_000
+    stage.salesforce.edit("Order__c", row["Id"], {"Amount__c": amount})
+    edit = stage.changes.pop()
+    stage.changes[:] = [edit.model_copy(update={"type": ChangeType.GAP_UPDATE, "fields": {}})]
+    await stage.hear()
+    stage.now += 60_000
+
+
+async def marks(stage: Stage) -> set[str]:
+    """Totals that documents say are still to be taken."""
+    found = [*(await stage.documents.read("orders", ["o-1"])).values(), await stage.document()]
+    return {name for document in found for name in ("underived", "uncounted") if name in document["_sync"]}
+
+
+async def test_what_a_read_brings_counts(stage: Stage) -> None:
+    """A record read whole changes what others count; afterwards nothing is left to do."""
+    stage.catalog = Catalog(shared_amounts())
+    await post(stage, order(1))
+    await stage.settle()
+    await sold(stage, 50)
+    await stage.settle()
+    assert await shown(stage) == expected([order(1, amount=50)])
+    assert stage.contact()["Total_Spent__c"] == 50
+    assert await marks(stage) == set()
+
+
+@pytest.mark.parametrize("dies", ["before the totals", "before the mark goes"])
+async def test_a_writer_killed_after_its_read_leaves_the_totals_to_the_next(stage: Stage, dies: str) -> None:
+    """The doorbell is lost with it, and the order itself has nothing to do any more: its mark has."""
+    stage.catalog = Catalog(shared_amounts())
+    await post(stage, order(1))
+    await stage.settle()
+    await sold(stage, 50)
+    killed = stage.writer
+    if dies == "before the totals":
+        killed._totals._deriver.derive = ended  # type: ignore[method-assign]
+    else:
+        killed._totals._desk.save = ended_if_counted(killed._totals._desk.save)  # type: ignore[method-assign]
+    with pytest.raises(Unavailable, match="killed here"):
+        await stage.settle()
+    assert await marks(stage) == {"uncounted"}
+    stage.doorbells.rung.clear()
+    stage.writer = stage.new_writer()
+    await stage.settle()
+    assert await shown(stage) == expected([order(1, amount=50)])
+    assert stage.contact()["Total_Spent__c"] == 50
+    assert await marks(stage) == set()
+
+
+def ended_if_counted(save: Any) -> Any:
+    """A desk whose process ends when it would take a mark out."""
+
+    async def saved(visits: Any) -> Any:
+        if any("uncounted" in (visit.document or {}).get("_sync", {}) for visit in visits):
+            raise Unavailable("killed here")
+        return await save(visits)
+
+    return saved
+
+
+async def test_a_choice_counts(stage: Stage) -> None:
+    """What a person picked for an order is in the customer's totals."""
+    stage.catalog = Catalog(shared_amounts(policy="review"))
+    await post(stage, order(1))
+    await stage.settle()
+    (row,) = stage.salesforce.rows["Order__c"].values()
+    stage.now += 60_000
+    stage.salesforce.edit("Order__c", row["Id"], {"Amount__c": 50})
+    stage.now += 1
+    await stage.post({"amount": 40}, id_="o-1", type_="order.updated", changed=["amount"])
+    await stage.settle()
+    assert await shown(stage) == expected([order(1, amount=40)])
+    reviews = reviews_of(stage, cast("ReviewedDocuments", stage.documents))
+    (asked,) = (await reviews.waiting()).questions
+    await reviews.choose(asked, Side.SALESFORCE, who="ops")
+    assert await shown(stage) == expected([order(1, amount=50)])
+    await stage.settle()
+    assert await marks(stage) == set()
 
 
 async def test_what_events_say_of_a_derived_field_does_not_count(stage: Stage) -> None:
