@@ -14,10 +14,13 @@ from support.sync_stage import Stage
 from adapters.mongo.collections import prepare
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
+from adapters.mongo.mappings import next_version
 from consumers.catalog import Catalog
 from consumers.rules.state import Side
 from ops.reviews import ReviewedDocuments
+from schemas import topics
 from schemas.change import ChangeType
+from schemas.doorbell import ring_for
 from schemas.mapping import Mapping
 from schemas.outcome import Outcome
 from schemas.unavailable import Unavailable
@@ -236,6 +239,39 @@ async def test_a_choice_counts(stage: Stage) -> None:
     await reviews.choose(asked, Side.SALESFORCE, who="ops")
     assert await shown(stage) == expected([order(1, amount=50)])
     await stage.settle()
+    assert await marks(stage) == set()
+
+
+def second_version(**fields: dict[str, Any]) -> Catalog:
+    """Version 2, with other settings of these Salesforce fields of a customer."""
+    raw = copy.deepcopy(MAPPING)
+    for field in raw["kinds"]["customer"]["fields"]:
+        field.update(fields.get(field["salesforce"], {}))
+    before, after = (Mapping.model_validate(each).model_copy(update={"version": 1}) for each in (MAPPING, raw))
+    return Catalog(next_version(before, after))
+
+
+REFUNDED = {
+    "derive": {"take": "sum", "of": "order", "by": "customer_id", "path": "amount", "where": {"status": ["no"]}}
+}
+
+
+@pytest.mark.parametrize("heard_by", ["reconciler", "writer"])
+async def test_totals_follow_a_new_version_of_the_mapping(stage: Stage, heard_by: str) -> None:
+    """Whoever meets the document first: no order of theirs has to change for it."""
+    await post(stage, order(1))
+    await post(stage, order(2, status="no", amount=7))
+    await stage.settle()
+    assert stage.contact()["Total_Spent__c"] == 19.99
+    stage.now += 60_000
+    stage.catalog = second_version(Total_Spent__c=REFUNDED)
+    if heard_by == "reconciler":
+        await stage.post({"last_name": "Byron"})
+        assert (await stage.document())["total_spent"] == 7
+    else:
+        await stage.writer.handle([stage.record(topics.SALESFORCE_WRITES, b"k", ring_for("customer", "cust-1", ""))])
+    await stage.settle()
+    assert stage.contact()["Total_Spent__c"] == 7
     assert await marks(stage) == set()
 
 
