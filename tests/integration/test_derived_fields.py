@@ -222,6 +222,35 @@ def ended_if_counted(save: Any) -> Any:
     return saved
 
 
+async def test_a_person_whom_sales_made_has_totals(stage: Stage) -> None:
+    """Nothing else is ever heard of them."""
+    raw = copy.deepcopy(MAPPING)
+    raw["kinds"]["customer"]["on_unlinked"] = "create"
+    stage.catalog = Catalog(Mapping.model_validate(raw))
+    record_id = stage.salesforce.create("Contact", {"LastName": "Byron"})
+    await stage.settle()
+    (document,) = (await stage.documents.read_linked("customers", [record_id]))[record_id]
+    assert shown_totals(document) == expected([])
+    assert "underived" not in document["_sync"]
+
+
+async def test_an_order_that_sales_made_counts(stage: Stage) -> None:
+    """As soon as it is a document."""
+    raw = copy.deepcopy(MAPPING)
+    raw["kinds"]["order"]["on_unlinked"] = "create"
+    for field in raw["kinds"]["order"]["fields"]:
+        field["direction"] = "both"
+    stage.catalog = Catalog(Mapping.model_validate(raw))
+    await stage.settle()
+    made = {path: value for path, value in order(1).items() if path not in ("id", "customer_id")}
+    names = {path: f"{path.title().replace('_', '')}__c" for path in made}
+    values = {names[path]: value for path, value in made.items()}
+    stage.salesforce.create("Order__c", values | {"Contact__c": stage.contact()["Id"], "Status__c": "Paid"})
+    await stage.settle()
+    assert await shown(stage) == expected([order(1)])
+    assert stage.contact()["Total_Spent__c"] == 19.99
+
+
 async def test_a_choice_counts(stage: Stage) -> None:
     """What a person picked for an order is in the customer's totals."""
     stage.catalog = Catalog(shared_amounts(policy="review"))
