@@ -4,7 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from schemas.bulk import BulkLoad, BulkOutcome, BulkState
-from schemas.derivation import Total
+from schemas.counting import Counted
 from schemas.gap import ObjectGap
 from schemas.log_record import Record
 from schemas.records import Converted, Failure, RecordRead, RecordUpdate, RowResult
@@ -57,12 +57,14 @@ class Documents(Protocol):
         """The documents whose path holds one of these texts, in whatever case, in one indexed query."""
 
     async def totals(
-        self, collection: str, by: str, ids: Sequence[str], wanted: Sequence[Total]
+        self, collection: str, by: str, ids: Sequence[str], wanted: Sequence[Counted]
     ) -> dict[str, list[Any]]:
         """What is wanted of the documents whose path `by` holds these ids, by id and in order; of deleted ones nothing.
 
-        Sums are exact to 15 digits of each value, and of what is no number 0; where there is nothing, `min`, `max` and
-        `latest` are None and the others 0.
+        An id may be held as the number that it spells. Values are read as the mapping says of them (`Counted`). Sums
+        are exact to 15 digits of each value, and of what is no number 0; where there is nothing, `min`, `max` and
+        `latest` are None and the others 0. `latest` is the last by order, those without one before all others, then by
+        id.
         """
 
     async def write(self, collection: str, writes: Sequence[DocumentWrite]) -> set[str]:

@@ -9,7 +9,7 @@ from consumers.rules.plan import Effect, Effects
 WRITES_A_CALL: Final = 200
 READS_A_CALL: Final = 2_000
 
-_WRITTEN: Final = (Effect.WRITTEN, Effect.WRITTEN_AFTER_READ, Effect.MADE_ANEW)
+_WRITTEN: Final = (Effect.WRITTEN, Effect.WRITTEN_AFTER_READ, Effect.MADE_ANEW, Effect.TAKEN_ANEW)
 
 
 @dataclass(slots=True)

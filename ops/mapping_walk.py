@@ -10,6 +10,7 @@ from adapters.mongo.logs import MongoSyncLog
 from adapters.mongo.versions import Document, MongoVersions
 from consumers.catalog import Catalog
 from consumers.reconciler.batch import mapping_name
+from consumers.reconciler.derive import Deriver
 from consumers.rules.audit import Occasion
 from consumers.rules.kinds import Kind
 from consumers.rules.plan import effects
@@ -18,6 +19,7 @@ from consumers.rules.stored import load, value_at
 from consumers.rules.timing import Timing
 from consumers.rules.versions import bring_up
 from consumers.writer.desk import TRIES_TO_SAVE, Desk
+from consumers.writer.totals import Totals
 from consumers.writer.visit import Visit
 from ops.mapping_plan import Plan
 from schemas.unavailable import Unavailable
@@ -107,6 +109,7 @@ class Application:
             on_conflict=lambda _row: None,
             kinds=lambda: catalog.kinds,
         )
+        self._totals = Totals(lambda: catalog, self._desk, Deriver(documents, self._timing, now))
 
     async def waiting(self) -> int:
         """How many documents have still to be decided.
@@ -140,11 +143,17 @@ class Application:
             refused = {f"{kind.name} {visit.id}": visit.refused for visit in visits if visit.refused}
             applied.decided += len(visits) - len(lost)
             applied.refused |= refused
+            await self._take_totals([visit for visit in visits if visit.id not in lost])
             again = [visit.id for visit in visits if visit.id in lost and not visit.refused]
             if not again:
                 return
             documents = await self._versions.still_older(kind.collection, kind.version, again)
         raise Unavailable("the same documents are being written by others without end")
+
+    async def _take_totals(self, visits: Sequence[Visit]) -> None:
+        """Rule 28. What is left by an end just here is marked in the documents, and the sweep has it done."""
+        marked = [visit for visit in visits if visit.state.underived or visit.state.uncounted]
+        await self._totals.take(await self._desk.look(marked))
 
     def _decided(self, kind: Kind, documents: Sequence[Document]) -> list[Visit]:
         now = self._now()

@@ -2,11 +2,13 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from consumers.catalog import Catalog
 from consumers.ports import Document, Documents, SyncLog
+from consumers.reconciler.derive import Deriver
 from consumers.rules import review
 from consumers.rules.audit import Occasion
 from consumers.rules.kinds import FieldRule, Kind
@@ -17,7 +19,9 @@ from consumers.rules.stored import load
 from consumers.rules.timing import Timing
 from consumers.rules.writes import due_at, due_values
 from consumers.writer.desk import Desk
+from consumers.writer.totals import Totals
 from consumers.writer.visit import Visit
+from schemas.unavailable import Unavailable
 
 LIMIT: Final = 50
 
@@ -109,6 +113,7 @@ class Reviews:
             on_conflict=on_conflict,
             kinds=lambda: catalog().kinds,
         )
+        self._totals = Totals(catalog, self._desk, Deriver(documents, self._timing, now))
 
     async def waiting(self, kind_name: str = "", path: str = "", limit: int = LIMIT, most: int = 0) -> Queue:
         """The oldest questions, of one kind or one platform path where these are given.
@@ -181,6 +186,8 @@ class Reviews:
             raise _no_document(kind, asked.id)
         if visit.refused:
             raise CannotChoose(f"MongoDB will not store {kind.name} {asked.id}: {visit.refused}; nothing was changed")
+        with suppress(Unavailable):  # it is stored; the sweep has the totals taken that are marked in the document
+            await self._totals.take([visit])
         return chosen[0]
 
     async def _of_kind(self, kind: Kind, only: FieldRule | None, most: int) -> tuple[list[Question], int]:

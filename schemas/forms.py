@@ -186,16 +186,28 @@ def _second(value: Any, zone: ZoneInfo | None) -> str:
     Salesforce keeps whole seconds (reference: "dateTime Field Type" in the Object Reference), so the rest is dropped:
     it would come back as somebody's edit. A number is epoch milliseconds, as change events over Pub/Sub bring.
     """
-    moment = _moment(value)
+    moment = _in_utc(value, zone)
     if moment is None:
         raise Unfit("must be a date and time, ISO 8601")
+    return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def instant(value: Any, zone: ZoneInfo | None) -> int | None:
+    """Epoch milliseconds of a date and time, as exactly as it was told; nothing of what is none."""
+    moment = _in_utc(value, zone)
+    return None if moment is None else (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _in_utc(value: Any, zone: ZoneInfo | None) -> datetime | None:
+    moment = _moment(value)
+    if moment is None:
+        return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone or UTC)
     try:
-        moment = moment.astimezone(UTC)
+        return moment.astimezone(UTC)
     except OverflowError:
-        raise Unfit("must be a date and time, ISO 8601") from None
-    return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+        return None
 
 
 def _moment(value: Any) -> datetime | None:

@@ -14,7 +14,7 @@ from adapters.mongo import totals
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import ANY_CASE, CLAIMS
-from schemas.derivation import Total
+from schemas.counting import Counted
 from schemas.storage import DocumentsRefused, DocumentWrite
 from schemas.unavailable import Unavailable
 
@@ -78,13 +78,13 @@ class MongoDocuments:
             return await self._database[collection].find({path: {"$in": list(texts)}}, collation=ANY_CASE).to_list()
 
     async def totals(
-        self, collection: str, by: str, ids: Sequence[str], wanted: Sequence[Total]
+        self, collection: str, by: str, ids: Sequence[str], wanted: Sequence[Counted]
     ) -> dict[str, list[Any]]:
         """What is wanted of the documents whose path `by` holds these ids, by id and in order."""
         with answering():
             cursor = await self._database[collection].aggregate(totals.pipeline(by, ids, wanted))
-            found = {group["_id"]: group for group in await cursor.to_list()}
-        return {id_: totals.read(found.get(id_, {}), wanted) for id_ in ids}
+            found = await cursor.to_list()
+        return totals.read(found, ids, wanted)
 
     async def claim(self, collection: str, wanted: Mapping[str, str]) -> dict[str, str]:
         """Give each of these records to a document where it was given to none yet; to which they are given now."""

@@ -212,7 +212,7 @@ class Batch:
     def _note(self, touched: Touched, index: int, result: Result) -> None:
         for kind, rule in self.catalog.dependants.get(touched.kind.name, ()):
             self.owners |= {(kind.name, owner): index for owner in owners(touched.state, rule)}
-        if touched.kind.derived and is_underived(touched.state, touched.kind):
+        if touched.kind.derived and (touched.state.underived or is_underived(touched.state, touched.kind)):
             self.owners[touched.kind.name, touched.state.id] = index
         touched.facts.append(index)
         touched.changed = touched.changed or result.outcome in (Outcome.APPLIED, Outcome.ECHO)
@@ -267,6 +267,8 @@ def document_write(
     """
     if tells and (row := telling(state, kind, now=now)) is not None:
         state.told.append(row)
+    if state.underived or state.uncounted:
+        due = now  # whoever stores it takes the totals next; if that never happens, whom the sweep rings for does
     later, stands = due, False
     if due is not None and due <= now:
         later, stands = now + ring_again, _is_near(state.stored_due_at, now=now, ring_again=ring_again)

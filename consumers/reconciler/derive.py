@@ -74,7 +74,8 @@ class Deriver:
             if state.mapping != kind.version:
                 occasion = Occasion(mapping_name(kind), now, now + self._timing.visible_after)
                 bring_up(state, kind, occasion, partial(value_at, document))
-            if derived.derive(state, kind, totals[document_id], now=now):
+            if derived.derive(state, kind, totals[document_id], now=now) or state.underived:
+                state.underived = False
                 moved.append(state)
         due = {state.id: due_at(state, kind, self._timing, now=now) for state in moved}
         writes = [

@@ -5,7 +5,9 @@ from typing import Any
 
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.state import DocumentState, Side
+from schemas.counting import Counted
 from schemas.derivation import Cases, Total
+from schemas.lookup import id_named
 
 
 def totals_of(kind: Kind) -> dict[tuple[str, str], list[FieldRule]]:
@@ -22,6 +24,24 @@ def is_underived(state: DocumentState, kind: Kind) -> bool:
     return any(rule.name not in state.fields.set_ones() for rule in kind.derived)
 
 
+def mark_totals(state: DocumentState, kind: Kind) -> None:
+    """Before a document is stored by whom nothing makes derive again: note which totals are to be taken anew."""
+    if kind.derived and state.revision is None:
+        state.underived = True
+    if kind.counted and _counts_anew(state, kind):
+        state.uncounted = True
+
+
+def _counts_anew(state: DocumentState, kind: Kind) -> bool:
+    """Whether what others count of the document is not what it was as it was read."""
+    fields = state.fields
+    if fields.counted() is state.deleted:
+        return True
+    in_hand = set(fields.in_hand())
+    known = (rule.name for rule in kind.counted if rule.name in in_hand)
+    return any(fields[name].source is not None and fields[name].value != fields.stored(name) for name in known)
+
+
 def owners(state: DocumentState, rule: FieldRule) -> set[str]:
     """The documents that this one counts for by this field, or has counted for as far back as it tells.
 
@@ -30,7 +50,7 @@ def owners(state: DocumentState, rule: FieldRule) -> set[str]:
     field = state.fields.get(rule.name)
     if field is None:
         return set()
-    return {str(value) for value in (field.value, *field.shown) if rule.key(value) is not None}
+    return {id_named(value) for value in (field.value, *field.shown) if rule.key(value) is not None}
 
 
 def expected(kind: Kind, totals: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,6 +91,6 @@ def dependants(kinds: Mapping[str, Kind]) -> dict[str, list[tuple[Kind, FieldRul
     return found
 
 
-def wanted(rules: Sequence[FieldRule]) -> list[Total]:
+def wanted(rules: Sequence[FieldRule]) -> list[Counted]:
     """What is asked of the store for these fields, in their order."""
-    return [rule.derive for rule in rules if isinstance(rule.derive, Total)]
+    return [rule.counts for rule in rules if rule.counts is not None]

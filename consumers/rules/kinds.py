@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.change import Change
-from schemas.derivation import Derivation
+from schemas.counting import Counted, counted
+from schemas.derivation import Derivation, Total
 from schemas.enrichment import EnrichmentMapping
 from schemas.field_mapping import Direction, FieldMapping, Policy, Privacy
 from schemas.lookup import record_named
@@ -50,6 +51,8 @@ class FieldRule:
     """It is only written while this holds of the document."""
     derive: Derivation | None = None
     """What its value follows from; nobody asserts it (rule 28)."""
+    counts: Counted | None = None
+    """Of a total: how it reads the documents that it is taken of."""
 
     def key(self, value: Any) -> Any:
         """The form in which values of both sides are compared (rule 27)."""
@@ -122,6 +125,8 @@ class Kind:
     """Which records without a document become one; all, without one."""
     derived: tuple[FieldRule, ...] = ()
     """The fields whose values follow from other documents (rule 28)."""
+    counted: tuple[FieldRule, ...] = ()
+    """The fields by which other documents' totals are taken of this kind's."""
     enrichment: EnrichmentMapping | None = None
     """How a person of the kind is looked up while they register."""
 
@@ -156,7 +161,10 @@ def compile_kind(name: str, mapping: Mapping) -> Kind:
     kind, since = mapping.kinds[name], mapping.since.get(name, {})
     snapshots = kind.whole_records is WholeRecords.SNAPSHOTS
     in_leads = {other for other, each in mapping.kinds.items() if each.lead is not None}
-    rules = tuple(_field_rule(field, since.get(field.salesforce, 0), snapshots, in_leads) for field in kind.fields)
+    rules = tuple(
+        _field_rule(field, since.get(field.salesforce, 0), snapshots, in_leads, _counts(field, mapping))
+        for field in kind.fields
+    )
     own, *others = kind.places()
     return Kind(
         name=name,
@@ -176,6 +184,7 @@ def compile_kind(name: str, mapping: Mapping) -> Kind:
         within=_within(rules),
         lookups=tuple(rule for rule in rules if rule.lookup),
         derived=tuple(rule for rule in rules if rule.derive is not None),
+        counted=tuple(rule for rule in rules if rule.dotted in _counted_paths(name, mapping)),
         may_hold=tuple(rule for rule in rules if _may_hold(rule)),
         own=own,
         lead=others[0] if others else None,
@@ -187,7 +196,22 @@ def compile_kind(name: str, mapping: Mapping) -> Kind:
     )
 
 
-def _field_rule(field: FieldMapping, since: int, snapshots: bool, in_leads: Set[str]) -> FieldRule:
+def _counts(field: FieldMapping, mapping: Mapping) -> Counted | None:
+    total = field.derive
+    if not isinstance(total, Total):
+        return None
+    return counted(total, {each.platform: each for each in mapping.kinds[total.of].fields})
+
+
+def _counted_paths(name: str, mapping: Mapping) -> set[str]:
+    totals = [each.derive for kind in mapping.kinds.values() for each in kind.fields if isinstance(each.derive, Total)]
+    of_kind = [total for total in totals if total.of == name]
+    return {path for total in of_kind for path in (total.by, total.path, total.order, *total.where) if path is not None}
+
+
+def _field_rule(
+    field: FieldMapping, since: int, snapshots: bool, in_leads: Set[str], counts: Counted | None
+) -> FieldRule:
     return FieldRule(
         path=tuple(field.platform.split(".")),
         dotted=field.platform,
@@ -208,6 +232,7 @@ def _field_rule(field: FieldMapping, since: int, snapshots: bool, in_leads: Set[
         sensitive=field.privacy is Privacy.SENSITIVE,
         consent=field.consent,
         derive=field.derive,
+        counts=counts,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from consumers.rules.audit import Occasion
 from consumers.rules.existence import is_to_be_deleted, makes_anew
-from consumers.rules.kinds import Kind
+from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.making import given_up
 from consumers.rules.review import open_reviews
 from consumers.rules.state import DocumentState, Side
@@ -16,6 +16,7 @@ from consumers.rules.stored import load, value_at
 from consumers.rules.timing import Timing
 from consumers.rules.versions import bring_up
 from consumers.rules.writes import due_values
+from schemas.derivation import Cases
 
 
 class Effect(Enum):
@@ -28,6 +29,7 @@ class Effect(Enum):
     WRITTEN = "to be written"
     READ = "to be read whole first"
     WRITTEN_AFTER_READ = "may be written after that"
+    TAKEN_ANEW = "totals to be taken anew, and written where they differ"
     TAKEN_OVER = "taken over from Salesforce"
     SETTLED = "questions settled"
     NO_LONGER_WRITTEN = "no longer written"
@@ -70,6 +72,7 @@ def effects(
     will_be = _standing(state, after)
     found = _of_document(was, will_be, behind=decided_by < in_force)
     found += _of_writes(was, will_be, after, decided_by)
+    found += [(Effect.TAKEN_ANEW, name) for name in _taken_anew(before, after, decided_by)]
     for rule in after.fields:
         field = state.fields.get(rule.name)
         if field is not None and field.source is Side.SALESFORCE and not rule.same(field.value, shown(rule)):
@@ -98,6 +101,29 @@ def _of_writes(was: _Standing, will_be: _Standing, after: Kind, decided_by: int)
         if rule.name in will_be.due and (rule.name not in was.due or rule.since > decided_by):
             found.append((Effect.WRITTEN_AFTER_READ if rule.name in will_be.unknown else Effect.WRITTEN, rule.name))
     return found + [(Effect.NO_LONGER_WRITTEN, name) for name in sorted(was.due - will_be.due)]
+
+
+def _taken_anew(before: Kind | None, after: Kind, decided_by: int) -> list[str]:
+    """The derived fields that may follow from something else now."""
+    known = before.by_name if before is not None else {}
+    anew = {
+        rule.dotted
+        for rule in after.derived
+        if rule.since > decided_by or rule.name not in known or _follows_from(rule) != _follows_from(known[rule.name])
+    }
+    for rule in after.derived:
+        if isinstance(rule.derive, Cases) and any(anew.intersection(case.when) for case in rule.derive.cases):
+            anew.add(rule.dotted)
+    return [rule.name for rule in after.derived if rule.dotted in anew]
+
+
+def _follows_from(rule: FieldRule) -> tuple[Any, ...]:
+    """What decides a derived field's value beside the documents."""
+    read = rule.counts
+    if read is None:
+        return (rule.derive,)
+    how = [(each.sort, each.zone) for each in (read.value, read.order) if each is not None]
+    return rule.derive, how, [keys for _reading, keys in read.where]
 
 
 def _standing(state: DocumentState, kind: Kind) -> _Standing:

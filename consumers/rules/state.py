@@ -178,6 +178,14 @@ class Fields(dict[str, FieldState]):
         """The names of those that need not be taken apart to look into them."""
         return list(self)
 
+    def stored(self, _name: str) -> Any:
+        """What the document shows at the field's path as it was read; nothing of a new one."""
+        return None
+
+    def counted(self) -> bool:
+        """Whether the document counted for totals as it was read: it was there, and not deleted."""
+        return False
+
     def surely_agree(self, name: str) -> bool:
         """True where the current value is what Salesforce last said, to the letter. False says nothing."""
         field = self.get(name)
@@ -353,6 +361,10 @@ class DocumentState:
     """`_sync.due_at` as it was read."""
     enriched: Enriched | None = None
     """Of a person who was looked up in Salesforce, or is to be."""
+    underived: bool = False
+    """Its derived fields are to be taken anew (rule 28); due until they are."""
+    uncounted: bool = False
+    """What others count of it has changed, and their totals have not been taken since; due until they are."""
 
     @property
     def next_revision(self) -> int:

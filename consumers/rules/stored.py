@@ -72,6 +72,14 @@ class StoredFields(Fields):
             return super().surely_agree(name)
         return registers.surely_agree(stored, self._shown(name))
 
+    def stored(self, name: str) -> Any:
+        """As for any fields."""
+        return self._shown(name)
+
+    def counted(self) -> bool:
+        """As for any fields."""
+        return bool(self.sync.get("existence", {}).get("exists", True))
+
     def in_hand(self) -> list[str]:
         """As for any fields."""
         return list(dict.keys(self))
@@ -168,6 +176,7 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
             state.awaited[name] = Awaited(awaited["parent"], awaited["at"], awaited.get("since", awaited["at"]))
     if known := sync.get("enriched"):
         state.enriched = enriched.load(known)
+    state.underived, state.uncounted = "underived" in sync, "uncounted" in sync
     state.audit = list(sync.get("audit", ()))
     state.told = list(sync.get("told", ()))
     state.stored_due_at = sync.get("due_at")
@@ -306,6 +315,7 @@ def _waiting(state: DocumentState, kind: Kind) -> dict[str, Any]:
         stored["awaited"] = {
             name: {"parent": one.parent, "at": one.at, "since": one.since} for name, one in state.awaited.items()
         }
+    stored |= {name: True for name in ("underived", "uncounted") if getattr(state, name)}
     if reviews := [found.rule.name for found in open_reviews(state, kind)]:
         stored["reviews"] = reviews
     return stored

@@ -118,11 +118,15 @@ def differences(both: BothSides, kind: Kind, timing: Timing, *, now: int) -> lis
 
 def _underived(both: BothSides, kind: Kind) -> Iterator[Difference]:
     """Derived fields that do not show what follows from other documents."""
-    follows = expected(kind, both.totals) if both.totals is not None else {}
+    if both.totals is None:
+        return
+    follows, state = expected(kind, both.totals), both.state
+    marked = state.underived and state.stored_due_at is not None
     for rule in kind.derived:
-        field = both.state.fields.get(rule.name)
-        if field is not None and field.source is not None and not rule.same(follows[rule.dotted], field.value):
-            yield Difference(Why.UNDERIVED, rule.dotted, platform=field.value)
+        field = state.fields.get(rule.name)
+        if field is None or field.source is None or not rule.same(follows[rule.dotted], field.value):
+            why, shown = Why.DUE if marked else Why.UNDERIVED, both.shown[rule.dotted]
+            yield Difference(why, rule.dotted, platform=shown)
 
 
 def _explained(

@@ -30,6 +30,7 @@ def bring_up(state: DocumentState, kind: Kind, occasion: Occasion, shown: Shown)
     """
     if state.revision is None:
         _take_in(state, kind, occasion, shown)
+        state.underived = bool(kind.derived)
         return True
     if state.mapping == kind.version:
         return False
@@ -39,11 +40,16 @@ def bring_up(state: DocumentState, kind: Kind, occasion: Occasion, shown: Shown)
         )
     for rule in kind.fields:
         if rule.since > state.mapping:
-            _newly_mapped(state, rule, occasion, shown)
+            _newly_mapped(state, rule, occasion, shown if rule.derive is None else _nothing)
         elif (field := state.fields.get(rule.name)) is not None:
             _mapped_anew(state, field, rule, occasion)
     state.mapping = kind.version
+    state.underived = bool(kind.derived)  # no register tells by what a total was taken
     return True
+
+
+def _nothing(_rule: FieldRule) -> None:
+    """What is shown at a derived field's path is no word of the platform's."""
 
 
 def _take_in(state: DocumentState, kind: Kind, occasion: Occasion, shown: Shown) -> None:

@@ -10,6 +10,7 @@ from consumers.reconciler.batch import document_write, mapping_name
 from consumers.reconciler.reconciler import DOCUMENT_REFUSED
 from consumers.reconciler.tell import tell_all
 from consumers.rules.audit import Occasion
+from consumers.rules.derived import mark_totals
 from consumers.rules.existence import merged_into
 from consumers.rules.kinds import Kind
 from consumers.rules.linked import link_row
@@ -272,6 +273,7 @@ class Desk:
         for visit in visits:
             give_up_unanswered(visit.state, kind, self.timing, now=now)
             forget_old_writes(visit.state, now=now)
+            mark_totals(visit.state, kind)
             due = due_at(visit.state, kind, self.timing, now=now)
             writes.append(
                 document_write(

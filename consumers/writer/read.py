@@ -1,6 +1,6 @@
 """Rules 14, 18, 19 and 24: records read whole, and their documents decided again."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -29,18 +29,13 @@ class Reader:
         self._desk = desk
         self._records = KeptRecords(records)
 
-    async def read(self, visits: Sequence[Visit]) -> AsyncIterator[Sequence[Visit]]:
-        """Read their records and take the rows in; a row that does not count is read again a little later.
-
-        Told are those whose rows were taken in, before they are put down.
-        """
+    async def read(self, visits: Sequence[Visit]) -> None:
+        """Read their records and take the rows in; a row that does not count is read again a little later."""
         for kind, group in by_kind(visits):
             for start in range(0, len(group), ROWS_A_READ):
-                async for there in self._read(kind, group[start : start + ROWS_A_READ]):
-                    yield there
-                    put_down(there)
+                await self._read(kind, group[start : start + ROWS_A_READ])
 
-    async def _read(self, kind: Kind, visits: Sequence[Visit]) -> AsyncIterator[Sequence[Visit]]:
+    async def _read(self, kind: Kind, visits: Sequence[Visit]) -> None:
         records = {visit.id: visit.record_id for visit in visits}
         try:
             read = await self._records.read(kind, sorted(set(records.values())))
@@ -67,7 +62,7 @@ class Reader:
             for visit in there:
                 stored = visit.id not in lost and not visit.refused
                 visit.row_taken = stored and visit.result.outcome is Outcome.APPLIED
-            yield there
+            put_down(there)
 
     def _decide(self, visit: Visit, record_id: str, values: Mapping[str, Any] | None, unread: Row) -> None:
         now = self._desk.now()

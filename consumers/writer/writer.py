@@ -25,7 +25,6 @@ from consumers.reconciler.derive import Deriver
 from consumers.reconciler.incoming import NEWER_FORMAT
 from consumers.reconciler.reconciler import DOCUMENT_REFUSED, concluded, parked_record
 from consumers.rules.closely import marked
-from consumers.rules.derived import owners
 from consumers.rules.kinds import Kind
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.state import Refusal
@@ -57,6 +56,7 @@ from consumers.writer.read import Reader
 from consumers.writer.resolve import Resolver
 from consumers.writer.send import Sender
 from consumers.writer.sending import Sending
+from consumers.writer.totals import Totals
 from consumers.writer.turns import Turns
 from consumers.writer.visit import NOTHING_DUE, Visit, mark_many, parts, put_down
 from schemas.codec import Undecodable, decode
@@ -127,7 +127,6 @@ class Writer:
         self._catalog = catalog
         self._unheard = unheard
         self._parked = parked
-        self._deriver = Deriver(documents, timing or Timing(), now, tells=tellings is not None)
         self._desk = Desk(
             documents=documents,
             log=log,
@@ -141,6 +140,8 @@ class Writer:
             debugged=debugged,
             on_decision=on_decision,
         )
+        deriver = Deriver(documents, timing or Timing(), now, tells=tellings is not None)
+        self._totals = Totals(catalog, self._desk, deriver)
         self._finder = Finder(self._desk, records)
         answers = Answers(self._desk, Resolver(self._desk, records))
         preparer = Preparer(self._desk)
@@ -209,7 +210,8 @@ class Writer:
         steps = _Steps()
         for some in parts(visits):
             resting: list[Visit] = []
-            for visit in self._switched_on(await self._desk.look(some)):
+            there = await self._totals.take(await self._desk.look(some))
+            for visit in self._switched_on(there):
                 self._assign(visit, steps, resting)
             await self._reschedule(resting)
             await self._desk.tell_decisions(steps.decisions)
@@ -221,7 +223,7 @@ class Writer:
         await self._sender.send([*steps.sends, *await self._finder.find(steps.finds)])
         await self._deleter.delete(steps.deletes)
         await self._follower.follow(steps.follows)
-        await self._read(steps.reads)
+        await self._reader.read(steps.reads)
         return steps.moving
 
     def _assign(self, visit: Visit, steps: "_Steps", resting: list[Visit]) -> None:
@@ -250,17 +252,6 @@ class Writer:
     def _is_unseen(self, visit: Visit) -> bool:
         """Whether somebody may have edited the record unheard: no event tells of it, and it has not just been read."""
         return visit.state.record is not None and not visit.row_taken and visit.place.sobject in self._unheard()
-
-    async def _read(self, visits: Sequence[Visit]) -> None:
-        """Read records. Rule 28: what a row brings may count for other documents; the sweep rings for those."""
-        catalog = self._catalog()
-        named: set[tuple[str, str]] = set()
-        async for there in self._reader.read(visits):
-            for visit in there:
-                for kind, rule in catalog.dependants.get(visit.kind.name, ()):
-                    named |= {(kind.name, owner) for owner in owners(visit.state, rule)}
-        if named:
-            await self._deriver.derive(catalog, named)
 
     def _next(self, visit: Visit) -> Step:
         now = self._desk.now()

@@ -1,12 +1,15 @@
 """Derived fields, counted a second time from the platform's own journal: what its papers come to in the end."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final, assert_never
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final
 
+from schemas.counting import Counted, counted, number
 from schemas.derivation import Cases, Total
 from schemas.field_mapping import Direction, FieldMapping
+from schemas.lookup import id_named
 from schemas.mapping import Asserts, KindMapping
 from schemas.mapping import Mapping as FieldsMapping
 from schemas.transforms import compile_field
@@ -28,7 +31,7 @@ class Papers:
 
     def __init__(self, kind: KindMapping, events: Mapping[str, Sequence[Sent]], documents: Sequence[Row]) -> None:
         self._fields = {field.platform: field for field in kind.fields}
-        self._keys = {path: compile_field(field).key for path, field in self._fields.items()}
+        self._counted: dict[int, Counted] = {}
         self._asserts = kind.events
         stored = {str(row["_id"]): row for row in documents}
         self._papers: list[_Paper] = []
@@ -43,9 +46,12 @@ class Papers:
             elif states[0] is not None:
                 self._papers.append(states[0])
 
-    def key(self, path: str) -> Callable[[Any], Any]:
-        """How values of a path are compared."""
-        return self._keys.get(path, lambda value: value)
+    def counted(self, total: Total) -> Counted:
+        """How the total reads the papers. Kept by the total's place in memory, which is the mapping's."""
+        known = self._counted.get(id(total))
+        if known is None:
+            known = self._counted[id(total)] = counted(total, self._fields)
+        return known
 
     def of(self, owner: str, total: Total) -> list[_Paper] | None:
         """Those that count for somebody; None where that cannot be told."""
@@ -54,13 +60,7 @@ class Papers:
         return [paper for paper in self._papers if self._counts(paper, owner, total)]
 
     def _counts(self, paper: _Paper, owner: str, total: Total) -> bool:
-        if str(value_at(paper, total.by) or "") != owner:
-            return False
-        for path, values in total.where.items():
-            key = self.key(path)
-            if key(value_at(paper, path)) not in [key(value) for value in values]:
-                return False
-        return True
+        return id_named(value_at(paper, total.by)) == owner and self.counted(total).holds(partial(value_at, paper))
 
     def _state(self, events: Sequence[Sent], document: Row) -> _Paper | None:
         """What the events say in the end; nothing of a paper that is deleted."""
@@ -86,7 +86,7 @@ class Totals:
         documents: Mapping[str, Sequence[Row]],
     ) -> None:
         """`events` are by kind and thing, in order; `documents` by collection."""
-        counted = {
+        names = {
             field.derive.of
             for kind in mapping.kinds.values()
             for field in kind.fields
@@ -94,7 +94,7 @@ class Totals:
         }
         self._papers = {
             name: Papers(mapping.kinds[name], events[name], documents.get(mapping.kinds[name].collection, ()))
-            for name in counted
+            for name in names
         }
 
     def of(self, kind: KindMapping, owner: str) -> Expected:
@@ -113,32 +113,32 @@ class Totals:
         return found
 
     def _total(self, total: Total, papers: Sequence[_Paper]) -> tuple[Any, ...]:
-        values = [value_at(paper, total.path or "") for paper in papers]
-        key = self._papers[total.of].key(total.path or "")
-        there = [value for value in values if key(value) is not None]
+        read = self._papers[total.of].counted(total)
+        if read.value is None:
+            return (len(papers),)
+        values = [value_at(paper, read.value.path) for paper in papers]
         match total.take:
-            case "count":
-                return (len(papers),)
             case "sum":
-                return (float(sum((_number(value) for value in there), Decimal(0))),)
+                return (float(sum((Decimal(str(number(value))) for value in values), Decimal(0))),)
             case "distinct":
-                return (len({key(value) for value in there}),)
+                return (len({read.value.key(value) for value in values} - {None}),)
             case "min" | "max":
+                places = {read.value.place(value): value for value in values}
+                there = [place for place in places if place is not None]
                 best = min if total.take == "min" else max
-                return (best((key(value) for value in there), default=None),)
-            case "latest":
-                return self._latest(total, papers)
+                return (places[best(there)] if there else None,)
             case _:
-                assert_never(total.take)
+                return _latest(read, papers)
 
-    def _latest(self, total: Total, papers: Sequence[_Paper]) -> tuple[Any, ...]:
-        order = self._papers[total.of].key(total.order or "")
-        by_order: dict[Any, list[Any]] = defaultdict(list)
-        for paper in papers:
-            place = order(value_at(paper, total.order or ""))
-            if place is not None:
-                by_order[place].append(value_at(paper, total.path or ""))
-        return tuple(by_order[max(by_order)]) if by_order else (None,)
+
+def _latest(read: Counted, papers: Sequence[_Paper]) -> tuple[Any, ...]:
+    """Those without a place in the order come before all others."""
+    by_order: dict[Any, list[Any]] = defaultdict(list)
+    for paper in papers:
+        place = read.order.place(value_at(paper, read.order.path)) if read.order is not None else None
+        by_order[place].append(value_at(paper, read.value.path) if read.value is not None else None)
+    placed = [place for place in by_order if place is not None]
+    return tuple(by_order[max(placed) if placed else None]) or (None,)
 
 
 def fits(field: FieldMapping, expected: Sequence[Any], value: Any) -> bool:
@@ -160,10 +160,3 @@ def _case(cases: Cases, found: Expected) -> Any:
         if all((found[path][0] or 0) >= least for path, least in case.when.items()):
             return case.value
     return cases.otherwise
-
-
-def _number(value: Any) -> Decimal:
-    try:
-        return Decimal(str(value))
-    except InvalidOperation:
-        return Decimal(0)

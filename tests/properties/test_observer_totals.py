@@ -106,3 +106,31 @@ def test_one_wrong_total_is_found(seed: int, births: int, steps: int, path: str,
     else:
         place[name] = "Advocate" if path == "lifecycle_stage" else "2020-01-01T00:00:00Z"
     assert wrong(world) == [(customer, NAMES[path])]
+
+
+def test_papers_are_read_as_the_mapping_says() -> None:
+    """Dates by the clock, numbers and statuses in any spelling, and a customer who is named by a number."""
+    world = Witnesses(TICKETING)
+    orders = {
+        "ord-1": {"ordered_at": "2026-11-22T09:00:00Z", "event_name": "Late", "status": " paid", "total": "12.50"},
+        "ord-2": {"ordered_at": "2026-11-22T10:30:00+02:00", "event_name": "Early", "status": "paid", "total": 1},
+    }
+    for number, (id_, order) in enumerate(orders.items()):
+        fields = {**order, "customer_id": 42, "tickets": 1, "event_id": "event-1"}
+        world.sent(200 + number, fields, type="order.created", document=id_)
+    totals = reckoned([]) | {
+        "total_purchases": 2,
+        "total_spent": 13.5,
+        "total_tickets": 2,
+        "last_event": "Late",
+        "last_purchase_at": "2026-11-22T09:00:00Z",
+        "lifecycle_stage": "Customer",
+    }
+    record = "003000000000042AAA"
+    world.sent(100, {"last_name": "Byron"}, type="customer.created", document="42")
+    told = {NAMES[path]: value for path, value in totals.items()}
+    world.ours(300, document="42", record=record, LastName="Byron", **told)
+    world.shows(2, "42", record, last_name="Byron", **totals)
+    assert wrong(world) == []
+    world.documents["42"]["last_event"] = "Early"
+    assert wrong(world) == [("42", "Last_Event__c")]

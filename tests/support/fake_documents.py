@@ -4,10 +4,12 @@ import copy
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from schemas.derivation import Total
+from schemas.counting import Counted, number
+from schemas.lookup import id_named
 from schemas.storage import Concluded, DocumentWrite, Parked
 from schemas.unavailable import Unavailable
 
@@ -45,32 +47,29 @@ def exists(document: Document) -> bool:
     return at_path(document, "_sync.existence.exists") is not False
 
 
-def total_of(total: Total, documents: Sequence[Document]) -> Any:
-    held = [one for one in documents if all(at_path(one, path) in values for path, values in total.where.items())]
-    values = [value for one in held if (value := at_path(one, total.path or "_id")) is not None]
-    match total.take:
-        case "count":
-            return len(held)
+def total_of(counted: Counted, documents: Sequence[Document]) -> Any:
+    held = [one for one in documents if counted.holds(partial(at_path, one))]
+    take, value = counted.total.take, counted.value
+    if value is None:
+        return len(held)
+    values = [at_path(one, value.path) for one in held]
+    match take:
         case "sum":
-            exact = sum((number_of(value) for value in values), Decimal(0))
+            exact = sum((Decimal(str(number(one))) for one in values), Decimal(0))
             return int(exact) if exact == int(exact) else float(exact)
         case "distinct":
-            return len(set(values))
-        case "min":
-            return min(values, default=None)
-        case "max":
-            return max(values, default=None)
+            return len({value.key(one) for one in values} - {None})
         case "latest":
-            last = max(held, key=lambda one: (at_path(one, total.order or "") or "", one["_id"]), default=None)
-            return at_path(last, total.path or "") if last is not None else None
+            last = max(held, key=partial(_place_of, counted), default=None)
+            return at_path(last, value.path) if last is not None else None
+        case _:
+            placed = [(value.place(one), str(one), one) for one in values if value.place(one) is not None]
+            return (min if take == "min" else max)(placed, key=lambda each: each[:2], default=(None,))[-1]
 
 
-def number_of(value: Any) -> Decimal:
-    """As MongoDB's `$toDecimal`, which takes 15 digits of a double; 0 for what is no number."""
-    try:
-        return Decimal(f"{value:.15g}") if isinstance(value, float) else Decimal(value)
-    except (InvalidOperation, TypeError):
-        return Decimal(0)
+def _place_of(counted: Counted, document: Document) -> Any:
+    place = counted.order.place(at_path(document, counted.order.path)) if counted.order is not None else None
+    return (place is not None, place or 0, document["_id"])
 
 
 @dataclass
@@ -115,12 +114,12 @@ class FakeDocuments:
         }
 
     async def totals(
-        self, collection: str, by: str, ids: Sequence[str], wanted: Sequence[Total]
+        self, collection: str, by: str, ids: Sequence[str], wanted: Sequence[Counted]
     ) -> dict[str, list[Any]]:
         stored = self._at(collection)
         found: dict[str, list[Any]] = {}
         for id_ in ids:
-            counted = [one for one in stored.values() if at_path(one, by) == id_ and exists(one)]
+            counted = [one for one in stored.values() if id_named(at_path(one, by)) == id_ and exists(one)]
             found[id_] = [total_of(total, counted) for total in wanted]
         return found
 

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import orjson
@@ -30,6 +31,12 @@ START = 1_700_000_000_000
 TIMING = Timing(visible_after=50, answer_within=5_000, event_within=20_000, look_again=5_000)
 
 
+@cache
+def _customers() -> Mapping:
+    """Read once: properties make hundreds of stages."""
+    return preset("customers")
+
+
 @dataclass
 class Stage:
     """Time stands still unless a test moves `now`. Salesforce's events wait in `changes` until they are delivered."""
@@ -51,7 +58,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.offsets = itertools.count()
-        self.catalog = Catalog(preset("customers"))
+        self.catalog = Catalog(_customers())
         self.salesforce = FakeRecords(now=lambda: self.now, on_change=self.changes.append)
         self.reconciler = self.new_reconciler()
         self.writer = self.new_writer()

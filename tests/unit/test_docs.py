@@ -340,6 +340,8 @@ def full_state() -> states.DocumentState:
         refusal=states.Refusal({"Phone": "a"}, "CODE", "m", 1, fields=("Phone",)),
         retry=states.Retry(1, 1, "CODE", locked=True),
         awaited={"Phone": states.Awaited("p", 1, 1)},
+        underived=True,
+        uncounted=True,
         audit=[{"_id": "x"}],
         enriched=Enriched(email="a@b.c", within={"accountName": "x"}, member_id="m"),
         told=[{"_id": "y"}],

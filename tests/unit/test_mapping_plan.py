@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.merge_world import TIMING, World, changed, mapping
+from support.orders import MAPPING as ORDERS
 
 from consumers.catalog import Catalog
 from consumers.rules.kinds import Kind
@@ -207,6 +208,51 @@ def test_a_kind_that_is_new_has_nothing_to_compare_with() -> None:
     after = mapping().model_copy(update={"version": 1})
     found = effects(world.stored or {}, None, kind_of(after), TIMING, in_force=0, now=world.now)
     assert found == [(Effect.WRITTEN, "Phone")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "anew"),
+    [
+        ({}, []),
+        ({"Total_Spent__c": {"where": {"status": ["refunded"]}}}, ["Total_Spent__c", "VIP__c"]),
+        ({"Last_Event__c": {"order": "amount"}}, ["Last_Event__c"]),
+        ({"Stage__c": {"otherwise": "nobody"}}, ["Stage__c"]),
+    ],
+)
+def test_totals_that_follow_from_something_else_are_taken_anew(changes: dict[str, Any], anew: list[str]) -> None:
+    """And what follows from those; the sum itself needs the orders, which a plan does not look at."""
+    raw = copy.deepcopy(ORDERS)
+    for field in raw["kinds"]["customer"]["fields"]:
+        field.get("derive", {}).update(changes.get(field["salesforce"], {}))
+    assert taken_anew(raw) == anew
+
+
+def test_totals_of_values_that_are_read_otherwise_are_taken_anew() -> None:
+    """A transform of the orders' own fields."""
+    raw = copy.deepcopy(ORDERS)
+    (ordered_at,) = [each for each in raw["kinds"]["order"]["fields"] if each["platform"] == "ordered_at"]
+    ordered_at["zone"] = "Europe/Bucharest"
+    assert taken_anew(raw) == ["Last_Event__c", "First_At__c", "Last_At__c"]
+
+
+def test_a_total_that_the_platform_posted_before_is_taken_anew() -> None:
+    """And is not written as it is."""
+    raw = copy.deepcopy(ORDERS)
+    (spent,) = [each for each in raw["kinds"]["customer"]["fields"] if each["salesforce"] == "Dearest__c"]
+    del spent["derive"]
+    assert taken_anew(ORDERS, before=raw) == ["Dearest__c"]
+
+
+def taken_anew(after: dict[str, Any], before: dict[str, Any] = ORDERS) -> list[str]:
+    """The derived fields of which the plan says so, of a customer who was decided by the version before."""
+    kinds = [
+        Catalog(Mapping.model_validate(each).model_copy(update={"version": version})).kinds["customer"]
+        for version, each in ((1, before), (2, after))
+    ]
+    document = {"_id": "c-1", "revision": 1, "_sync": {"mapping": 1}}
+    found = effects(document, kinds[0], kinds[1], TIMING, in_force=1, now=1)
+    assert {effect for effect, _name in found} <= {Effect.TAKEN_ANEW}
+    return [name for _effect, name in found]
 
 
 def test_the_plan_counts_lines_and_calls() -> None:

@@ -1,6 +1,7 @@
 """What the mapping decides: a new version of it, derived fields, what whole records are copies of."""
 
 import copy
+import dataclasses
 import random
 from functools import partial
 from typing import Any
@@ -10,13 +11,13 @@ from support.merge_world import RECORD, TIMING, World, changed, mapping
 from support.orders import MAPPING as ORDERS
 
 from consumers.rules.audit import Occasion
-from consumers.rules.derived import derive, is_underived, owners
+from consumers.rules.derived import derive, is_underived, mark_totals, owners
 from consumers.rules.kinds import compile_kind
 from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.review import open_reviews
-from consumers.rules.state import DocumentState, Side
-from consumers.rules.stored import value_at
+from consumers.rules.state import DocumentState, Existence, Side
+from consumers.rules.stored import dump, load, value_at
 from consumers.rules.versions import DecidedByNewerMapping, bring_up
 from consumers.rules.writes import Answer, Read, answered, due_values, next_step, take
 from schemas.derivation import Total
@@ -217,6 +218,37 @@ def test_rule_29_what_was_only_filled_is_due_when_it_may_be_overwritten() -> Non
     assert world.settle() == 1
     assert world.record is not None
     assert world.record["Phone"] == "p1"
+
+
+def test_rule_29_totals_are_taken_anew() -> None:
+    """No register tells by what one was taken; and what was shown at the path of a new one is nobody's total."""
+    kind = compile_kind("customer", Mapping.model_validate(ORDERS).model_copy(update={"version": 2}))
+    spent = dataclasses.replace(kind.by_name["Total_Spent__c"], since=2)
+    kind = dataclasses.replace(kind, fields=(spent,), derived=(spent,))
+    state = DocumentState(kind="customer", id="c-1", revision=1, mapping=1)
+    assert bring_up(state, kind, Occasion("mapping:2", 1, 1), lambda _rule: 5)
+    assert state.underived
+    assert state.field("Total_Spent__c").source is None
+
+
+def test_rule_28_who_changes_what_counts_leaves_a_mark() -> None:
+    """In the very update that changes it; what counts for nobody leaves none."""
+    raw = copy.deepcopy(ORDERS)
+    raw["kinds"]["order"]["fields"].append({"platform": "note", "salesforce": "Note__c"})
+    kind = compile_kind("order", Mapping.model_validate(raw))
+    before = DocumentState(kind="order", id="o-1")
+    for name, value in (("Amount__c", 30), ("Note__c", "a")):
+        before.field(name).show(value, Side.PLATFORM, made_at=1, at=1, revision=1)
+    document = dump(before, kind, now=1, due_at=None, decision="d")
+    for name, value, marks in (("Note__c", "b", False), ("Amount__c", 30, False), ("Amount__c", 50, True)):
+        state = load(document, "o-1", kind)
+        state.field(name).show(value, Side.SALESFORCE, made_at=2, at=2, revision=2)
+        mark_totals(state, kind)
+        assert state.uncounted is marks
+    state = load(document, "o-1", kind)
+    state.existence = Existence(exists=False, heard=2, events=("e",))
+    mark_totals(state, kind)
+    assert state.uncounted, "it counts no more"
 
 
 def test_rule_29_a_document_of_a_newer_version_is_left_alone() -> None:

@@ -319,6 +319,22 @@ async def test_totals_are_held_against_the_documents_that_they_are_taken_of(worl
     assert stage.contact()["Total_Spent__c"] == 50
 
 
+async def test_a_total_that_was_never_taken_is_truly_different(world: World) -> None:
+    """Nobody would ever see it; one that is marked is about to be taken."""
+    world.stage.map_kinds(MAPPING)
+    stage = world.stage
+    await stage.post({"last_name": "Lovelace"})
+    await stage.settle()
+    sync = world.documents.collections["customers"]["cust-1"]["_sync"]
+    known = sync["fields"].pop("Total_Spent__c")
+    assert Why.UNDERIVED in await world.reasons()
+    sync |= {"underived": True, "due_at": stage.now}
+    assert Why.UNDERIVED not in await world.reasons()
+    await stage.settle()
+    assert "underived" not in sync
+    assert "Total_Spent__c" in sync["fields"], known
+
+
 async def test_a_person_kept_in_a_lead_is_compared_by_the_leads_own_fields(world: World) -> None:
     """What a Lead does not have is no difference; what it has is one, and is asked for in the Lead."""
     stage = world.stage = LeadStage(world.documents)
