@@ -23,11 +23,16 @@ EVERY = int(os.environ.get("TANDEM_CRASH_EVERY", "3"))
 MOST_EFFECTS = 120
 LIMIT = 60.0
 EFFECTS = {
-    "reconcile": {"MongoDocuments.write", "MongoSyncLog.append", "Doorbells.ring", "RenamedRecords.commit"},
+    "reconcile": {
+        *("MongoDocuments.write", "MongoSyncLog.append", "Doorbells.ring", "RenamedRecords.commit"),
+        *("PlatformChanges.tell", "MongoDocuments.clear_told"),
+    },
     "write": {f"SalesforceRecords.{call}" for call in ("update", "upsert", "delete")} | {"MongoParkedRecords.park"},
     "subscribe": {"ChangeLog.append", "MongoPositions.write"},
+    "write by jobs": {f"SalesforceBulk.{call}" for call in ("open", "send")},
 }
 """Among those that a play has."""
+SETTINGS: dict[str, dict[str, int]] = {"subscribe": {"change_batch": 5}, "write by jobs": {"bulk_rows": 2}}
 OTHERS = {"reconcile": ("subscribe", "write"), "write": ("subscribe", "reconcile"), "subscribe": ("reconcile", "write")}
 
 
@@ -58,9 +63,9 @@ async def play(world: World, stage: str, point: Point | None, mark: str) -> tupl
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("stage", ["reconcile", "write", "subscribe"])
+@pytest.mark.parametrize("play_of", ["reconcile", "write", "write by jobs", "subscribe"])
 async def test_killed_at_any_effect_and_started_again(
-    stage: str,
+    play_of: str,
     moment: Moment,
     nursery: Nursery,
     kafka_bootstrap: str,
@@ -68,17 +73,17 @@ async def test_killed_at_any_effect_and_started_again(
     mongo_client: AsyncMongoClient[Document],
 ) -> None:
     """The outcome is the same, no record is there twice, no audit row is missing; until it ends before its kill."""
-    survived = asyncio.Event()
+    survived, settings = asyncio.Event(), SETTINGS.get(play_of, {})
+    stage = play_of.partition(" ")[0]
 
     async def play_all(numbers: range) -> None:
-        settings = {"change_batch": 5} if stage == "subscribe" else {}
         async with open_world(nursery, kafka_bootstrap, mongodb_uri, mongo_client, **settings) as world:
             await world.run(stage, *OTHERS[stage])
             await before(world, (f"_{number}_" for number in (0, *numbers)))
             await world.stop(stage)
             killed, effects, expected = await play(world, stage, None, "_0_")
             assert not killed
-            assert EFFECTS[stage] <= set(effects), effects
+            assert EFFECTS[play_of] <= set(effects), effects
             assert_expected(expected)
             for number in numbers:
                 killed, _effects, outcome = await play(world, stage, Point(number, moment), f"_{number}_")

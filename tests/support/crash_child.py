@@ -37,7 +37,7 @@ def live(job: dict[str, Any]) -> int:
         await STAGES[job["stage"]](Place(**job["place"]), fuse, stop)
 
     asyncio.run(run())
-    tell(effects=fuse.effects[:100], pid=os.getpid())
+    tell(effects=list(dict.fromkeys(fuse.effects)), pid=os.getpid())
     return 0
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from adapters.kafka.consumer import open_consumer
-from adapters.kafka.logs import ChangeLog, Doorbells
+from adapters.kafka.logs import ChangeLog, Doorbells, PlatformChanges
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.mongo.client import open_database
@@ -21,6 +21,7 @@ from adapters.mongo.gaps import MongoGaps, MongoObjectGaps
 from adapters.mongo.leases import MongoLeases
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
 from adapters.mongo.positions import MongoPositions
+from adapters.mongo.reservations import MongoReservations
 from adapters.mongo.settings import MongoSettings
 from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.settings import SalesforceSettings
@@ -45,6 +46,7 @@ from schemas.unavailable import Unavailable
 from support.crash_fuse import Fuse, Fused
 
 SWEEP_SECONDS = 0.1
+OF_DOCUMENTS = ("write", "clear_audit", "clear_told", "postpone", "wake", "claim")
 CALL_SECONDS = 1.2
 TIMING = Timing(
     visible_after=500,
@@ -80,6 +82,8 @@ class Place:
     partitions: int = 1
     version: int = 1
     """Of the mapping."""
+    bulk_rows: int = 0
+    """From so many due rows on the writer makes a Bulk job of them; 0: never."""
     twin: str = ""
     """Sets a second one of a stage apart: it reads everything too, as a member of a group of its own."""
 
@@ -183,11 +187,12 @@ async def reconcile(place: Place, fuse: Fuse, stop: asyncio.Event) -> None:
     catalog = catalog_of(place.version)
     async with open_database(place.mongo_settings()) as database, open_producer(place.kafka_settings()) as producer:
         ports: dict[str, Any] = {
-            "documents": Fused(MongoDocuments(database), fuse, "write", "clear_audit"),
+            "documents": Fused(MongoDocuments(database), fuse, *OF_DOCUMENTS),
             "log": Fused(MongoSyncLog(database), fuse, "append"),
             "parked": Fused(MongoParkedRecords(database), fuse, "park"),
             "doorbells": Fused(Doorbells(producer, place.topic(topics.SALESFORCE_WRITES)), fuse, "ring"),
             "gaps": Fused(MongoObjectGaps(database), fuse, "note"),
+            "tellings": Fused(PlatformChanges(producer, place.topic(topics.PLATFORM_CHANGES)), fuse, "tell"),
         }
         reconciler = Reconciler(catalog=lambda: catalog, now=place.now, timing=TIMING, **ports)
         runner = Runner(reconciler, RUNNER)
@@ -204,11 +209,14 @@ async def write(place: Place, fuse: Fuse, stop: asyncio.Event) -> None:
         open_producer(place.kafka_settings()) as producer,
         open_salesforce(place.salesforce_settings(), now=place.now) as salesforce,
     ):
-        documents: Any = Fused(MongoDocuments(database), fuse, "write", "clear_audit", "postpone")
+        documents: Any = Fused(MongoDocuments(database), fuse, *OF_DOCUMENTS)
         log: Any = Fused(MongoSyncLog(database), fuse, "append")
         bells: Any = Fused(Doorbells(producer, place.topic(topics.SALESFORCE_WRITES)), fuse, "ring")
         parked: Any = Fused(MongoParkedRecords(database), fuse, "park")
         records: Any = Fused(salesforce.records, fuse, "update", "upsert", "delete")
+        bulk: Any = Fused(salesforce.bulk, fuse, "open", "send", "abandon")
+        reservations: Any = Fused(MongoReservations(database), fuse, "reserve", "release")
+        tellings: Any = Fused(PlatformChanges(producer, place.topic(topics.PLATFORM_CHANGES)), fuse, "tell")
         writer = Writer(
             catalog=lambda: catalog,
             documents=documents,
@@ -218,9 +226,19 @@ async def write(place: Place, fuse: Fuse, stop: asyncio.Event) -> None:
             now=place.now,
             timing=TIMING,
             retry=RetryPolicy(tries=5, org_wait=3_000),
+            bulk=bulk if place.bulk_rows else None,
+            bulk_rows=place.bulk_rows,
+            reservations=reservations,
+            tellings=tellings,
         )
         sweep = Sweep(
-            catalog=lambda: catalog, documents=documents, doorbells=bells, log=log, now=place.now, ring_again=4_000
+            catalog=lambda: catalog,
+            documents=documents,
+            doorbells=bells,
+            log=log,
+            now=place.now,
+            ring_again=4_000,
+            tellings=tellings,
         )
         runner = Runner(writer, RUNNER, linger=0.02, coalesce=True)
         async with _stream(runner, place, "write", [topics.SALESFORCE_WRITES], fuse) as stream:
@@ -236,6 +254,7 @@ async def _sweep(sweep: Sweep) -> None:
         with contextlib.suppress(Unavailable):
             await sweep.ring_due()
             await sweep.drain_audit()
+            await sweep.tell()
         await asyncio.sleep(SWEEP_SECONDS)
 
 
@@ -258,12 +277,13 @@ async def subscribe(place: Place, fuse: Fuse, stop: asyncio.Event) -> None:
         log: Any = Fused(ChangeLog(producer, place.topic(topics.SALESFORCE_CHANGES)), fuse, "append")
         positions: Any = Fused(MongoPositions(database, org_id), fuse, "write")
         leases: Any = Fused(MongoLeases(database), fuse, "acquire", "renew", "release")
+        gaps: Any = Fused(MongoGaps(database, org_id), fuse, "record")
         subscriber = Subscriber(
             source=CometdClient(sessions=salesforce.login, settings=settings, health=health),
             log=log,
             positions=positions,
             leases=leases,
-            gaps=MongoGaps(database, org_id),
+            gaps=gaps,
             settings=settings,
             health=health,
             org_id=org_id,

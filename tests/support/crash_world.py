@@ -377,7 +377,7 @@ async def open_world(
         admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
         await admin.start()
         stack.push_async_callback(admin.close)
-        names = [made.topic(name) for name in topics.ALL]
+        names = [made.topic(name) for name in (*topics.ALL, topics.PLATFORM_CHANGES)]
         await admin.create_topics([NewTopic(name, made.partitions, 1) for name in names])
         stack.push_async_callback(admin.delete_topics, names)
         consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
