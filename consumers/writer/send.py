@@ -18,7 +18,7 @@ from schemas.place import Place
 
 NEXT_TURN: Final = 1_000
 """Rows that did not get their turn are looked at again after this, milliseconds."""
-_BY_CALL: Final = frozenset({UNPROCESSED, NOT_FOR_BULK})
+_BY_CALL: Final = frozenset({UNPROCESSED, NOT_FOR_BULK, ROW_LOCK})
 ANOTHER_CALL: Final = "another call is writing children of a record that it names"
 
 
@@ -58,14 +58,16 @@ class Sender:
             await self._in_turn(rows, first=first)
 
     def _rows(self, ready: Sequence[Ready]) -> list[Row[Sending | Ready]]:
-        named = self._desk.parent_kinds()
+        named, hot = self._desk.parent_kinds(), self._turns.hot()
         rows: list[Row[Sending | Ready]] = []
         for one in ready:
             visit = one.visit
             parents = parents_of(visit.state, visit.kind, one.values, named)
             # A job that ended before its rows' turn may end so again, and only a call says what is wrong with each.
-            # What a job had to leave out the next one would leave out too.
-            by_call = visit.state.retry is not None and visit.state.retry.code in _BY_CALL
+            # What a job had to leave out the next one would leave out too. What could not be locked waits for its turn,
+            # which a job does not keep.
+            code = visit.state.retry.code if visit.state.retry is not None else ""
+            by_call = code in _BY_CALL or bool(parents & hot)
             rows.append(Row(Sending(visit) if visit.one_of_many else one, _record(visit), parents, by_call))
         put_down(one.visit for one in ready)
         return rows

@@ -25,7 +25,7 @@ from ops.sync.ports import ChangeLog
 from ops.sync.walk import Advance, TooManyMissing
 from schemas.change import Change
 from schemas.gap_change import differing, missing, record_of
-from schemas.mapping import KindMapping
+from schemas.mapping import KindMapping, Unlinked
 from schemas.place import LEAD_PREFIX, Place
 from schemas.record_filter import Condition, comparisons
 from schemas.record_id import to_18
@@ -136,8 +136,26 @@ class LookWalk:
                 return None, among
             return Listing(place.sobject, tuple(sorted(place.names[name] for name in among))), among
         only_if = None if request.filter is None else await self._only_if(place, request.filter)
+        if (made := await self._only_made(place)) is not None:
+            only_if = made if only_if is None else soql.AllOf((only_if, made))
         since, created = milliseconds(request.since), milliseconds(request.created_since)
         return Listing(place.sobject, tuple(place.read_fields()), only_if, since, created), None
+
+    async def _only_made(self, place: Place) -> soql.Condition | None:
+        """Which records a pull takes in at all: those that are ours, and those of which it makes a document.
+
+        A plan reads the others too, since it says how many are left out.
+        """
+        kind, wanted = self._kind, self._kind.pull_filter
+        if self._task is not Task.PULL or self._request.dry_run or kind.on_unlinked is not Unlinked.CREATE:
+            return None
+        if wanted is None:
+            return None
+        try:
+            made = where(wanted, self._mapped[place.sobject], await self._lists.types(place.sobject))
+        except ValueError:
+            return None  # not to be told in Salesforce's words: each is looked at
+        return soql.AnyOf((soql.Compare(place.external_id, soql.Operator.UNEQUAL, None), made))
 
     async def _only_if(self, place: Place, wanted: Condition) -> soql.Condition:
         mapped = self._mapped[place.sobject]

@@ -388,17 +388,33 @@ async def test_a_record_that_names_a_document_is_linked_and_a_stranger_is_left_a
 
 
 async def test_the_mappings_filters_leave_out_what_they_leave_out_elsewhere(database: Database) -> None:
-    """Both are counted, and nothing is made of either."""
+    """A plan counts both, and nothing is made of either; what a pull would leave out is not even read."""
     has_mail = {"path": "email", "present": True}
     async with sync_world(database, on_unlinked="create", filters={"push": has_mail, "pull": has_mail}) as world:
         world.edit(action="create", fields={"LastName": "Nobody"})
         world.edit(action="create", fields={"LastName": "Ada", "Email": "ada@x.org"})
         await world.database["customers"].insert_one({"_id": "cust-1", "last_name": "Lovelace"})
+        plan = await world.run(direction="both", dry_run=True)
+        assert counts(plan) == {"pull": {"filtered": 1, "create": 1}, "push": {"filtered": 1}}
         run = await world.run(direction="both")
-        assert counts(run) == {"pull": {"filtered": 1, "create": 1}, "push": {"filtered": 1}}
+        assert counts(run) == {"pull": {"create": 1}, "push": {"filtered": 1}}
         await world.settle()
         assert len(await world.customers()) == 2
         assert len(await world.contacts()) == 2
+
+
+async def test_a_pull_reads_what_is_ours_whatever_the_filter_of_strangers_says(database: Database) -> None:
+    """It says of whom documents are made, and not whose edits come in."""
+    has_mail = {"path": "email", "present": True}
+    async with sync_world(database, on_unlinked="create", filters={"pull": has_mail}) as world:
+        await world.database["customers"].insert_one({"_id": "cust-1", "last_name": "Lovelace"})
+        world.edit(action="create", fields={"LastName": "Lovelace", "Tandem_Customer_Id__c": "cust-1", "Title": "Ms"})
+        world.edit(action="create", fields={"LastName": "Nobody"})
+        run = await world.run(direction="pull")
+        assert counts(run) == {"pull": {"link": 1}}
+        assert [step.passed for step in run.steps] == [1]
+        await world.settle()
+        assert (await world.customers())["cust-1"]["title"] == "Ms"
 
 
 async def test_what_cannot_be_asked_for_is_refused_before_anything_begins(world: SyncWorld) -> None:

@@ -287,6 +287,17 @@ async def test_an_org_that_makes_no_job_now_is_waited_for(world: World) -> None:
     assert not any("/composite/sobjects" in one and one.startswith("PATCH") for one in await world.calls())
 
 
+async def test_what_could_not_be_locked_in_a_job_goes_by_calls(world: World) -> None:
+    """A call waits until nobody else writes children of the same parent; the next job would meet the same lock."""
+    await world.org.admin("POST", "/faults", {"kind": "lock_row", "count": ROWS})
+    await world.post(range(ROWS))
+    await world.until_rest()
+    assert len(await world.contacts()) == ROWS
+    calls = await world.calls()
+    assert calls["POST /jobs/ingest"] == 1
+    assert any("/composite/sobjects" in one and one.startswith("PATCH") for one in calls)
+
+
 async def test_what_a_failed_job_did_not_run_is_sent_again(world: World) -> None:
     """Nobody's try is used up, and what it did run is not repeated."""
     await world.org.admin("POST", "/faults", {"kind": "job_failed", "count": 1})
