@@ -5,6 +5,7 @@ no more is held than a batch of its rows.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -118,12 +119,13 @@ class RecordLists:
             at_once = self._chunk_rows if by_bulk else ROWS_A_PAGE
             seen = 0
             part = self._by_bulk(listing, job) if by_bulk else self._by_rest(_select(listing, last, at_once))
-            async for rows in part:
-                for row in rows:
-                    last = _next_id(row, last)
-                seen += len(rows)
-                if rows:
-                    yield rows
+            async with aclosing(part):
+                async for rows in part:
+                    for row in rows:
+                        last = _next_id(row, last)
+                    seen += len(rows)
+                    if rows:
+                        yield rows
             if seen < at_once:
                 return
 
@@ -150,9 +152,12 @@ class RecordLists:
         try:
             async for batch in self._bulk.read(job_id, types):
                 yield batch.rows
-            await self._bulk.discard(job_id)
         except QueryFailed as error:
             raise ListRefused(str(error)) from error
+        finally:
+            # Also where nobody reads on: it holds people's data for a week, and the next try makes a job of its own.
+            with suppress(Unavailable, QueryFailed):
+                await self._bulk.discard(job_id)
 
 
 def _select(listing: Listing, after: str, limit: int) -> soql.Select:

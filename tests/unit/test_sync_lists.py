@@ -1,6 +1,7 @@
 """Lists of records in the order of their ids, by REST and by Bulk: from the simulated org, and from one that errs."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, cast
 
 import pytest
@@ -62,9 +63,22 @@ async def test_both_ways_give_the_same_rows_in_the_same_order(world: World) -> N
     assert by_rest == by_bulk
     assert [row["Id"] for row in by_rest] == sorted(world.ids)
     assert (by_rest[1]["Total_Spent__c"], by_rest[1]["Newsletter__c"]) == (1.5, True)
-    told = await world.org.admin("GET", "/calls")
-    jobs = {one["verb"]: one["count"] for one in told["calls"] if one["resource"].startswith("/jobs/query")}
+    jobs = await job_calls(world)
     assert jobs["POST"] == jobs["DELETE"] == 3  # four, four and three rows; each is discarded
+
+
+async def job_calls(world: World) -> dict[str, int]:
+    """How many calls of query jobs were made, by verb."""
+    told = await world.org.admin("GET", "/calls")
+    return {one["verb"]: one["count"] for one in told["calls"] if one["resource"].startswith("/jobs/query")}
+
+
+async def test_a_job_that_nobody_reads_on_is_discarded(world: World) -> None:
+    """A run that is paused goes on with a job of its own; this one would hold people's data for a week."""
+    async with aclosing(world.lists(bulk_rows=1).rows(Listing("Contact", FIELDS), total=COUNT)) as found:
+        await anext(found)
+    jobs = await job_calls(world)
+    assert jobs["POST"] == jobs["DELETE"] == 1
 
 
 @pytest.mark.parametrize("bulk_rows", [1, 1_000])
