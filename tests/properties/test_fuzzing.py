@@ -55,7 +55,12 @@ async def test_broken_inputs_break_nothing(target: Target) -> None:
         ("cometd", "listener.changes.normalise", "isinstance(value, bool) or not isinstance(value, int) or", ""),
         ("webhook", "listener.webhook.handler", "except orjson.JSONDecodeError as error:", "except KeyError as error:"),
         ("rest", "adapters.salesforce.collections", "len(parsed) != len(updates)", "False"),
-        ("tandem.commands", "ops.sync.commands", "except Undecodable as error:", "except KeyError as error:"),
+        (
+            "tandem.commands",
+            "ops.sync.commands",
+            "except (Undecodable, NewerFormat) as error:",
+            "except KeyError as error:",
+        ),
     ],
 )
 async def test_what_is_wrong_is_found(edge: str, module: str, old: str, new: str) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+import adapters.mongo
+import consumers
+import ops
 from ops.story import Entry, Known, story
 from schemas.debugging import DECISION
 
@@ -50,10 +53,10 @@ def told(row: dict[str, Any]) -> list[str]:
 
 
 def written() -> Iterator[str]:
-    """The types of rows in the source: literals that have one, and what they are of or an id."""
+    """The types of rows in the source, as it is installed: literals that have one, and what they are of or an id."""
     named = {"DECISION": DECISION, "LINK": "link", "_TYPE": ABOUT_NOBODY}
-    for folder in ("consumers", "adapters/mongo", "ops"):
-        for path in (ROOT / folder).rglob("*.py"):
+    for package in (consumers, adapters.mongo, ops):
+        for path in Path(package.__path__[0]).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if not isinstance(node, ast.Dict):
                     continue
