@@ -1,4 +1,4 @@
-"""How orders, registrations and projects live: what is made out, and what happens to it then."""
+"""How orders and their lines, registrations and projects live: what is made out, and what happens to it then."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -63,6 +63,30 @@ class Orders:
                 return Step("updated", {"status": "cancelled"})
             case _:
                 return Step("updated", _tickets(chance, chance.randint(1, 8)))
+
+
+class OrderLines:
+    """Put into an order, changed in number, priced anew, taken out: of these orders."""
+
+    kind = "order_line"
+
+    def __init__(self, orders: Sequence[str]) -> None:
+        self._orders = orders
+
+    def begin(self, chance: random.Random, number: int, now: int) -> Step:
+        """Somebody puts tickets of one sort into an order."""
+        ticket_type = chance.choice(tuple(_PRICES))
+        named = {"order_id": chance.choice(self._orders), "ticket_type": ticket_type, "currency": "EUR"}
+        return Step("created", named | _priced(chance.randint(1, 6), _PRICES[ticket_type]))
+
+    def go_on(self, chance: random.Random, paper: Mapping[str, Any], now: int) -> Step:
+        """The next that happens."""
+        luck = chance.random()
+        if luck < 0.05:
+            return Step(DELETED, {})
+        if luck < 0.4:
+            return Step("updated", _priced(paper["quantity"], round(paper["unit_price"] * 0.9, 2)))
+        return Step("updated", _priced(chance.randint(1, 8), paper["unit_price"]))
 
 
 class Registrations:
@@ -176,6 +200,11 @@ def _tickets(chance: random.Random, count: int) -> dict[str, Any]:
     bought = [chance.choice(tuple(_PRICES)) for _ in range(count)]
     total = round(sum(_PRICES[each] for each in bought), 2)
     return {"tickets": count, "ticket_types": sorted(set(bought)), "total": total}
+
+
+def _priced(quantity: int, unit_price: float) -> dict[str, Any]:
+    """So many at this price, rounded to cents."""
+    return {"quantity": quantity, "unit_price": unit_price, "total": round(quantity * unit_price, 2)}
 
 
 def _iso(at: int) -> str:

@@ -13,7 +13,7 @@ from simulator.platform import permission
 from simulator.platform.author import Author, Decisions, Habits, Posting
 from simulator.platform.clerk import Clerk
 from simulator.platform.journal import Seen, Sent
-from simulator.platform.papers import Happening, Orders, Projects, Registrations
+from simulator.platform.papers import Happening, OrderLines, Orders, Projects, Registrations
 from simulator.platform.sorts import (
     BUYER,
     COMPANY,
@@ -144,7 +144,10 @@ def play(kinds: Collection[str], seed: int, people: int, run: str, known: Known 
 
 
 def ticketing(seed: int, people: int, run: str, known: Known = ()) -> list[Part]:
-    """Companies, customers, prospects, events, deals, orders, registrations; one company and event are everybody's."""
+    """Companies, customers, prospects, events, deals, orders with lines, registrations.
+
+    One company and one event are everybody's.
+    """
     whole = _Whole(seed, run, companies=max(2, people // 15), people=people, events=max(2, people // 50))
     buyers = whole.people("cust", BUYER, known)
     registrations = Registrations(whole.person_ids("cust"), whole.happenings, of="customer_id", seed=seed)
@@ -152,15 +155,18 @@ def ticketing(seed: int, people: int, run: str, known: Known = ()) -> list[Part]
     prospects = Author(seed, whole.habits, sort=PROSPECT, prefix=f"prosp-{run}")
     deals = Author(seed, whole.habits, sort=DEAL, prefix=f"deal-{run}", pools=pools)
     orders = Clerk(seed, Orders(whole.person_ids("cust"), whole.happenings), whole.habits, prefix=f"ord-{run}")
+    of_orders = [f"{orders.prefix}-{number + 1}" for number in range(max(1, people))]
+    lines = Clerk(seed, OrderLines(of_orders), whole.habits, prefix=f"line-{run}")
     clerk = Clerk(seed, registrations, whole.habits, prefix=f"reg-{run}")
     return [
         Part(whole.companies(COMPANY), len(whole.company_ids), 0.08),
         Part(whole.events(EVENT), len(whole.happenings), 0.03),
-        Part(buyers, people, 0.46),
+        Part(buyers, people, 0.42),
         Part(prospects, max(PROSPECTS, people // 12), 0.04),
         Part(deals, max(2, people // 12), 0.08),
-        Part(orders, max(1, people), 0.18),
-        Part(clerk, min(registrations.most, max(1, people)), 0.13),
+        Part(orders, len(of_orders), 0.17),
+        Part(lines, max(1, people // 2), 0.06),
+        Part(clerk, min(registrations.most, max(1, people)), 0.12),
     ]
 
 

@@ -92,6 +92,7 @@ def test_several_kinds_are_judged_each_by_itself() -> None:
         "prospect": 0,
         "order": 0,
         "event": 0,
+        "order_line": 0,
         "registration": 0,
         "deal": 0,
     }

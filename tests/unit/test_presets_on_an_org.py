@@ -64,6 +64,30 @@ async def test_a_large_order_has_room_for_all_its_ticket_types(ticketing: World)
     assert sorted(held.split(";")) == sorted(types)
 
 
+async def test_each_ticket_type_of_an_order_stands_under_it_with_its_price(ticketing: World) -> None:
+    """Whichever came first; a new price is shown; what is taken out is deleted."""
+    vip = {"order_id": "o-1", "ticket_type": " VIP ", "quantity": 2, "unit_price": 149.5, "total": 299}
+    early = {"order_id": "o-1", "ticket_type": "Early", "quantity": 3, "unit_price": 19.9, "total": 59.7}
+    await ticketing.post("order_line.created", "o-1-vip", **vip, currency="eur")
+    asked = (
+        "SELECT Ticket_Type__c, Quantity__c, Unit_Price__c, Total__c, Currency__c, Ticket_Order__r.Contact__r.Email "
+        "FROM Ticket_Order_Line__c ORDER BY Tandem_Order_Line_Id__c"
+    )
+    await ticketing.post("order.completed", "o-1", **order(1))
+    await ticketing.post("order_line.created", "o-1-early", **early, currency="eur")
+    await ticketing.settle()
+    first, second = (await ticketing.org.query(asked))["records"]
+    assert [first["Ticket_Type__c"], first["Quantity__c"], first["Unit_Price__c"]] == ["Early", 3, 19.9]
+    assert [second["Ticket_Type__c"], second["Total__c"], second["Currency__c"]] == ["VIP", 299, "EUR"]
+    assert second["Ticket_Order__r"]["Contact__r"]["Email"] == "ana@x.ro"
+    await ticketing.post("order_line.updated", "o-1-vip", **vip | {"unit_price": 120, "total": 240}, currency="eur")
+    await ticketing.post("order_line.deleted", "o-1-early")
+    await ticketing.settle()
+    (left,) = (await ticketing.org.query(asked))["records"]
+    assert (left["Ticket_Type__c"], left["Unit_Price__c"], left["Total__c"]) == ("VIP", 120, 240)
+    assert ticketing.parked == []
+
+
 async def test_companies_are_told_apart_by_their_domains(ticketing: World) -> None:
     """Two of one name stay two, whether the other is ours or sales'; one whose domain nobody knows is the same."""
 

@@ -236,6 +236,7 @@ def test_filter_by(criterion: str, where: str) -> None:
         ("Sync attendance data back to Salesforce", "registration", "CampaignMember"),
         ("Track potential VIP buyers, corporate clients, and group sales", "prospect", "Lead"),
         ("See their complete purchase history", "order", "Ticket_Order__c"),
+        ("Event names, ticket types, purchase dates", "order_line", "Ticket_Order_Line__c"),
     ],
 )
 def test_use_cases(case: str, kind: str, sobject: str) -> None:
