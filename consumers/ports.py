@@ -265,8 +265,8 @@ class BulkRecords(Protocol):
     """Salesforce records, very many in a job of its own pace. What a job does is known by its id, in any process.
 
     The order that survives a crash anywhere: `open`, store the id with what is to be written, `send`, look at `state`
-    until it has ended, take all `outcomes` back, `discard`. A job found OPEN by a process that did not open it was
-    never closed, so nothing of it was run: `abandon` it, and begin anew.
+    until it has ended, take all `outcomes` back, `discard`. A job found OPEN by a process that did not open it is not
+    closed, so nothing of it was run: where whoever opened it is gone, `abandon` it, and begin anew.
     """
 
     async def open(self, load: BulkLoad) -> str:

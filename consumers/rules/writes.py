@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from dataclasses import field as member
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -84,6 +85,8 @@ class Ask:
     job: str
     first: bool
     """Its rows are first writes: upserts by external id."""
+    may_be_loading: bool = member(default=False, compare=False)
+    """Whoever opened it may still be storing and sending its rows."""
 
 
 Step = Find | Follow | Delete | Read | Send | Ask | Until | Nothing
@@ -197,7 +200,9 @@ def _unanswered(state: DocumentState, timing: Timing, *, now: int) -> Ask | Unti
     """Rule 15: nothing is sent while a request is open; a Bulk job is asked after, a call answers by itself."""
     waiting = state.open_write()
     if waiting is not None and waiting.job:
-        return Ask(waiting.job, waiting.first) if now >= waiting.ask_at else Until(waiting.ask_at)
+        if now < waiting.ask_at:
+            return Until(waiting.ask_at)
+        return Ask(waiting.job, waiting.first, may_be_loading=now < waiting.taken_at + timing.load_within)
     if waiting is not None and now < waiting.taken_at + timing.answer_within:
         return Until(waiting.taken_at + timing.answer_within)
     return None

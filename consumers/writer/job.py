@@ -2,8 +2,8 @@
 
 Nothing waits for a job. Each write is stored in its document with the job's id before a row is sent; the document is
 due again when the job is to be asked after, by any process. Rows go to a file and their documents are put down, so that
-a backlog is not in memory. A job that is found open was never closed and has run
-nothing: it is abandoned, and its writes are taken anew.
+a backlog is not in memory. A job that is still open long after was never closed and has run nothing: it is abandoned,
+and its writes are taken anew.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -74,11 +74,13 @@ class JobWriter:
     async def ask(self, asked: Sequence[tuple[Visit, Ask]]) -> None:
         """Take back what jobs have done with the writes of these documents, and of all others in the same jobs."""
         groups: dict[tuple[str, str, Ask], list[Visit]] = {}
+        loading = {step.job for _visit, step in asked if step.may_be_loading}
         for visit, step in asked:
             groups.setdefault((visit.kind.name, visit.place.sobject, step), []).append(visit)
         for (_kind, _object, step), visits in groups.items():
+            ask = self._bulk.state if step.job in loading else self._bulk.abandon
             try:
-                await self._ask(visits, step)
+                await self._take_back(visits, step, await ask(step.job))
             except Unavailable as error:
                 await self._later(visits, step.job, str(error))
 
@@ -107,9 +109,9 @@ class JobWriter:
         left_out = [BulkOutcome(one.key, _for_a_call(one.result)) for one in unfit]
         _end([item.visit for item in items], await self._file(kind, left_out))
 
-    async def _ask(self, visits: Sequence[Visit], step: Ask) -> None:
+    async def _take_back(self, visits: Sequence[Visit], step: Ask, found: BulkState) -> None:
         kind = visits[0].kind
-        match await self._bulk.abandon(step.job):
+        match found:
             case BulkState.OPEN | BulkState.RUNNING:
                 await self._later(visits, step.job, "in a Bulk job")
             case BulkState.MISSING:

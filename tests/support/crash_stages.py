@@ -51,6 +51,7 @@ CALL_SECONDS = 1.2
 TIMING = Timing(
     visible_after=500,
     answer_within=16_000,
+    load_within=20_000,
     event_within=10_000,
     longest_call=30_000,
     look_again=5_000,

@@ -276,7 +276,18 @@ class World:
             assert not ended, f"ended by themselves: {ended}"
             return seen == 2
 
-        await until(twice, "the world rests", REST_SECONDS)
+        try:
+            await until(twice, "the world rests", REST_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {await self.unrest()}") from None
+
+    async def unrest(self) -> str:
+        """What is not worked off, and the documents that wait, as they are."""
+        stages = [one for one in ("subscribe", "reconcile", "write") if not await self.worked_off(one)]
+        soon = self.place.now() + 600_000
+        waiting = {"$or": [{"_sync.due_at": {"$lt": soon}}, {"_sync.audit.0": {"$exists": True}}]}
+        found = await self.database["customers"].find(waiting).to_list()
+        return f"at {self.place.now()}, behind: {stages}, waiting: {found}"
 
     async def outcome(self) -> Outcome:
         """What there is at rest."""

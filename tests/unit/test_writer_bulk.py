@@ -1,5 +1,6 @@
 """The writer's Bulk jobs, against the simulated org: large backlogs, and processes that end anywhere in them."""
 
+import asyncio
 import gc
 import itertools
 import time
@@ -331,8 +332,50 @@ async def test_a_job_that_salesforce_has_forgotten_is_unknown(world: World) -> N
     assert write["job"]
 
 
+class SlowLoad:
+    """Bulk jobs of a writer that is held up before it closes them."""
+
+    def __init__(self, bulk: Any) -> None:
+        self._bulk = bulk
+        self.stored, self.go_on = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bulk, name)
+
+    async def send(self, job_id: str, load: Any, rows: AsyncIterator[Any]) -> Any:
+        async def held_up() -> AsyncIterator[Any]:
+            async for row in rows:
+                yield row
+            self.stored.set()
+            await self.go_on.wait()
+
+        return await self._bulk.send(job_id, load, held_up())
+
+
+@pytest.mark.parametrize(("held_up_for", "jobs"), [(30_000, 1), (TIMING.load_within, 2)])
+async def test_a_job_that_is_still_being_loaded_is_left_to_its_writer(
+    world: World, held_up_for: int, jobs: int
+) -> None:
+    """Another one asks after it meanwhile, and abandons it only where its writer would have closed it long ago."""
+    slow = SlowLoad(world.salesforce.bulk)
+    world.stage.writer = world.writer(slow)
+    await world.post(range(ROWS))
+    loading = asyncio.create_task(world.stage.answer_doorbells())
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await slow.stored.wait()
+    world.stage.now += held_up_for
+    world.stage.writer = world.writer()
+    await world.stage.sweep.ring_due()
+    await world.stage.answer_doorbells()
+    slow.go_on.set()
+    await loading
+    await world.until_rest()
+    assert len(await world.contacts()) == ROWS
+    assert (await world.calls())["POST /jobs/ingest"] == jobs
+
+
 STEPS = 4
-"""What a batch asks of jobs: open, send, abandon (which asks), outcomes."""
+"""What a batch asks of jobs: open, send, where it is (which may abandon it), outcomes."""
 
 
 @pytest.mark.parametrize(("at", "after"), list(itertools.product(range(STEPS), (False, True))))
