@@ -19,8 +19,8 @@ RECOVERY_SECONDS: Final = 30.0
 """How long after the end of a trouble the lag may take to be back."""
 
 MEANING: Final[Mapping[str, str]] = {
-    "lost": "a thing whose webhook was answered 2xx, and there is no document; a deletion that the document does not tell "
-    "of",
+    "lost": "a thing whose webhook was answered 2xx, and there is no document; a deletion that its document does not "
+    "tell of",
     "doubled": "two records or two documents for one thing",
     "echoed": "a write that carries a Salesforce edit back unchanged, or writing that goes on at rest",
     "different": "a field that comes back, not held, unequal at rest; a total that the orders do not come to",

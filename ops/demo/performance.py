@@ -120,8 +120,8 @@ def _announce(plan: Plan, traffic: Traffic, screen: Screen) -> None:
     )
     screen.say(f"salespeople make {plan.edits} edits in Salesforce at the same time, often of the same fields")
     screen.say(
-        "meanwhile leads are converted, contacts merged and moved to other accounts, rows found locked, and for "
-        f"{EXHAUSTED_SECONDS:g} seconds the org has no API calls left"
+        "meanwhile leads are converted, contacts merged and moved to other accounts, records deleted and undeleted, "
+        f"rows found locked, and for {EXHAUSTED_SECONDS:g} seconds the org has no API calls left"
     )
 
 
@@ -139,7 +139,7 @@ def _acts(traffic: Traffic, locked: int) -> str:
     acts = traffic.acts
     return (
         f"in the org: {acts.leads} leads entered, {acts.converted} converted, {acts.merged} contacts merged, "
-        f"{acts.moved} moved to another account, {acts.deleted} deals deleted, "
+        f"{acts.moved} moved to another account, {acts.deleted} records deleted, {acts.undeleted} undeleted, "
         f"{locked} rows found locked, no API calls left for {acts.exhausted_seconds:g} s; "
         "waiting until both sides are at rest"
     )

@@ -60,10 +60,10 @@ class Verdict:
 
     `conflicts` and `overruled` count audit rows. `unsure` counts platform edits that are not judged: never
     acknowledged, or unnamed and to a value that the field had had before, which looks as a stale view does.
-    `apart` counts things that one side deleted: their fields are not compared, only whether the document says so. `kept_back` counts those that the
-    mapping's filter keeps from Salesforce, or that have no record for want of consent. `totals` counts derived
-    fields that were counted a second time. `unheard` counts edits in Salesforce that nobody was told of, made in a gap
-    and written over before it was repaired.
+    `apart` counts things that one side deleted: their fields are not compared, only whether the document says so.
+    `kept_back` counts those that the mapping's filter keeps from Salesforce, or that have no record for want
+    of consent. `totals` counts derived fields that were counted a second time. `unheard` counts edits in Salesforce
+    that nobody was told of, made in a gap and written over before it was repaired.
     """
 
     findings: list[Finding] = dataclasses.field(default_factory=list)
