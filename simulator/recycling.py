@@ -39,10 +39,11 @@ class Recycling:
         self._people = people
         self._deals = deals
         self._bin: list[Deleted] = []
+        self._began = False
 
     async def delete(self) -> bool:
-        """Delete a record; whether one was."""
-        is_deal = self._deals is not None and self._chance.random() < DEALS
+        """Delete a record, at first a person's; whether one was deleted."""
+        is_deal = self._began and self._deals is not None and self._chance.random() < DEALS
         sobject, tell = self._deals if self._deals is not None and is_deal else self._people
         rows = await tell()
         if not rows:
@@ -51,6 +52,7 @@ class Recycling:
         if await self._act({"action": "delete", "object": gone.sobject, "id": gone.record_id}) is None:
             return False
         self._bin.append(gone)
+        self._began = True
         return True
 
     async def undelete(self) -> bool:

@@ -139,6 +139,8 @@ def _tell(console: Console, ending: Ending, wanted: Wanted, folder: Path) -> int
     _say(console, ", ".join(f"{name} {count:,}" for name, count in outcome.counts.items()))
     for finding in ending.findings[:FINDINGS_SHOWN]:
         _say(console, finding.tell(explain=wanted.explain), style="red")
+    for line in ending.untold[:FINDINGS_SHOWN]:
+        _say(console, f"not told: {line}", style="red")
     if outcome.unrest:
         _say(console, f"Not at rest in time: {outcome.unrest}", style="red")
     if wanted.docs is not None:
@@ -158,7 +160,7 @@ def _tell(console: Console, ending: Ending, wanted: Wanted, folder: Path) -> int
 def _good(outcome: Outcome) -> str:
     return (
         f"{outcome.events:,} events and {len(outcome.troubles)} troubles: "
-        "nothing was lost, doubled, echoed or different, and no gap is left open."
+        "nothing was lost, doubled, echoed, different or untold, and no gap is left open."
     )
 
 

@@ -27,10 +27,13 @@ MEANING: Final[Mapping[str, str]] = {
     "edits lost without an audit row": "neither survived, nor superseded by who could have seen it, nor in the audit",
     "gaps left open": "a window in which something may have been missed, not repaired",
     "parked": "a record that nobody could handle, though nothing was wrong with any",
+    "not told to the platform": "a value of Salesforce's that a document shows, and no webhook told",
 }
 
 
-def zeros(findings: Sequence[Finding], gaps: Sequence[Row], parked: Sequence[Row]) -> dict[str, int]:
+def zeros(
+    findings: Sequence[Finding], gaps: Sequence[Row], parked: Sequence[Row], untold: Sequence[str]
+) -> dict[str, int]:
     """How often each thing happened that must not, in the order of `MEANING`."""
     lost = [one for one in findings if one.fault is Fault.LOST]
     return {
@@ -41,6 +44,7 @@ def zeros(findings: Sequence[Finding], gaps: Sequence[Row], parked: Sequence[Row
         "edits lost without an audit row": sum(1 for one in lost if one.field),
         "gaps left open": sum(1 for gap in gaps if gap.get("state") != "closed"),
         "parked": len(parked),
+        "not told to the platform": len(untold),
     }
 
 
@@ -127,7 +131,7 @@ class Outcome:
         return cls(**told)
 
 
-def counts(verdict: Verdict, commits: int, strikes: int, closed_gaps: int) -> dict[str, int]:
+def counts(verdict: Verdict, commits: int, strikes: int, closed_gaps: int, told: int) -> dict[str, int]:
     """How much there was to judge."""
     return {
         "platform events": verdict.platform_events,
@@ -144,6 +148,7 @@ def counts(verdict: Verdict, commits: int, strikes: int, closed_gaps: int) -> di
         "made in a gap and written over unheard": verdict.unheard,
         "troubles": strikes,
         "gaps closed": closed_gaps,
+        "webhooks to the platform": told,
     }
 
 

@@ -67,12 +67,17 @@ def _zeros(outcomes: Sequence[Outcome]) -> str:
     rows = [
         ["", *seeds, "what it means"],
         ["---"] * (len(seeds) + 2),
-        *([name, *(f"**{outcome.found[name]}**" for outcome in outcomes), MEANING[name]] for name in MEANING),
+        *([name, *(_found(outcome, name) for outcome in outcomes), MEANING[name]] for name in MEANING),
         ["events", *(f"{outcome.events:,}" for outcome in outcomes), "webhooks and change events"],
         ["troubles", *(str(len(outcome.troubles)) for outcome in outcomes), ""],
         ["slowest recovery", *(_slowest(outcome) for outcome in outcomes), "but for a silent stream"],
     ]
     return "## Found by the observer\n\n" + _table(rows)
+
+
+def _found(outcome: Outcome, name: str) -> str:
+    """How often; nothing of a run in which nobody looked for it yet."""
+    return f"**{outcome.found[name]}**" if name in outcome.found else ""
 
 
 def _slowest(outcome: Outcome) -> str:

@@ -14,6 +14,7 @@ from ops.demo.report import passed
 from ops.demo.rest import RestDetector
 from ops.demo.screen import Screen
 from ops.demo.stage import Stage
+from ops.demo.telling import untold_in_time
 from ops.demo.traffic import Traffic, open_traffic
 from schemas.mapping import Mapping
 from simulator.observer.readers import Evidence, OrgWitness, hear, open_mongo
@@ -99,16 +100,9 @@ async def _rest(screen: Screen) -> str:
 
 
 async def _told(stage: Stage, evidence: Evidence, mapping: Mapping) -> list[str]:
-    """Wait until the platform knows all of Salesforce's values that documents show; what it does not know in time."""
     if stage.receiver is None:
         return []
-    told = stage.receiver.told
-    over = time.monotonic() + TOLD_SECONDS
-    while True:
-        untold = told.untold(evidence.documents, mapping)
-        if not untold or time.monotonic() > over:
-            return untold
-        await asyncio.sleep(0.5)
+    return await untold_in_time(stage.receiver.told, evidence.documents, mapping, seconds=TOLD_SECONDS)
 
 
 def _announce(plan: Plan, traffic: Traffic, screen: Screen) -> None:

@@ -44,21 +44,33 @@ def finding(fault: Fault, field: str = "Phone") -> Finding:
 )
 def test_whatever_the_observer_finds_is_counted(findings: Finding, name: str) -> None:
     """Under its own name and no other; and the run is no good one."""
-    found = zeros([findings], [], [])
+    found = zeros([findings], [], [], [])
     assert found == dict.fromkeys(MEANING, 0) | {name: 1}
     assert not replace(GOOD, found=found).clean
 
 
 def test_every_fault_has_a_name() -> None:
     """None can be found and not be counted."""
-    assert sum(zeros([finding(fault) for fault in Fault], [], []).values()) == len(Fault)
+    assert sum(zeros([finding(fault) for fault in Fault], [], [], []).values()) == len(Fault)
 
 
 def test_a_gap_that_is_not_closed_is_counted() -> None:
     """Whatever else its state is."""
     gaps = [{"state": "closed"}, {"state": "open"}, {"state": "repairing"}, {}]
-    assert zeros([], gaps, [])["gaps left open"] == 3
-    assert zeros([], [], [{"_id": 1}])["parked"] == 1
+    assert zeros([], gaps, [], [])["gaps left open"] == 3
+    assert zeros([], [], [{"_id": 1}], [])["parked"] == 1
+
+
+def test_what_the_platform_was_not_told_is_counted() -> None:
+    """It is told of Salesforce's changes while everything goes wrong, too."""
+    assert zeros([], [], [], ["customer cust-1: phone since revision 3"])["not told to the platform"] == 1
+
+
+def test_a_run_kept_before_something_was_looked_for_is_told_without_it() -> None:
+    """And no number is made up."""
+    before = replace(GOOD, found={name: 0 for name in MEANING if name != "not told to the platform"})
+    told = page.told([before, GOOD])
+    assert "| not told to the platform |  | **0** |" in told
 
 
 def test_a_run_that_does_not_come_to_rest_is_no_good_one() -> None:
