@@ -42,18 +42,24 @@ class Recycling:
         self._began = False
 
     async def delete(self) -> bool:
-        """Delete a record, at first a person's; whether one was deleted."""
-        is_deal = self._began and self._deals is not None and self._chance.random() < DEALS
-        sobject, tell = self._deals if self._deals is not None and is_deal else self._people
-        rows = await tell()
-        if not rows:
+        """Delete a record, a person's at first and where there is no deal; whether one was."""
+        gone = await self._chosen()
+        if gone is None:
             return False
-        gone = Deleted(sobject, str(self._chance.choice(rows)["Id"]), is_person=not is_deal)
         if await self._act({"action": "delete", "object": gone.sobject, "id": gone.record_id}) is None:
             return False
         self._bin.append(gone)
         self._began = True
         return True
+
+    async def _chosen(self) -> Deleted | None:
+        if self._began and self._deals is not None and self._chance.random() < DEALS:
+            sobject, tell = self._deals
+            if rows := await tell():
+                return Deleted(sobject, str(self._chance.choice(rows)["Id"]), is_person=False)
+        sobject, tell = self._people
+        rows = await tell()
+        return Deleted(sobject, str(self._chance.choice(rows)["Id"]), is_person=True) if rows else None
 
     async def undelete(self) -> bool:
         """Take one of the deleted records out again; whether one came back."""

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from adapters.telemetry.logs import quiet_libraries
 from ops.chaos import page
-from ops.chaos.outcome import MEANING, Outcome
+from ops.chaos.outcome import MEANING, Outcome, Trouble
 from ops.chaos.performance import Ending, perform
 from ops.chaos.plot import HOW_TO_GET_IT as NO_PLOT
 from ops.chaos.schedule import Planned, plan_troubles, told
@@ -148,13 +148,18 @@ def _tell(console: Console, ending: Ending, wanted: Wanted, folder: Path) -> int
         _say(console, f"written: {wanted.docs / 'chaos.md'}{'' if drawn else f' ({NO_PLOT})'}")
     late = outcome.late if wanted.judge_recovery else []
     for trouble in late:
-        after = "never" if trouble.seconds is None else f"after {trouble.seconds:g} s"
-        _say(console, f"recovered {after}: {trouble.what}, at {trouble.began:g} s", style="red")
+        _say(console, _late(trouble), style="red")
     if outcome.clean and not late:
         _say(console, _good(outcome), style="bold green")
         return 0
     _say(console, f"What each process and server said, and what the observer was told, is in {folder}")
     return EXIT_FAILED
+
+
+def _late(trouble: Trouble) -> str:
+    lag, gaps, documents = ("never" if one is None else f"after {one:g} s" for one in trouble.times)
+    told = f"the lag was back {lag}, gaps were closed {gaps}, documents in step {documents}"
+    return f"recovered late from {trouble.what}, at {trouble.began:g} s: {told}"
 
 
 def _good(outcome: Outcome) -> str:

@@ -18,6 +18,11 @@ from simulator.observer.verdict import Fault, Finding, Verdict
 RECOVERY_SECONDS: Final = 30.0
 """How long after the end of a trouble the lag may take to be back."""
 
+OPEN_WRITE_SECONDS: Final = 25.0
+"""How much longer documents may take: a write whose answer was lost is left alone for as long as a call may take."""
+UNSEEN: Final = -1.0
+"""Seconds of a recovery that nobody looked at."""
+
 MEANING: Final[Mapping[str, str]] = {
     "lost": "a thing whose webhook was answered 2xx, and there is no document; a deletion that its document does not "
     "tell of",
@@ -50,7 +55,11 @@ def zeros(
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One trouble as it is told: times in seconds; `seconds` to recover, None where the lag never was back."""
+    """One trouble as it is told: times in seconds; `seconds` to recover, None where the lag never was back.
+
+    `gaps` and `documents` are seconds until the gaps were closed and the documents in step, None where they never were;
+    -1 of a run in which nobody looked.
+    """
 
     what: str
     began: float
@@ -59,6 +68,8 @@ class Trouble:
     worst: int
     seconds: float | None
     allowed: float
+    gaps: float | None = UNSEEN
+    documents: float | None = UNSEEN
 
     @classmethod
     def of(cls, recovery: Recovery, *, notice: float) -> "Trouble":
@@ -72,12 +83,33 @@ class Trouble:
             worst=recovery.worst,
             seconds=recovery.seconds,
             allowed=RECOVERY_SECONDS + (notice if strike.silent else 0.0),
+            gaps=recovery.gaps,
+            documents=recovery.documents,
         )
 
     @property
     def in_time(self) -> bool:
-        """Whether the lag was back soon enough."""
-        return self.seconds is not None and self.seconds <= self.allowed
+        """Whether all was back soon enough."""
+        return all(
+            seconds is not None and seconds <= allowed
+            for seconds, allowed in zip(self.times, self.times_allowed, strict=True)
+        )
+
+    @property
+    def times(self) -> tuple[float | None, float | None, float | None]:
+        """Until the lag was back, the gaps were closed, and the documents in step."""
+        return self.seconds, self.gaps, self.documents
+
+    @property
+    def times_allowed(self) -> tuple[float, float, float]:
+        """How long each may take."""
+        return self.allowed, self.allowed, self.allowed + OPEN_WRITE_SECONDS
+
+    @property
+    def slowest(self) -> float | None:
+        """The longest of these times; None where one has no end."""
+        ended = [seconds for seconds in self.times if seconds is not None]
+        return max(ended) if len(ended) == len(self.times) else None
 
 
 @dataclass(frozen=True, slots=True)

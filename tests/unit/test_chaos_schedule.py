@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from ops.chaos.org_troubles import script
+from ops.chaos.outcome import OPEN_WRITE_SECONDS
 from ops.chaos.schedule import BETWEEN_SECONDS, plan_troubles, told
 from ops.chaos.stage import HOLD_SECONDS, PAUSE_SECONDS, SETTINGS, SLACK_SECONDS
 from ops.chaos.troubles import ORG_MEANING, OURS, Kill, Org, OrgTrouble, Pause, all_troubles, lasts, target, tell
@@ -48,6 +49,11 @@ def test_a_pause_is_longer_than_any_lease() -> None:
         float(SETTINGS[name]) for name in ("MERGE_LONGEST_CALL_SECONDS", "SALESFORCE_CALL_TIMEOUT_SECONDS")
     )
     assert longest - call > PAUSE_SECONDS
+
+
+def test_documents_may_take_as_much_longer_as_a_write_without_an_answer_is_left_alone() -> None:
+    """The page says so."""
+    assert float(SETTINGS["MERGE_LONGEST_CALL_SECONDS"]) == OPEN_WRITE_SECONDS
 
 
 def test_a_half_open_stream_lasts_until_it_is_noticed() -> None:
