@@ -13,7 +13,7 @@ import aiohttp
 from ops.chaos.crew import Crew, Say, open_crew, part
 from ops.chaos.troubles import OURS, Server, Wire
 from ops.demo.cast import Cast, Part, open_cast, ready
-from ops.demo.plan import KILL_SETTINGS, READY_SECONDS, SOON_SETTINGS, SOURCE
+from ops.demo.plan import KILL_SETTINGS, SOON_SETTINGS, SOURCE
 from ops.demo.stage import Stage, deliver_settings, new_secret, org_settings, start_org
 from schemas import topics
 from schemas.mapping import Mapping as FieldsMapping
@@ -29,6 +29,8 @@ HOLD_SECONDS: Final = 8.0
 """How long the org holds a connect: it advises to wait so long for a reply."""
 SLACK_SECONDS: Final = 10.0
 """How much longer than advised a subscriber waits (`CHANGES_POLL_SLACK_SECONDS`)."""
+READY_SECONDS: Final = 180.0
+"""How long our processes may take to be ready at first: they all begin at once, on servers that have just begun too."""
 PAUSE_SECONDS: Final = 8.0
 """How long a process is stopped: longer than any lease here."""
 
