@@ -1,4 +1,4 @@
-"""What sales and the org's administrator do once in a while, beside the daily edits: leads, merges, moves, limits.
+"""What sales and the org's administrator do now and then, beside the daily edits: leads, merges, deletions, limits.
 
 What was done, when and over what is in the org's own commit log; nothing is kept here but counters.
 """
@@ -12,6 +12,7 @@ from typing import Any, Final
 import aiohttp
 
 from simulator.platform.people import Inventor, invent
+from simulator.recycling import Recycling
 from simulator.seller import OrgRefused
 
 _USER: Final = "sanda.merel@tandem.example"
@@ -45,6 +46,7 @@ class OfficeCounters:
     merged: int = 0
     moved: int = 0
     deleted: int = 0
+    undeleted: int = 0
     exhausted_seconds: float = 0.0
     refused: int = 0
     """Acts that the org refused, since what they were about was gone or in use."""
@@ -68,6 +70,7 @@ class BackOffice:
         leads: Desk | None = None,
         deals: Desk | None = None,
         merges: int = 2,
+        deletions: int = 2,
         exhausted_seconds: float = 5.0,
     ) -> None:
         self.counters = OfficeCounters()
@@ -89,8 +92,14 @@ class BackOffice:
         self._persons = persons
         self._companies = companies
         self._known_leads = leads
-        self._deals = deals
         self._merges = merges
+        self._deletions = deletions
+        self._recycling = Recycling(
+            self._chance,
+            self._do,
+            (persons.sobject, self._people),
+            None if deals is None else (deals.sobject, lambda: self._linked(deals)),
+        )
         self._exhausted_seconds = exhausted_seconds
         self._leads: list[dict[str, Any]] = []
         self._made = 0
@@ -130,7 +139,7 @@ class BackOffice:
         acts = [self._convert_into_a_contact, self._exhaust_the_limit]
         acts += [self._merge_away if number % 2 else self._merge_into for number in range(self._merges)]
         acts += [self._move] * 2 if self._companies else []
-        acts += [self._delete_a_deal] if self._deals else []
+        acts += [self._delete] * self._deletions + [self._undelete] * (self._deletions // 2)
         self._chance.shuffle(acts)
         # Contacts come of leads: there are none to merge or to move before.
         acts[:0] = [self._convert_one_that_is_known] * KNOWN_CONVERSIONS if self._known_leads else []
@@ -138,6 +147,7 @@ class BackOffice:
         for act in acts:
             await self.pause(pause)
             await act()
+        self.counters.undeleted += await self._recycling.undelete_people()
         if self._known_leads is not None:
             await self._convert_the_awaited(self._known_leads)
 
@@ -220,14 +230,11 @@ class BackOffice:
         if await self._do(edit) is not None:
             self.counters.moved += 1
 
-    async def _delete_a_deal(self) -> None:
-        assert self._deals is not None  # noqa: S101 - it is no act without deals
-        deals = await self._linked(self._deals)
-        if not deals:
-            return
-        row = self._chance.choice(deals)
-        if await self._do({"action": "delete", "object": self._deals.sobject, "id": row["Id"]}) is not None:
-            self.counters.deleted += 1
+    async def _delete(self) -> None:
+        self.counters.deleted += await self._recycling.delete()
+
+    async def _undelete(self) -> None:
+        self.counters.undeleted += await self._recycling.undelete()
 
     async def _exhaust_the_limit(self) -> None:
         """Somebody else's batch has used up the day's calls; then there is room again."""

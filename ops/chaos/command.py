@@ -11,7 +11,7 @@ from rich.console import Console
 
 from adapters.telemetry.logs import quiet_libraries
 from ops.chaos import page
-from ops.chaos.outcome import MEANING, Outcome
+from ops.chaos.outcome import MEANING, Outcome, Trouble
 from ops.chaos.performance import Ending, perform
 from ops.chaos.plot import HOW_TO_GET_IT as NO_PLOT
 from ops.chaos.schedule import Planned, plan_troubles, told
@@ -139,6 +139,8 @@ def _tell(console: Console, ending: Ending, wanted: Wanted, folder: Path) -> int
     _say(console, ", ".join(f"{name} {count:,}" for name, count in outcome.counts.items()))
     for finding in ending.findings[:FINDINGS_SHOWN]:
         _say(console, finding.tell(explain=wanted.explain), style="red")
+    for line in ending.untold[:FINDINGS_SHOWN]:
+        _say(console, f"not told: {line}", style="red")
     if outcome.unrest:
         _say(console, f"Not at rest in time: {outcome.unrest}", style="red")
     if wanted.docs is not None:
@@ -146,8 +148,7 @@ def _tell(console: Console, ending: Ending, wanted: Wanted, folder: Path) -> int
         _say(console, f"written: {wanted.docs / 'chaos.md'}{'' if drawn else f' ({NO_PLOT})'}")
     late = outcome.late if wanted.judge_recovery else []
     for trouble in late:
-        after = "never" if trouble.seconds is None else f"after {trouble.seconds:g} s"
-        _say(console, f"recovered {after}: {trouble.what}, at {trouble.began:g} s", style="red")
+        _say(console, _late(trouble), style="red")
     if outcome.clean and not late:
         _say(console, _good(outcome), style="bold green")
         return 0
@@ -155,10 +156,16 @@ def _tell(console: Console, ending: Ending, wanted: Wanted, folder: Path) -> int
     return EXIT_FAILED
 
 
+def _late(trouble: Trouble) -> str:
+    lag, gaps, documents = ("never" if one is None else f"after {one:g} s" for one in trouble.times)
+    told = f"the lag was back {lag}, gaps were closed {gaps}, documents in step {documents}"
+    return f"recovered late from {trouble.what}, at {trouble.began:g} s: {told}"
+
+
 def _good(outcome: Outcome) -> str:
     return (
         f"{outcome.events:,} events and {len(outcome.troubles)} troubles: "
-        "nothing was lost, doubled, echoed or different, and no gap is left open."
+        "nothing was lost, doubled, echoed, different or untold, and no gap is left open."
     )
 
 

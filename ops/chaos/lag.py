@@ -27,12 +27,16 @@ class Sample:
     """One look, so many seconds after the beginning of the load.
 
     `lag` is all that was said and not yet worked off: webhooks not yet taken, change events not yet in Kafka, Kafka
-    records not finished; None where Kafka or MongoDB did not tell. `pending` are documents that are not in step.
+    records not finished; None where Kafka or MongoDB did not tell. `pending` are documents that were not in step when
+    they were last counted; `counted` says that it was at this look. `gaps` are those that are open, None where nobody
+    told.
     """
 
     at: float
     lag: int | None
     pending: int
+    gaps: int | None = 0
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,8 @@ class Lookout:
         try:
             events, open_gaps = await self._waiting(), await self._mongo.open_gaps()
             at, revisions, pending = self._pulse
-            if self._now() - at >= PULSE_SECONDS:
+            counted = self._now() - at >= PULSE_SECONDS
+            if counted:
                 revisions, pending = await self._all()
                 self._pulse = (self._now(), revisions, pending)
         except (MongoGone, aiohttp.ClientError, TimeoutError):
@@ -129,11 +134,12 @@ class Lookout:
         places = {"webhooks": unposted, "events": events.waiting, **unfinished}
         self.told = ", ".join(f"{name} {count}" for name, count in places.items())
         signs = Signs(revisions, events.commit, lag + open_gaps, pending)
-        await self._note(lag, Look(signs, waiting, open_gaps))
+        await self._note(lag, Look(signs, waiting, open_gaps), counted=counted)
         return True
 
-    async def _note(self, lag: int | None, look: Look | None) -> None:
-        self.samples.append(Sample(self.seconds, lag, self._pulse[2]))
+    async def _note(self, lag: int | None, look: Look | None, *, counted: bool = False) -> None:
+        gaps = None if look is None else look.open_gaps
+        self.samples.append(Sample(self.seconds, lag, self._pulse[2], gaps, counted))
         async with self._looked:
             self.latest = look
             self._looked.notify_all()

@@ -18,18 +18,27 @@ from simulator.observer.verdict import Fault, Finding, Verdict
 RECOVERY_SECONDS: Final = 30.0
 """How long after the end of a trouble the lag may take to be back."""
 
+OPEN_WRITE_SECONDS: Final = 25.0
+"""How much longer documents may take: a write whose answer was lost is left alone for as long as a call may take."""
+UNSEEN: Final = -1.0
+"""Seconds of a recovery that nobody looked at."""
+
 MEANING: Final[Mapping[str, str]] = {
-    "lost": "a thing whose webhook was answered 2xx, and there is no document",
+    "lost": "a thing whose webhook was answered 2xx, and there is no document; a deletion that its document does not "
+    "tell of",
     "doubled": "two records or two documents for one thing",
     "echoed": "a write that carries a Salesforce edit back unchanged, or writing that goes on at rest",
     "different": "a field that comes back, not held, unequal at rest; a total that the orders do not come to",
     "edits lost without an audit row": "neither survived, nor superseded by who could have seen it, nor in the audit",
     "gaps left open": "a window in which something may have been missed, not repaired",
     "parked": "a record that nobody could handle, though nothing was wrong with any",
+    "not told to the platform": "a value of Salesforce's that a document shows, and no webhook told",
 }
 
 
-def zeros(findings: Sequence[Finding], gaps: Sequence[Row], parked: Sequence[Row]) -> dict[str, int]:
+def zeros(
+    findings: Sequence[Finding], gaps: Sequence[Row], parked: Sequence[Row], untold: Sequence[str]
+) -> dict[str, int]:
     """How often each thing happened that must not, in the order of `MEANING`."""
     lost = [one for one in findings if one.fault is Fault.LOST]
     return {
@@ -40,12 +49,17 @@ def zeros(findings: Sequence[Finding], gaps: Sequence[Row], parked: Sequence[Row
         "edits lost without an audit row": sum(1 for one in lost if one.field),
         "gaps left open": sum(1 for gap in gaps if gap.get("state") != "closed"),
         "parked": len(parked),
+        "not told to the platform": len(untold),
     }
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One trouble as it is told: times in seconds; `seconds` to recover, None where the lag never was back."""
+    """One trouble as it is told: times in seconds; `seconds` to recover, None where the lag never was back.
+
+    `gaps` and `documents` are seconds until the gaps were closed and the documents in step, None where they never were;
+    -1 of a run in which nobody looked.
+    """
 
     what: str
     began: float
@@ -54,6 +68,8 @@ class Trouble:
     worst: int
     seconds: float | None
     allowed: float
+    gaps: float | None = UNSEEN
+    documents: float | None = UNSEEN
 
     @classmethod
     def of(cls, recovery: Recovery, *, notice: float) -> "Trouble":
@@ -67,12 +83,33 @@ class Trouble:
             worst=recovery.worst,
             seconds=recovery.seconds,
             allowed=RECOVERY_SECONDS + (notice if strike.silent else 0.0),
+            gaps=recovery.gaps,
+            documents=recovery.documents,
         )
 
     @property
     def in_time(self) -> bool:
-        """Whether the lag was back soon enough."""
-        return self.seconds is not None and self.seconds <= self.allowed
+        """Whether all was back soon enough."""
+        return all(
+            seconds is not None and seconds <= allowed
+            for seconds, allowed in zip(self.times, self.times_allowed, strict=True)
+        )
+
+    @property
+    def times(self) -> tuple[float | None, float | None, float | None]:
+        """Until the lag was back, the gaps were closed, and the documents in step."""
+        return self.seconds, self.gaps, self.documents
+
+    @property
+    def times_allowed(self) -> tuple[float, float, float]:
+        """How long each may take."""
+        return self.allowed, self.allowed, self.allowed + OPEN_WRITE_SECONDS
+
+    @property
+    def slowest(self) -> float | None:
+        """The longest of these times; None where one has no end."""
+        ended = [seconds for seconds in self.times if seconds is not None]
+        return max(ended) if len(ended) == len(self.times) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +163,7 @@ class Outcome:
         return cls(**told)
 
 
-def counts(verdict: Verdict, commits: int, strikes: int, closed_gaps: int) -> dict[str, int]:
+def counts(verdict: Verdict, commits: int, strikes: int, closed_gaps: int, told: int) -> dict[str, int]:
     """How much there was to judge."""
     return {
         "platform events": verdict.platform_events,
@@ -138,10 +175,12 @@ def counts(verdict: Verdict, commits: int, strikes: int, closed_gaps: int) -> di
         "documents": verdict.documents,
         "records": verdict.records,
         "totals counted again": verdict.totals,
+        "deleted on one side": verdict.apart,
         "not judged": verdict.unsure,
         "made in a gap and written over unheard": verdict.unheard,
         "troubles": strikes,
         "gaps closed": closed_gaps,
+        "webhooks to the platform": told,
     }
 
 

@@ -16,6 +16,7 @@ from ops.chaos.schedule import Planned
 from ops.chaos.stage import HOLD_SECONDS, SLACK_SECONDS, Chaos
 from ops.demo.plan import QUIET_SECONDS, Plan
 from ops.demo.rest import RestDetector
+from ops.demo.telling import untold_in_time
 from ops.demo.traffic import Traffic, open_traffic
 from schemas.mapping import Mapping as FieldsMapping
 from simulator.observer.readers import OrgWitness, hear, open_mongo
@@ -27,6 +28,8 @@ SIGHT_SECONDS: Final = 1.2
 """How old the platform's last look at its documents may be for somebody to edit; less than MERGE_VISIBLE_AFTER_SECONDS,
 within which nobody counts as having seen what was shown."""
 REST_SECONDS: Final = 240.0
+TOLD_SECONDS: Final = 120.0
+"""How long after rest a value may not have been told: what a killed `tandem deliver` had in hand waits for a while."""
 LINE_SECONDS: Final = 5.0
 HANDS: Final = 1.0
 """How many seconds' worth of platform events are in hand at any time."""
@@ -38,6 +41,8 @@ class Ending:
 
     outcome: Outcome
     findings: Sequence[Finding]
+    untold: Sequence[str]
+    """Values that the platform was not told in time, a line each."""
 
 
 async def perform(
@@ -88,7 +93,9 @@ async def perform(
         evidence = await hear(stage.journal, org, mongo, mapping)
         verdict = await asyncio.to_thread(evidence.judge, mapping, resting_since=None if unrest else last_commit)
         gaps, parked = evidence.gaps, await mongo.parked()
-        found = zeros(verdict.findings, gaps, parked)
+        told = chaos.receiver.told
+        untold = await untold_in_time(told, evidence.documents, mapping, seconds=TOLD_SECONDS)
+        found = zeros(verdict.findings, gaps, parked, untold)
         if unrest or any(found.values()):
             replace(evidence, documents={**evidence.documents, "parked": parked}).save(stage.folder)
         recovered = recoveries(injector.strikes, lookout.samples, slack=round(rate * HANDS))
@@ -103,13 +110,13 @@ async def perform(
             rest_seconds=round(rest_seconds, 1),
             unrest=unrest,
             found=found,
-            counts=counts(verdict, len(evidence.commits), len(injector.strikes), closed),
+            counts=counts(verdict, len(evidence.commits), len(injector.strikes), closed, len(told.ids)),
             troubles=[Trouble.of(one, notice=HOLD_SECONDS + SLACK_SECONDS) for one in recovered],
             ended=dict(chaos.crew.ended),
             proxied=bool(chaos.links),
             samples=thinned(lookout.samples),
         )
-        return Ending(outcome, verdict.findings)
+        return Ending(outcome, verdict.findings, untold)
 
 
 async def _load(traffic: Traffic, injector: Injector, schedule: Sequence[Planned]) -> None:

@@ -1,15 +1,18 @@
-"""How long the whole took to be as far behind as before, after each trouble: told from the looks alone."""
+"""How long the whole took to be as it was before, after each trouble: told from the looks alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ops.chaos.lag import Sample
 
 BEFORE_SECONDS: Final = 5.0
-"""How long before a trouble its usual lag is looked for."""
+"""How long before a trouble what is usual is looked for."""
 STILL: Final = 2
 """So many looks one after another must find it back."""
+
+Measure = Callable[[Sample], int | None]
+"""What is looked at; None where it was not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,17 @@ class Strike:
 class Recovery:
     """How it went on. `usual` is the lag that counts as before; `worst` the most there was until it was back.
 
-    `seconds` from the end of the trouble until the lag was back; None where the looks ended before.
+    `seconds` from the end of the trouble until the lag was back; `gaps` until every gap that was opened before the next
+    trouble was closed again; `documents` until no more of them were out of step than before. None where the looks ended
+    before.
     """
 
     strike: Strike
     usual: int
     worst: int
     seconds: float | None
+    gaps: float | None = 0.0
+    documents: float | None = 0.0
 
 
 def recoveries(strikes: Sequence[Strike], samples: Sequence[Sample], *, slack: int) -> list[Recovery]:
@@ -41,29 +48,78 @@ def recoveries(strikes: Sequence[Strike], samples: Sequence[Sample], *, slack: i
     What is usual is the most that was seen in the five seconds before, and `slack` at least: so much is always in hand.
     A trouble that begins before the one before it is over is measured by what was usual before that one.
     """
-    found: list[Recovery] = []
+    ordered = sorted(strikes, key=lambda one: one.began)
+    lags = _measured(ordered, samples, _lag, slack=slack)
+    documents = _measured(ordered, [one for one in samples if one.counted], _pending, slack=slack, still=1)
+    gaps = _gaps_closed(ordered, samples)
+    found = []
+    for strike, lag, pending, closed in zip(ordered, lags, documents, gaps, strict=True):
+        until = lag.back if lag.back is not None else samples[-1].at if samples else 0.0
+        worst = max((sample.lag or 0 for sample in samples if strike.began <= sample.at <= until), default=0)
+        after, in_step = _since(strike, lag.back), _since(strike, pending.back)
+        found.append(Recovery(strike, lag.usual, worst, after, _since(strike, closed), in_step))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    usual: int
+    back: float | None
+
+
+def _measured(
+    strikes: Sequence[Strike], samples: Sequence[Sample], measure: Measure, *, slack: int, still: int = STILL
+) -> list[_Measured]:
+    found = []
     calm_from, usual = 0.0, slack
-    for strike in sorted(strikes, key=lambda one: one.began):
+    for strike in strikes:
         if strike.began >= calm_from:
             since = max(strike.began - BEFORE_SECONDS, calm_from)
-            before = [sample.lag or 0 for sample in samples if since <= sample.at < strike.began]
-            usual = max([slack, *before])
-        back = _back(samples, strike.ended, usual)
-        until = samples[-1].at if back is None and samples else back
-        worst = max((sample.lag or 0 for sample in samples if strike.began <= sample.at <= (until or 0.0)), default=0)
-        seconds = None if back is None else round(max(0.0, back - strike.ended), 1)
-        found.append(Recovery(strike, usual, worst, seconds))
+            usual = max([slack, *(measure(sample) or 0 for sample in samples if since <= sample.at < strike.began)])
+        back = _back(samples, strike.ended, usual, measure, still)
+        found.append(_Measured(usual, back))
         calm_from = max(calm_from, float("inf") if back is None else back)
     return found
 
 
-def _back(samples: Sequence[Sample], since: float, usual: int) -> float | None:
+def _back(samples: Sequence[Sample], since: float, usual: int, measure: Measure, still: int) -> float | None:
     """When the first of several looks one after another found no more than is usual."""
     row: list[float] = []
     for sample in samples:
         if sample.at < since:
             continue
-        row = [*row, sample.at] if sample.lag is not None and sample.lag <= usual else []
-        if len(row) == STILL:
+        seen = measure(sample)
+        row = [*row, sample.at] if seen is not None and seen <= usual else []
+        if len(row) == still:
             return row[0]
     return None
+
+
+def _gaps_closed(strikes: Sequence[Strike], samples: Sequence[Sample]) -> list[float | None]:
+    """When the last gap that was open between a trouble and the next one had been closed.
+
+    A gap is noticed when the trouble may be over, so that the first look that finds none open tells nothing.
+    """
+    found: list[float | None] = []
+    ends = [*(strike.began for strike in strikes[1:]), float("inf")]
+    for strike, until in zip(strikes, ends, strict=True):
+        open_at = [one.at for one in samples if strike.began <= one.at < until and one.gaps]
+        last = max(open_at, default=None)
+        found.append(strike.ended if last is None else _back(samples, max(last, strike.ended), 0, _open_gaps, 1))
+    return found
+
+
+def _lag(sample: Sample) -> int | None:
+    return sample.lag
+
+
+def _pending(sample: Sample) -> int | None:
+    return sample.pending
+
+
+def _open_gaps(sample: Sample) -> int | None:
+    return sample.gaps
+
+
+def _since(strike: Strike, at: float | None) -> float | None:
+    return None if at is None else round(max(0.0, at - strike.ended), 1)

@@ -1,9 +1,7 @@
 """The stage of the chaos: Kafka, MongoDB and the org, behind proxies where there are any, and our processes."""
 
 import asyncio
-import base64
 import contextlib
-import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +13,12 @@ import aiohttp
 from ops.chaos.crew import Crew, Say, open_crew, part
 from ops.chaos.troubles import OURS, Server, Wire
 from ops.demo.cast import Cast, Part, open_cast, ready
-from ops.demo.plan import KILL_SETTINGS, READY_SECONDS, SOON_SETTINGS, SOURCE
-from ops.demo.stage import Stage, org_settings, start_org
+from ops.demo.plan import KILL_SETTINGS, SOON_SETTINGS, SOURCE
+from ops.demo.stage import Stage, deliver_settings, new_secret, org_settings, start_org
 from schemas import topics
 from schemas.mapping import Mapping as FieldsMapping
 from simulator.observer.backlog import open_backlog
+from simulator.platform.receiver import Receiver, open_receiver
 from simulator.servers.kafka import start_kafka
 from simulator.servers.local import Servers
 from simulator.servers.mongod import start_mongod
@@ -30,6 +29,8 @@ HOLD_SECONDS: Final = 8.0
 """How long the org holds a connect: it advises to wait so long for a reply."""
 SLACK_SECONDS: Final = 10.0
 """How much longer than advised a subscriber waits (`CHANGES_POLL_SLACK_SECONDS`)."""
+READY_SECONDS: Final = 180.0
+"""How long our processes may take to be ready at first: they all begin at once, on servers that have just begun too."""
 PAUSE_SECONDS: Final = 8.0
 """How long a process is stopped: longer than any lease here."""
 
@@ -38,6 +39,7 @@ SETTINGS: Final[Mapping[str, str]] = {
     **SOON_SETTINGS,
     "MERGE_LONGEST_CALL_SECONDS": "25",
     "REPAIR_LEASE_SECONDS": "5",
+    "SCHEDULE_LEASE_SECONDS": "5",
     "REPAIR_LOOK_SECONDS": "2",
     "REPAIR_RETRY_CAP_SECONDS": "5",
     "REPAIR_OVERLAP_SECONDS": "60",
@@ -56,6 +58,8 @@ class Chaos:
 
     stage: Stage
     crew: Crew
+    receiver: Receiver
+    """The pretended platform's own URL."""
     servers: Mapping[Server, LocalServer]
     links: Mapping[Wire, Link]
     join: Callable[[str], Part]
@@ -95,7 +99,8 @@ async def set_stage(
         }
         org = await start_org(cast, org_environment, seed)
         addresses = await _lead(wires, servers, org["base_url"])
-        stage = await _stage(stack, folder, run, http, cast, servers, org, kafka_options)
+        receiver = await stack.enter_async_context(open_receiver(new_secret()))
+        stage = await _stage(stack, folder, run, http, cast, servers, org, receiver, kafka_options)
         own = {
             **addresses,
             "MONGODB_DATABASE": stage.database,
@@ -106,6 +111,7 @@ async def set_stage(
             "API_PORT": str(free_ports(1)[0]),
             "ADMIN_PORT": str(free_ports(1)[0]),
             "MAPPING_PRESET": preset,
+            **deliver_settings(receiver),
             **SETTINGS,
         }
         crew = await stack.enter_async_context(open_crew(folder, say))
@@ -116,7 +122,7 @@ async def set_stage(
 
         say(f"starting {', '.join(OURS)}")
         await cast.unless_one_ends(_start_ours(crew, join, http))
-        yield Chaos(stage, crew, servers, wires, join)
+        yield Chaos(stage, crew, receiver, servers, wires, join)
 
 
 async def _start_servers(
@@ -166,6 +172,7 @@ async def _stage(
     cast: Cast,
     servers: Mapping[Server, LocalServer],
     org: Mapping[str, str],
+    receiver: Receiver,
     kafka_options: Callable[[str], Mapping[str, Any]],
 ) -> Stage:
     kafka, mongod = servers[Server.KAFKA], servers[Server.MONGOD]
@@ -180,7 +187,8 @@ async def _stage(
         database=f"tandem_chaos_{run}",
         org_url=org["base_url"],
         webhook_url=f"http://127.0.0.1:{port}/webhooks/{SOURCE}",
-        secret=f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}",
+        secret=new_secret(),
+        receiver=receiver,
         ops_urls={},
         settings={},
     )

@@ -9,7 +9,7 @@ OURS: Final = (
     *("enrich", "repair", "schedule", "deliver", "admin"),
 )
 """Our own processes by name; the second subscriber stands by."""
-LEASED: Final = ("subscribe", "subscribe-2", "reconcile", "write", "repair")
+LEASED: Final = ("subscribe", "subscribe-2", "reconcile", "write", "enrich", "repair", "schedule", "deliver")
 """Those that hold something for a while: a lease, or a place in a consumer group."""
 JOINING: Final = ("reconcile", "write")
 """Those that share partitions."""

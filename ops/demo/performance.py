@@ -14,6 +14,7 @@ from ops.demo.report import passed
 from ops.demo.rest import RestDetector
 from ops.demo.screen import Screen
 from ops.demo.stage import Stage
+from ops.demo.telling import untold_in_time
 from ops.demo.traffic import Traffic, open_traffic
 from schemas.mapping import Mapping
 from simulator.observer.readers import Evidence, OrgWitness, hear, open_mongo
@@ -99,16 +100,9 @@ async def _rest(screen: Screen) -> str:
 
 
 async def _told(stage: Stage, evidence: Evidence, mapping: Mapping) -> list[str]:
-    """Wait until the platform knows all of Salesforce's values that documents show; what it does not know in time."""
     if stage.receiver is None:
         return []
-    told = stage.receiver.told
-    over = time.monotonic() + TOLD_SECONDS
-    while True:
-        untold = told.untold(evidence.documents, mapping)
-        if not untold or time.monotonic() > over:
-            return untold
-        await asyncio.sleep(0.5)
+    return await untold_in_time(stage.receiver.told, evidence.documents, mapping, seconds=TOLD_SECONDS)
 
 
 def _announce(plan: Plan, traffic: Traffic, screen: Screen) -> None:
@@ -120,8 +114,8 @@ def _announce(plan: Plan, traffic: Traffic, screen: Screen) -> None:
     )
     screen.say(f"salespeople make {plan.edits} edits in Salesforce at the same time, often of the same fields")
     screen.say(
-        "meanwhile leads are converted, contacts merged and moved to other accounts, rows found locked, and for "
-        f"{EXHAUSTED_SECONDS:g} seconds the org has no API calls left"
+        "meanwhile leads are converted, contacts merged and moved to other accounts, records deleted and undeleted, "
+        f"rows found locked, and for {EXHAUSTED_SECONDS:g} seconds the org has no API calls left"
     )
 
 
@@ -139,7 +133,7 @@ def _acts(traffic: Traffic, locked: int) -> str:
     acts = traffic.acts
     return (
         f"in the org: {acts.leads} leads entered, {acts.converted} converted, {acts.merged} contacts merged, "
-        f"{acts.moved} moved to another account, {acts.deleted} deals deleted, "
+        f"{acts.moved} moved to another account, {acts.deleted} records deleted, {acts.undeleted} undeleted, "
         f"{locked} rows found locked, no API calls left for {acts.exhausted_seconds:g} s; "
         "waiting until both sides are at rest"
     )

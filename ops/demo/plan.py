@@ -7,6 +7,9 @@ from typing import Any, Final
 EVENTS_A_SECOND: Final = 60.0
 """What a laptop with two cores keeps up with while it runs every part of the demo."""
 EDITS_PER_EVENT: Final = 0.3
+DELETIONS_PER_EDIT: Final = 0.004
+"""Records that sales delete, for each edit of theirs."""
+FEWEST_DELETIONS: Final = 3
 QUIET_SECONDS: Final = 4.0
 """How long nothing may have moved for both sides to be at rest."""
 REST_SECONDS: Final = 180.0
@@ -104,3 +107,8 @@ class Plan:
     def edits(self) -> int:
         """Edits in Salesforce."""
         return round(self.events * EDITS_PER_EVENT)
+
+    @property
+    def deletions(self) -> int:
+        """Records that are deleted in Salesforce; people come back."""
+        return max(FEWEST_DELETIONS, round(self.edits * DELETIONS_PER_EDIT))

@@ -49,7 +49,7 @@ def table(verdict: Verdict, plan: Plan, *, seconds: float) -> RenderableType:
         ("our writes", verdict.writes, "commits in the org"),
         ("documents, records", verdict.documents, f"{verdict.records} records"),
         ("totals", verdict.totals, "counted a second time from the platform's own log"),
-        ("apart", verdict.apart, "deleted on one side, so that their fields are not compared"),
+        ("apart", verdict.apart, "deleted on one side: not compared field by field, but the document has to tell"),
         ("kept back", verdict.kept_back, "by the mapping's filter or without consent: no record, or no write, is due"),
     ):
         judged.add_row(name, f"{value:,}", note)

@@ -91,8 +91,8 @@ async def set_stage(
         cast = await stack.enter_async_context(open_cast(folder))
         say("starting a simulated Salesforce org")
         org = await start_org(cast, {**environ, **org_settings(folder, mapping)}, seed)
-        secret = _secret()
-        receiver = await stack.enter_async_context(open_receiver(_secret()))
+        secret = new_secret()
+        receiver = await stack.enter_async_context(open_receiver(new_secret()))
         webhook_port, *ops_ports = free_ports(1 + len(PROCESSES))
         settings = {
             "KAFKA_BOOTSTRAP_SERVERS": servers.kafka_bootstrap,
@@ -103,9 +103,7 @@ async def set_stage(
             "SALESFORCE_LOGIN_URL": org["base_url"],
             f"WEBHOOK_SECRETS_{SOURCE.upper()}": secret,
             "WEBHOOK_PORT": str(webhook_port),
-            "DELIVER_URL": receiver.url,
-            "DELIVER_SECRETS": receiver.secret,
-            "DELIVER_ALLOWED_NETWORKS": "127.0.0.0/8",
+            **deliver_settings(receiver),
             **(extra or {}),
         }
         stage = Stage(
@@ -128,7 +126,17 @@ async def set_stage(
         yield stage
 
 
-def _secret() -> str:
+def deliver_settings(receiver: Receiver) -> Mapping[str, str]:
+    """The settings by which `tandem deliver` tells the pretended platform."""
+    return {
+        "DELIVER_URL": receiver.url,
+        "DELIVER_SECRETS": receiver.secret,
+        "DELIVER_ALLOWED_NETWORKS": "127.0.0.0/8",
+    }
+
+
+def new_secret() -> str:
+    """What webhooks are signed with, as Standard Webhooks has it."""
     return f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
 
 

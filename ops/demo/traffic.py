@@ -124,6 +124,7 @@ async def open_traffic(
         companies=_desk(kinds["company"]) if "company" in kinds else None,
         leads=_lead_desk(kinds["prospect"] if "prospect" in kinds else kinds[person]),
         deals=_desk(kinds["deal"]) if "deal" in kinds else None,
+        deletions=plan.deletions,
         exhausted_seconds=EXHAUSTED_SECONDS,
     )
     known = await _opened(office)

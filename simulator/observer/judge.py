@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from schemas.field_mapping import FieldMapping
-from schemas.mapping import Asserts, KindMapping, PlatformDeletion
+from schemas.mapping import Asserts, KindMapping
 from schemas.mapping import Mapping as FieldsMapping
 from simulator.observer.authorship import MappedField, Ours, linked_records, replay
+from simulator.observer.deletions import deleted_by_the_platform, deleted_in_salesforce, undeleted
 from simulator.observer.doubles import doubles
 from simulator.observer.echoes import restless
 from simulator.observer.fields import Thing, judge_fields
@@ -95,10 +96,14 @@ def judge(
             thing.events, thing.looks = heard, looks.get(document, [])
             thing.losers, thing.settled = losers.get(document, []), settled.get(document, [])
             thing.gaps = missed
-            if things.is_apart(thing):
+            if things.deleted_by_the_platform(thing):
                 verdict.apart += 1
-                verdict.findings += _left_behind(kind, thing)
+                verdict.findings += deleted_by_the_platform(kind, thing)
+            elif things.deleted_in_salesforce(thing):
+                verdict.apart += 1
+                verdict.findings += deleted_in_salesforce(kind, thing, things.deletion(thing), ours)
             elif any(event.acknowledged for event in heard):
+                verdict.findings += undeleted(thing)
                 _judge_thing(thing, kind, fields, ours, verdict)
                 _judge_totals(thing, kind, totals, verdict)
         verdict.findings[told:] = [replace(finding, kind=name) for finding in verdict.findings[told:]]
@@ -175,16 +180,6 @@ def _judge_totals(thing: Thing, kind: KindMapping, totals: Totals, verdict: Verd
             )
 
 
-def _left_behind(kind: KindMapping, thing: Thing) -> list[Finding]:
-    """A record that should have been deleted with its thing."""
-    last = thing.events[-1]
-    deleted = kind.events[last.type] is Asserts.DELETED and last.acknowledged
-    if not deleted or kind.on_delete.platform is not PlatformDeletion.DELETE or thing.record is None:
-        return []
-    why = "the platform deleted it, and its record is still there"
-    return [Finding(Fault.DIFFERENT, thing.id, "", f"record {thing.record['Id']}", why)]
-
-
 class _Things:
     """Which document, record and commits belong to one platform thing."""
 
@@ -213,13 +208,21 @@ class _Things:
             commits = self._lineage.history(str(record["Id"]), self._bearers.get(document, ()), self._kind.token)
         return Thing(id=document, document=stored, record=record, commits=commits)
 
-    def is_apart(self, thing: Thing) -> bool:
-        """One side has deleted it: the platform; or the org, with every record that it had."""
-        if self._kind.events[thing.events[-1].type] is Asserts.DELETED:
-            return True
-        if thing.id in self._records:
-            return False
-        return any(self._lineage.was_deleted(record) for record in self._bearers.get(thing.id, ()))
+    def deleted_by_the_platform(self, thing: Thing) -> bool:
+        """The platform's last word of it."""
+        return self._kind.events[thing.events[-1].type] is Asserts.DELETED
+
+    def deleted_in_salesforce(self, thing: Thing) -> bool:
+        """The org has none of the records any more that it had, and nothing in their place."""
+        return thing.id not in self._records and any(self._lineage.was_deleted(end) for end in self._ends(thing))
+
+    def deletion(self, thing: Thing) -> Commit | None:
+        """The last commit by which a record of its went into the recycle bin, and from which none came back."""
+        found = [self._lineage.deletion(end) for end in self._ends(thing) if self._lineage.was_deleted(end)]
+        return max((one for one in found if one is not None), key=lambda one: one.place, default=None)
+
+    def _ends(self, thing: Thing) -> set[str]:
+        return {self._lineage.successor(record) for record in self._bearers.get(thing.id, ())}
 
 
 def _grouped(pairs: Iterable[tuple[Id, Item]]) -> dict[Id, list[Item]]:

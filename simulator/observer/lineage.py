@@ -3,11 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import takewhile
+from typing import Any, Final
 
 from schemas.place import CONVERTED_TO
 from simulator.observer.history import NOBODY, Commit
 from simulator.observer.places import ENDS
+
+_DELETIONS: Final = ("DELETE", "HARD_DELETE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,14 @@ class Lineage:
     def was_deleted(self, record_id: str) -> bool:
         """It is gone, and nothing has taken its place."""
         commits = self.of(record_id)
-        gone = bool(commits) and commits[-1].type in ("DELETE", "HARD_DELETE")
+        gone = bool(commits) and commits[-1].type in _DELETIONS
         return gone and record_id not in self._hops
+
+    def deletion(self, record_id: str) -> Commit | None:
+        """The commit by which it went into the recycle bin and has not come back; nothing where it went past the bin,
+        of which no change event tells."""
+        gone = takewhile(lambda commit: commit.type in _DELETIONS, reversed(self.of(record_id)))
+        return next((commit for commit in gone if commit.type == "DELETE"), None)
 
     def history(self, record_id: str, bearers: Iterable[str], token: str) -> list[Commit]:
         """A thing's commits in order: those of its record, and before them of records of its that ended in it.

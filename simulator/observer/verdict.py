@@ -17,7 +17,8 @@ class Fault(StrEnum):
 
 
 MEANING = {
-    Fault.LOST: "an edit that neither survived, nor was superseded by one who could have seen it, nor is in the audit",
+    Fault.LOST: "an edit that neither survived, nor was superseded by one who could have seen it, nor is in the audit; "
+    "a deletion that the document does not tell of",
     Fault.DOUBLED: "two records or two documents for one thing",
     Fault.ECHOED: "a write that carries a Salesforce edit back unchanged, or writing that goes on at rest",
     Fault.DIFFERENT: "a field that comes back, not held, unequal at rest; a total that the orders do not come to",
@@ -59,10 +60,10 @@ class Verdict:
 
     `conflicts` and `overruled` count audit rows. `unsure` counts platform edits that are not judged: never
     acknowledged, or unnamed and to a value that the field had had before, which looks as a stale view does.
-    `apart` counts things that one side deleted: their fields are not compared. `kept_back` counts those that the
-    mapping's filter keeps from Salesforce, or that have no record for want of consent. `totals` counts derived
-    fields that were counted a second time. `unheard` counts edits in Salesforce that nobody was told of, made in a gap
-    and written over before it was repaired.
+    `apart` counts things that one side deleted: their fields are not compared, only whether the document says so.
+    `kept_back` counts those that the mapping's filter keeps from Salesforce, or that have no record for want
+    of consent. `totals` counts derived fields that were counted a second time. `unheard` counts edits in Salesforce
+    that nobody was told of, made in a gap and written over before it was repaired.
     """
 
     findings: list[Finding] = dataclasses.field(default_factory=list)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,10 +35,15 @@ class Ran:
     folder: Path
 
     @property
+    def report(self) -> dict[str, Any]:
+        """What the page is made of."""
+        found: dict[str, Any] = json.loads((self.folder / "docs/chaos/seed-6.json").read_bytes())
+        return found
+
+    @property
     def struck(self) -> list[str]:
         """The troubles that came."""
-        report = json.loads((self.folder / "docs/chaos/seed-6.json").read_bytes())
-        return [one["what"] for one in report["troubles"]]
+        return [one["what"] for one in self.report["troubles"]]
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +71,13 @@ def test_zeros_while_everything_goes_wrong(ran: Ran) -> None:
     for name in MEANING:
         assert re.search(rf"^{name} +0$", said, re.MULTILINE), said
     assert "Found by the observer" in (ran.folder / "docs/chaos.md").read_text(encoding="utf-8")
+
+
+def test_there_was_something_to_judge(ran: Ran) -> None:
+    """The platform was told, and one side deleted what the other one had to hear of."""
+    counts = ran.report["counts"]
+    assert counts["webhooks to the platform"] > 0
+    assert counts["deleted on one side"] > 0
 
 
 def test_connections_were_cut_stalled_and_silenced(ran: Ran) -> None:

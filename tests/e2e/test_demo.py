@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 RUN = ("--plain", "--customers", "30", "--events", "300", "--conflicts", "5")
 SMALL = ("--plain", "--customers", "20", "--events", "60", "--conflicts", "3")
 KINDS = {
-    "ticketing": ("company", "customer", "prospect", "order", "event", "registration", "deal"),
+    "ticketing": ("company", "customer", "prospect", "order", "order_line", "event", "registration", "deal"),
     "hackathon": ("company", "participant", "event", "registration", "project"),
 }
 
@@ -61,7 +61,8 @@ def until(demo: "subprocess.Popen[str]", words: str) -> str:
 def test_the_demo_ends_with_zeros_and_leaves_nothing_running(tmp_path: Path, preset: str) -> None:
     """Exit code 0, the observer's table with four zeros for every kind and enough conflicts, and no process survives.
 
-    Leads were converted, contacts merged and moved, orders refunded, and the org had no calls left for a while.
+    Leads were converted, contacts merged and moved, records deleted and undeleted, orders refunded, and the org had no
+    calls left for a while.
     """
     ran = subprocess.run(
         [*DEMO, *SMALL, "--preset", preset],
@@ -78,7 +79,8 @@ def test_the_demo_ends_with_zeros_and_leaves_nothing_running(tmp_path: Path, pre
     for kind in KINDS[preset]:
         assert re.search(rf"^ *{kind}( +[\d,]+){{3}} +0 +0 +0 +0 *$", ran.stdout, re.MULTILINE), ran.stdout
     acts = (
-        r"3 leads entered, [1-9]\d* converted, [1-9] contacts merged, [1-9] moved .* locked, no API calls left for 5 s"
+        r"3 leads entered, [1-9]\d* converted, [1-9] contacts merged, [1-9] moved to another account, "
+        r"[1-9]\d* records deleted, [1-9]\d* undeleted, [1-9]\d* rows found locked, no API calls left for 5 s"
     )
     assert re.search(acts, ran.stdout), ran.stdout
     refunds = re.search(r"whole records\), (\d+) refunds, ", ran.stdout)

@@ -29,6 +29,29 @@ def test_a_perfect_sync_is_clean_though_records_are_merged(seed: int, customers:
     assert [finding.tell(explain=True) for finding in verdict.findings] == []
 
 
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, customers=st.integers(1, 4), steps=st.integers(0, 100), merges=st.booleans())
+def test_a_perfect_sync_is_clean_though_records_are_deleted(
+    seed: int, customers: int, steps: int, merges: bool
+) -> None:
+    """And undeleted, with edits on both sides before, meanwhile and after."""
+    verdict = PerfectSync(seed, customers, steps, merges=merges, deletions=True).witnesses.verdict()
+    assert [finding.tell(explain=True) for finding in verdict.findings] == []
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=seeds)
+def test_a_deletion_that_is_lost_is_found(seed: int) -> None:
+    """Each document that says something else of its record than the org's log does, and no other."""
+    sync = PerfectSync(seed, 12, 150, merges=True, deletions=True)
+    wrong = {customer.id for customer in sync.customers if sync.random.random() < 0.5}
+    for customer in wrong:
+        shown = sync.witnesses.documents[customer]["salesforce"]
+        shown["syncStatus"] = "synced" if shown["syncStatus"] == "gone" else "gone"
+    findings = sync.witnesses.verdict().findings
+    assert {(one.fault, one.document, one.field) for one in findings} == {(Fault.LOST, one, "") for one in wrong}
+
+
 @settings(max_examples=8, deadline=None)
 @given(seed=seeds)
 def test_an_edit_that_a_merge_has_lost_is_found(seed: int) -> None:

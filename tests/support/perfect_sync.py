@@ -47,10 +47,11 @@ class Customer:
 class PerfectSync:
     """Runs a seeded history of `steps` steps over `customers` customers, and brings it to rest.
 
-    With `merges` users also merge records, now and then the one that is linked into another.
+    With `merges` users also merge records, now and then the one that is linked into another; with `deletions` they
+    delete records too, and take some out of the recycle bin again.
     """
 
-    def __init__(self, seed: int, customers: int, steps: int, *, merges: bool = False) -> None:
+    def __init__(self, seed: int, customers: int, steps: int, *, merges: bool = False, deletions: bool = False) -> None:
         self.random = random.Random(seed)
         self.witnesses = Witnesses()
         self.now = 1_000
@@ -62,7 +63,8 @@ class PerfectSync:
             self.now += self.random.randint(1, 9)
             customer = self.random.choice(self.customers)
             acts = [self._look, self._edit, self._edit, self._user, self._user, self._sync]
-            act = self.random.choice([*acts, self._merge] if merges else acts)
+            acts += [self._merge] * merges + [self._delete, self._undelete] * deletions
+            act = self.random.choice(acts)
             act(customer)
         for customer in self.customers:
             self._sync(customer)
@@ -70,6 +72,7 @@ class PerfectSync:
                 customer.revision,
                 customer.id,
                 customer.record,
+                sync_status="gone" if self._gone(customer) else "synced",
                 **{path: current.value for path, current in customer.shown.items()},
             )
 
@@ -109,7 +112,12 @@ class PerfectSync:
         )
         customer.posted.append((event, self.now, values, customer.looked))
 
+    def _gone(self, customer: Customer) -> bool:
+        return customer.record in self.witnesses.bin
+
     def _user(self, customer: Customer) -> None:
+        if self._gone(customer):
+            return
         path = self.random.choice(sorted(NAMES))
         held = self.witnesses.records[customer.record].get(NAMES[path])
         value = self._value()
@@ -117,8 +125,18 @@ class PerfectSync:
             self.witnesses.user(self.now, customer.record, **{NAMES[path]: value})
             customer.committed.append((self.now, {path: (value, held)}))
 
+    def _delete(self, customer: Customer) -> None:
+        if not self._gone(customer):
+            self.witnesses.ended(self.now, customer.record, "DELETE", IsDeleted=True)
+
+    def _undelete(self, customer: Customer) -> None:
+        if self._gone(customer):
+            self.witnesses.undeleted(self.now, customer.record)
+
     def _merge(self, customer: Customer) -> None:
         """A user enters the same person again and merges the two, either way; a copy keeps what it was given."""
+        if self._gone(customer):
+            return
         self.fresh += 1
         other = f"003{self.fresh + 10**9:012d}AAA"
         before = dict(self.witnesses.records[customer.record])
@@ -143,7 +161,7 @@ class PerfectSync:
 
     def _sync(self, customer: Customer) -> None:
         """Take in all that is under way, then write what is due; again while triggers answer."""
-        while customer.posted or customer.committed or self._due(customer) or not customer.claimed:
+        while customer.posted or customer.committed or self._due(customer) or self._unclaimed(customer):
             self.now += 1
             customer.revision += 1
             for at, changes in customer.committed:
@@ -190,7 +208,13 @@ class PerfectSync:
             path, NAMES[path], platform, salesforce, winner=winner, document=customer.id, event=event
         )
 
+    def _unclaimed(self, customer: Customer) -> bool:
+        return not customer.claimed and not self._gone(customer)
+
     def _due(self, customer: Customer) -> dict[str, Any]:
+        """Nothing is written to a record that is gone."""
+        if self._gone(customer):
+            return {}
         held = self.witnesses.records.get(customer.record, {})
         return {
             NAMES[path]: current.value
@@ -201,7 +225,7 @@ class PerfectSync:
     def _write(self, customer: Customer) -> None:
         """Write what is due. A trigger now and then rewrites a city, or sets the department beside a title."""
         due = self._due(customer)
-        if not due and customer.claimed:
+        if not due and not self._unclaimed(customer):
             return
         customer.claimed = True
         held = dict(self.witnesses.records.get(customer.record, {}))

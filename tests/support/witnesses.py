@@ -32,6 +32,8 @@ class Witnesses:
         self.audit: list[dict[str, Any]] = []
         self.records: dict[str, dict[str, Any]] = {}
         """The live ones, of all objects."""
+        self.bin: dict[str, dict[str, Any]] = {}
+        """Those in the recycle bin."""
         self.entities: dict[str, str] = {}
         """The object of every record but Contacts."""
         self.documents: dict[str, dict[str, Any]] = {}
@@ -127,7 +129,13 @@ class Witnesses:
         self.commit(at, values, "user", record=record, transaction=f"end of {record}")
         self.commits[-1]["type"] = change
         if change == "DELETE":
-            del self.records[record]
+            self.bin[record] = self.records.pop(record)
+
+    def undeleted(self, at: int, record: str) -> None:
+        """A user takes a record out of the recycle bin."""
+        self.records[record] = self.bin.pop(record)
+        self.commit(at, {"IsDeleted": False}, "user", record=record)
+        self.commits[-1]["type"] = "UNDELETE"
 
     def merged(self, at: int, loser: str, master: str, **values: Any) -> None:
         """A user merges a record into another, which takes these values."""
@@ -170,14 +178,20 @@ class Witnesses:
         )
 
     def shows(
-        self, revision: int, document: str = CUSTOMER, record: str = RECORD, kind: str = "customer", **fields: Any
+        self,
+        revision: int,
+        document: str = CUSTOMER,
+        record: str = RECORD,
+        kind: str = "customer",
+        sync_status: str = "synced",
+        **fields: Any,
     ) -> None:
         """The document as MongoDB holds it at the end."""
         self.collections[document] = self.mapping.kinds[kind].collection
         self.documents[document] = {
             "_id": document,
             "revision": revision,
-            "salesforce": {"recordId": record},
+            "salesforce": {"recordId": record, "syncStatus": sync_status},
             **fields,
         }
 

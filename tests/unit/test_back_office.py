@@ -86,14 +86,14 @@ async def test_leads_are_entered_and_all_but_one_converted(org: RunningOrg, http
 
 
 async def test_every_act_is_done_by_a_named_user(org: RunningOrg, http: aiohttp.ClientSession) -> None:
-    """A conversion, merges both ways, moves, a deletion; and the calls are there again afterwards."""
-    one = office(http, org)
+    """A conversion, merges both ways, moves, deletions; and the calls are there again afterwards."""
+    one = office(http, org, deletions=6)
     await one.open()
     await fill(http, org)
     since = (await commits(http, org))[-1]["number"]
     await one.run()
     counters = one.counters
-    assert (counters.converted, counters.merged, counters.moved, counters.deleted) == (LEADS, 2, 2, 1)
+    assert (counters.converted, counters.merged, counters.moved, counters.deleted) == (LEADS, 2, 2, 6)
     assert counters.refused == 0
     assert counters.exhausted_seconds > 0
     log = await commits(http, org, since)
@@ -157,6 +157,26 @@ async def test_it_waits_for_somebody_and_gives_up_when_nobody_will_come(
     one.enough = lambda: True
     await one.run()
     assert (one.counters.merged, one.counters.moved, one.counters.deleted) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_who_was_deleted_comes_back_and_deals_may_stay_deleted(
+    org: RunningOrg, http: aiohttp.ClientSession, seed: int
+) -> None:
+    """What names a person waits for that person's record; of the deals some come back too."""
+    one = office(http, org, seed=seed, deletions=8, merges=0, companies=None)
+    await one.open()
+    await fill(http, org)
+    since = (await commits(http, org))[-1]["number"]
+    await one.run()
+    log = await commits(http, org, since)
+    told = Counter((row["entity"], row["type"]) for row in log)
+    assert sum(count for (_, sort), count in told.items() if sort == "DELETE") == one.counters.deleted
+    assert sum(count for (_, sort), count in told.items() if sort == "UNDELETE") == one.counters.undeleted
+    assert told["Contact", "UNDELETE"] == told["Contact", "DELETE"] > 0
+    assert told["Opportunity", "DELETE"] >= max(1, told["Opportunity", "UNDELETE"])
+    known = [row for row in await admin(http, org, "/admin/records/Contact") if row["Tandem_Customer_Id__c"]]
+    assert len(known) == 20
 
 
 async def leads(http: aiohttp.ClientSession, org: RunningOrg, *external_ids: str) -> None:

@@ -9,7 +9,7 @@ from ops.chaos import page
 from ops.chaos.outcome import MEANING, Outcome, Trouble, zeros
 from simulator.observer.verdict import Fault, Finding
 
-TROUBLE = Trouble("write is killed", 10.0, 11.5, 20, 480, 3.5, 30.0)
+TROUBLE = Trouble("write is killed", 10.0, 11.5, 20, 480, 3.5, 30.0, 0.0, 6.5)
 GOOD = Outcome(
     seed=3,
     preset="ticketing",
@@ -44,21 +44,35 @@ def finding(fault: Fault, field: str = "Phone") -> Finding:
 )
 def test_whatever_the_observer_finds_is_counted(findings: Finding, name: str) -> None:
     """Under its own name and no other; and the run is no good one."""
-    found = zeros([findings], [], [])
+    found = zeros([findings], [], [], [])
     assert found == dict.fromkeys(MEANING, 0) | {name: 1}
     assert not replace(GOOD, found=found).clean
 
 
 def test_every_fault_has_a_name() -> None:
     """None can be found and not be counted."""
-    assert sum(zeros([finding(fault) for fault in Fault], [], []).values()) == len(Fault)
+    assert sum(zeros([finding(fault) for fault in Fault], [], [], []).values()) == len(Fault)
 
 
 def test_a_gap_that_is_not_closed_is_counted() -> None:
     """Whatever else its state is."""
     gaps = [{"state": "closed"}, {"state": "open"}, {"state": "repairing"}, {}]
-    assert zeros([], gaps, [])["gaps left open"] == 3
-    assert zeros([], [], [{"_id": 1}])["parked"] == 1
+    assert zeros([], gaps, [], [])["gaps left open"] == 3
+    assert zeros([], [], [{"_id": 1}], [])["parked"] == 1
+
+
+def test_what_the_platform_was_not_told_is_counted() -> None:
+    """It is told of Salesforce's changes while everything goes wrong, too."""
+    assert zeros([], [], [], ["customer cust-1: phone since revision 3"])["not told to the platform"] == 1
+
+
+def test_a_run_kept_before_something_was_looked_for_is_told_without_it() -> None:
+    """And no number is made up."""
+    before = replace(GOOD, found={name: 0 for name in MEANING if name != "not told to the platform"})
+    unseen = Trouble("write is killed", 10.0, 11.5, 20, 480, 3.5, 30.0)
+    told = page.told([replace(before, troubles=[unseen]), GOOD])
+    assert "| write is killed | 20 | 480 | 3.5 s |  |  |" in told
+    assert "| not told to the platform |  | **0** |" in told
 
 
 def test_a_run_that_does_not_come_to_rest_is_no_good_one() -> None:
@@ -71,6 +85,25 @@ def test_a_slow_recovery_is_late() -> None:
     """And one that never came."""
     slow, never = replace(TROUBLE, seconds=30.5), replace(TROUBLE, seconds=None)
     assert replace(GOOD, troubles=[TROUBLE, slow, never]).late == [slow, never]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "late"),
+    [
+        (replace(TROUBLE, gaps=30.0, documents=55.0), False),
+        (replace(TROUBLE, gaps=30.5), True),
+        (replace(TROUBLE, gaps=None), True),
+        (replace(TROUBLE, documents=55.5), True),
+        (replace(TROUBLE, documents=None), True),
+    ],
+)
+def test_gaps_and_documents_are_judged_too(trouble: Trouble, late: bool) -> None:
+    """Documents have longer: a write whose answer was lost is left alone for a while."""
+    assert bool(replace(GOOD, troubles=[trouble]).late) is late
+    told = page.told([replace(GOOD, troubles=[trouble])])
+    assert ("**never**" in told) is (None in trouble.times)
+    if None in trouble.times:
+        assert "| slowest recovery | never |" in told
 
 
 def test_what_is_kept_is_what_was(tmp_path: Path) -> None:
@@ -88,7 +121,7 @@ def test_the_page_tells_every_run_kept_beside_it(tmp_path: Path) -> None:
     assert "| | seed 2 | seed 3 | what it means |" in told.replace("|  |", "| |")
     assert "110,000" in told
     assert "31 s" not in told
-    assert told.count("| 1 | 10 s | 1.5 s | write is killed | 20 | 480 | 3.5 s |") == 2
+    assert told.count("| 1 | 10 s | 1.5 s | write is killed | 20 | 480 | 3.5 s | 0 s | 6.5 s |") == 2
     assert sorted(path.name for path in (tmp_path / "chaos").iterdir()) == [
         "seed-2.json",
         "seed-2.svg",

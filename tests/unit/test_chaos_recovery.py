@@ -63,6 +63,35 @@ def test_a_trouble_within_another_is_measured_by_what_was_before_both() -> None:
     assert (second.usual, second.seconds) == (20, 18.0)
 
 
+def test_a_gap_that_is_noticed_when_the_trouble_is_over_counts() -> None:
+    """The first look that finds none open tells nothing; a gap that is noticed after the next trouble is that one's."""
+    open_gaps = {18.0: 1, 19.0: 2, 20.0: 2, 26.0: 1}
+    samples = [Sample(float(second), 0, 0, open_gaps.get(float(second), 0)) for second in range(40)]
+    first, second = recoveries([Strike("x", 10.5, 14.0), Strike("y", 24.5, 25.0)], samples, slack=0)
+    assert (first.gaps, second.gaps) == (7.0, 2.0)
+    assert recoveries([Strike("x", 30.5, 31.0)], samples, slack=0)[0].gaps == 0.0
+
+
+def test_a_gap_that_stays_open_is_told() -> None:
+    """Also where nobody tells any more."""
+    samples = [Sample(float(second), 0, 0, None if second > 20 else int(second > 15)) for second in range(40)]
+    (found,) = recoveries([Strike("x", 10.5, 14.0)], samples, slack=0)
+    assert found.gaps is None
+
+
+def test_documents_are_in_step_when_they_are_counted() -> None:
+    """In between the last count stands, and tells nothing; what is usual is what was out of step before."""
+    counts = {0.0: 5, 8.0: 7, 12.0: 90, 16.0: 60, 20.0: 7}
+    samples, pending = [], 0
+    for second in range(30):
+        pending = counts.get(float(second), pending)
+        samples.append(Sample(float(second), 0, pending, 0, float(second) in counts))
+    (found,) = recoveries([Strike("x", 10.5, 14.0)], samples, slack=0)
+    assert (found.documents, found.seconds) == (6.0, 0.0)
+    (never,) = recoveries([Strike("x", 10.5, 14.0)], samples[:20], slack=0)
+    assert never.documents is None
+
+
 def test_a_silent_stream_may_take_until_it_is_noticed() -> None:
     """Thirty seconds for all, and so much longer for what only the time tells."""
     lags = {0.0: 20, 11.0: 500, 50.0: 20}

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from ops.chaos.org_troubles import script
+from ops.chaos.outcome import OPEN_WRITE_SECONDS
 from ops.chaos.schedule import BETWEEN_SECONDS, plan_troubles, told
 from ops.chaos.stage import HOLD_SECONDS, PAUSE_SECONDS, SETTINGS, SLACK_SECONDS
 from ops.chaos.troubles import ORG_MEANING, OURS, Kill, Org, OrgTrouble, Pause, all_troubles, lasts, target, tell
@@ -22,6 +23,12 @@ def test_every_process_of_ours_is_killed() -> None:
     assert {name.partition("-")[0] for name in OURS} == killed
 
 
+def test_every_process_that_holds_something_is_stopped_too() -> None:
+    """But for those that answer requests, and hold nothing between two."""
+    stopped = {trouble.process.partition("-")[0] for trouble in EVERYTHING if isinstance(trouble, Pause)}
+    assert stopped == set(OF_PROCESS) - {"webhook", "api", "admin"}
+
+
 def test_each_trouble_is_told_in_other_words() -> None:
     """A report names them all."""
     assert len({tell(trouble) for trouble in EVERYTHING}) == len(EVERYTHING)
@@ -36,12 +43,17 @@ def test_a_kill_waits_for_the_end_of_a_pause_of_the_same_process() -> None:
 
 def test_a_pause_is_longer_than_any_lease() -> None:
     """Or nobody would take over."""
-    leases = ("KAFKA_SESSION_TIMEOUT", "CHANGES_LEASE_SECONDS", "REPAIR_LEASE_SECONDS")
+    leases = ("KAFKA_SESSION_TIMEOUT", "CHANGES_LEASE_SECONDS", "REPAIR_LEASE_SECONDS", "SCHEDULE_LEASE_SECONDS")
     assert all(float(SETTINGS[name]) < PAUSE_SECONDS for name in leases)
     longest, call = (
         float(SETTINGS[name]) for name in ("MERGE_LONGEST_CALL_SECONDS", "SALESFORCE_CALL_TIMEOUT_SECONDS")
     )
     assert longest - call > PAUSE_SECONDS
+
+
+def test_documents_may_take_as_much_longer_as_a_write_without_an_answer_is_left_alone() -> None:
+    """The page says so."""
+    assert float(SETTINGS["MERGE_LONGEST_CALL_SECONDS"]) == OPEN_WRITE_SECONDS
 
 
 def test_a_half_open_stream_lasts_until_it_is_noticed() -> None:

@@ -1,8 +1,11 @@
 """The observer finds each sort of fault in a small history written by hand, and nothing in those without."""
 
+from typing import Any
+
 import pytest
 from support.witnesses import CUSTOMER, RECORD, Witnesses, synced
 
+from schemas.mapping import Creation, OnDelete, OnMerge, SalesforceDeletion
 from simulator.observer.verdict import Fault
 
 
@@ -423,20 +426,117 @@ def test_a_document_without_a_record_is_different() -> None:
     assert faults(witnesses) == [("different", "")]
 
 
-@pytest.mark.parametrize("deleted_by", ["platform", "salesforce"])
-def test_what_one_side_deleted_is_not_compared(deleted_by: str) -> None:
+@pytest.mark.parametrize(("deleted_by", "status"), [("platform", "deleted"), ("salesforce", "gone")])
+def test_what_one_side_deleted_is_not_compared(deleted_by: str, status: str) -> None:
     """Nothing is written through a deletion, so the fields may stay as they were."""
     witnesses = synced()
     if deleted_by == "platform":
         witnesses.sent(300, {}, type="customer.deleted")
     else:
-        witnesses.commit(300, {}, "user")
-        witnesses.commits[-1]["type"] = "DELETE"
-        del witnesses.records[RECORD]
-    witnesses.shows(4, last_name="Ionescu", title="Unwritten")
+        witnesses.ended(300, RECORD, "DELETE", IsDeleted=True)
+    witnesses.shows(4, sync_status=status, last_name="Ionescu", title="Unwritten")
     verdict = witnesses.verdict()
     assert verdict.clean
     assert verdict.apart == 1
+
+
+# --- deletions ---
+
+
+def with_deletion(after: str, **more: Any) -> Witnesses:
+    """The customer, whose record a user deletes at 300: commit 2. `after` is what the mapping says that follows."""
+    witnesses = synced()
+    kind = witnesses.mapping.kinds["customer"]
+    changed = kind.model_copy(update={"on_delete": OnDelete(salesforce=SalesforceDeletion(after)), **more})
+    witnesses.mapping = witnesses.mapping.model_copy(update={"kinds": {"customer": changed}})
+    witnesses.ended(300, RECORD, "DELETE", IsDeleted=True)
+    return witnesses
+
+
+def shown_as(witnesses: Witnesses, status: str) -> list[tuple[str, str]]:
+    """What is found where the document says this of its record."""
+    witnesses.shows(4, sync_status=status, last_name="Ionescu", title="Host")
+    return [(str(one.fault), one.where) for one in witnesses.verdict().findings]
+
+
+@pytest.mark.parametrize(("after", "told"), [("unlink", "gone"), ("delete", "deleted")])
+def test_a_deletion_in_salesforce_that_the_document_does_not_know_of_is_lost(after: str, told: str) -> None:
+    """It is still linked and untouched, or says another thing than follows by the mapping."""
+    witnesses = with_deletion(after)
+    for status in ("synced", "pending", "error", "gone", "deleted", "merged"):
+        assert shown_as(witnesses, status) == ([] if status == told else [("lost", "commit 2")])
+
+
+def test_a_deleted_record_that_is_to_be_made_anew_is_missed() -> None:
+    """Whatever the document says; unless the mapping makes no records of such things."""
+    witnesses = with_deletion("recreate")
+    assert shown_as(witnesses, "synced") == shown_as(witnesses, "gone") == [("different", "commit 2")]
+    assert shown_as(with_deletion("recreate", create=Creation.NONE), "gone") == []
+    assert shown_as(with_deletion("recreate", create=Creation.NONE), "synced") == [("lost", "commit 2")]
+    witnesses.ours(400, record="003000000000002AAA", LastName="Ionescu", Title="Host")
+    witnesses.shows(5, record="003000000000002AAA", last_name="Ionescu", title="Host")
+    assert witnesses.verdict().clean
+
+
+def test_a_child_that_went_with_its_parents_merge_may_belong_to_another_document() -> None:
+    """Where the mapping keeps the master."""
+    assert shown_as(with_deletion("unlink", on_merge=OnMerge.KEEP_MASTER), "merged") == []
+
+
+def test_an_undeletion_that_the_document_does_not_know_of_is_lost() -> None:
+    """The record is there again, and the document says that it is gone."""
+    witnesses = with_deletion("unlink")
+    witnesses.undeleted(400, RECORD)
+    assert shown_as(witnesses, "gone") == [("lost", "commit 3")]
+    assert shown_as(witnesses, "deleted") == [("lost", "commit 3")]
+    assert shown_as(witnesses, "synced") == []
+
+
+def test_a_record_deleted_again_is_judged_by_the_last_deletion() -> None:
+    """It had come back in between."""
+    witnesses = with_deletion("unlink")
+    witnesses.undeleted(400, RECORD)
+    witnesses.ended(500, RECORD, "DELETE", IsDeleted=True)
+    assert shown_as(witnesses, "synced") == [("lost", "commit 4")]
+    assert shown_as(witnesses, "gone") == []
+
+
+def test_the_deletion_of_what_a_record_was_merged_into_counts() -> None:
+    """The master had not been given the external id yet."""
+    witnesses = synced()
+    witnesses.user(290, "003000000000002AAA", LastName="Ionescu", Title="Host")
+    witnesses.merged(300, RECORD, "003000000000002AAA")
+    witnesses.ended(310, "003000000000002AAA", "DELETE", IsDeleted=True)
+    assert shown_as(witnesses, "synced") == [("lost", "commit 4")]
+    assert shown_as(witnesses, "gone") == []
+
+
+def test_a_deletion_past_the_recycle_bin_is_told_by_nobody() -> None:
+    """No change event tells of it; taking a deleted record out of the bin changes nothing."""
+    past = synced()
+    past.ended(300, RECORD, "DELETE", IsDeleted=True)
+    past.commits[-1]["type"] = "HARD_DELETE"
+    assert shown_as(past, "synced") == shown_as(past, "gone") == []
+    emptied = with_deletion("unlink")
+    emptied.commits.append({**emptied.commits[-1], "number": 3, "type": "HARD_DELETE"})
+    assert shown_as(emptied, "synced") == [("lost", "commit 2")]
+
+
+def test_a_record_that_we_deleted_is_missed_where_the_platform_took_its_deletion_back() -> None:
+    """It is made anew, whatever follows a user's deletion."""
+    witnesses = with_deletion("unlink")
+    witnesses.commits[-1] |= {"by": {"IsDeleted": "api"}, "client": "tandem/1", "user": "005000000000001AAA"}
+    assert shown_as(witnesses, "gone") == [("different", "commit 2")]
+
+
+def test_a_platform_deletion_that_the_document_does_not_know_of_is_lost() -> None:
+    """Unless it was never acknowledged."""
+    witnesses = synced()
+    event = witnesses.sent(300, {}, type="customer.deleted")
+    assert shown_as(witnesses, "synced") == [("lost", f"event {event}")]
+    refused = synced()
+    refused.sent(300, {}, type="customer.deleted", statuses=(503,))
+    assert shown_as(refused, "synced") == []
 
 
 # --- telling ---

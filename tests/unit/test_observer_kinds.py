@@ -573,16 +573,18 @@ def test_a_field_that_was_written_without_the_consent_it_needs_is_found() -> Non
 
 
 def test_a_record_that_should_have_gone_with_its_thing_is_found() -> None:
-    """`on_delete` says that a registration's record is deleted."""
+    """`on_delete` says that a registration's record is deleted; a person may bring it back, once that is done."""
     world = ticketing()
     values = {"customer_id": CUSTOMER, "event_id": "event-1", "status": "registered"}
     world.sent(300, values, type="registration.created", document="reg-1")
     member = {"ContactId": RECORD, "Status": "Registered"}
     world.ours(350, document="reg-1", record=MEMBER_RECORD, kind="registration", **member)
     world.sent(400, {}, type="registration.deleted", document="reg-1")
-    world.shows(3, "reg-1", MEMBER_RECORD, "registration", **values)
+    world.shows(3, "reg-1", MEMBER_RECORD, "registration", sync_status="deleted", **values)
     assert found(world) == [("registration", "different", "")]
     world.ended(450, MEMBER_RECORD, "DELETE", IsDeleted=True)
+    assert found(world) == []
+    world.undeleted(500, MEMBER_RECORD)
     assert found(world) == []
 
 
