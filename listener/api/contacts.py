@@ -150,7 +150,7 @@ class Contacts:
         """One."""
         for name, kind in self._kinds(call.query(OfKind).kind).items():
             if found := await self._find(kind, call.path(ContactPath).id):
-                shown = shown_contact(name, kind, one(name, found), _scopes(call))
+                shown = shown_contact(name, kind, one(name, found), call.scopes)
                 return Answer(shown, headers={"ETag": f'"{shown.revision}"'}, about=f"{name}/{shown.id}")
         raise Problem(problem.NOT_FOUND, "nobody here answers to this id or address")
 
@@ -169,7 +169,7 @@ class Contacts:
         ended, after = await self._result((name, kind), document_id, event_id)
         if ended is not None and ended.outcome is Outcome.PARKED:
             raise Problem(NOT_TAKEN, f"parked: {ended.reason}; event {event_id}")
-        scopes = _scopes(call)
+        scopes = call.scopes
         shown = shown_contact(name, kind, after, scopes) if after is not None and Scope.READ in scopes else None
         there = ended is not None and after is not None and not _is_pending(after)
         result = ContactResult(
@@ -312,10 +312,6 @@ def one(kind: str, found: Sequence[Document]) -> Document:
         named = [Fault(detail=f"{kind}/{document['_id']}") for document in found[:20]]
         raise Problem(SEVERAL, "name one of them by its id", errors=named)
     return found[0]
-
-
-def _scopes(call: Call) -> Sequence[Scope]:
-    return () if call.key is None else call.key.scopes
 
 
 def _is_pending(document: Document) -> bool:
