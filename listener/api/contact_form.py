@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from listener.api.problem import INVALID, Fault, Problem
-from schemas.field_mapping import Direction, FieldMapping
+from schemas.field_mapping import DERIVED, NOT_MAPPED, PULLED, Direction, FieldMapping
 from schemas.mapping import Asserts, KindMapping
 from schemas.transforms import InvalidValue, compile_field
 
@@ -40,13 +40,13 @@ def taken(kind: KindMapping, named: Mapping[str, Any], custom: Mapping[str, Any]
     for path, value, pointer in _leaves(named, by_path):
         mapped = by_path.get(path)
         if mapped is None:
-            faults.append(Fault(detail="is not mapped", pointer=pointer))
+            faults.append(Fault(detail=NOT_MAPPED, pointer=pointer))
         else:
             faults += _take(found, mapped, value, path, pointer)
     for name, value in custom.items():
         pointer, mapped = f"/custom_fields/{_escaped(name)}", by_name.get(name)
         if mapped is None:
-            faults.append(Fault(detail="is not mapped", pointer=pointer))
+            faults.append(Fault(detail=NOT_MAPPED, pointer=pointer))
         elif mapped.platform in found.fields:
             faults.append(Fault(detail=f"is the same as {mapped.platform}, which is there too", pointer=pointer))
         else:
@@ -58,10 +58,10 @@ def taken(kind: KindMapping, named: Mapping[str, Any], custom: Mapping[str, Any]
 
 def _take(found: Taken, mapped: FieldMapping, value: Any, name: str, pointer: str) -> list[Fault]:
     if mapped.derive is not None:
-        found.ignored[name] = "Tandem works it out from other documents, and pushes what comes out"
+        found.ignored[name] = DERIVED
         return []
     if mapped.direction is Direction.PULL:
-        found.ignored[name] = "it comes from Salesforce alone"
+        found.ignored[name] = PULLED
         return []
     try:
         compile_field(mapped).push(value)

@@ -70,7 +70,12 @@ async def test_return_success_and_participant(site: Site) -> None:
     told = await site.register()
     assert told["success"] is True
     assert told["participant"]["email"] == ANA["email"]
+    assert told["participant"]["name"] == ANA["name"]
     assert told["participant"]["skills"] == ANA["skills"]
+    assert told["participant"].keys() > {"name", "email", "skills", "salesforce"}
+    id_ = told["participant"]["id"]
+    assert (await site.world.stored(id_)).keys() >= {"first_name", "last_name"}
+    assert "name" not in await site.world.stored(id_)
 
 
 async def test_save_participant_first(site: Site) -> None:
@@ -212,6 +217,7 @@ async def test_salesforce_timeout_error_graceful_degradation(site: Site) -> None
 async def test_only_sync_necessary_fields(site: Site) -> None:
     """GDPR, CCPA: what the mapping does not name is not stored."""
     told = await site.register(shoe_size=44)
+    assert told["ignored"] == [{"field": "shoe_size", "reason": "is not mapped"}]
     assert "shoe_size" not in await site.world.stored(told["participant"]["id"])
 
 
