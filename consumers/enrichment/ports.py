@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 from schemas.cloudevents import Headers
 from schemas.people import LookFailed, PeopleQuery, PersonRows, Row
@@ -136,6 +136,28 @@ class DueDocuments(Protocol):
     async def look_again(self, collection: str, ids: Sequence[str], due: int, heard: int) -> int:
         """Have these people looked up anew from `due` on, in one call; how many there were. What was asked for before
         `heard` is no answer.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+
+class MemberDocuments(Protocol):
+    """Registrations by whom they are of, and people by the campaign membership that their documents name."""
+
+    async def registrations(
+        self, collection: str, path: str, people: Sequence[str]
+    ) -> Mapping[str, Sequence[dict[str, Any]]]:
+        """By what their path names: ids, and of `_sync` the link and the existence.
+
+        A person may be named by the number that their id spells.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+    async def naming_member(self, collection: str, member: str) -> Sequence[str]:
+        """Ids of the documents that name this member (`_sync.enriched.member`).
 
         Raises:
             Unavailable: it does not answer.

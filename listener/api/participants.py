@@ -118,7 +118,7 @@ class SalesforceShown(BaseModel):
     leadSource: Told = None  # noqa: N815
     """Where sales have them from."""
     campaignMemberId: Told = None  # noqa: N815
-    """Their newest campaign membership."""
+    """The campaign member of their newest registration that has one."""
 
 
 class ParticipantShown(BaseModel):

@@ -143,6 +143,20 @@ async def test_contact_id_and_last_synced_at(site: Site) -> None:
     assert told["participant"]["salesforce"]["lastSyncedAt"]
 
 
+async def test_campaign_member_id(site: Site) -> None:
+    """`campaignMemberId`, beside those above: whatever tells of the member, also a poll that names nobody."""
+    site.world.people.add("Contact", **JOHN)
+    id_ = (await site.register(consent=True))["participant"]["id"]
+    await site.world.hear_registrations()
+    await site.world.post("event.created", "spring", name="Spring", type="hackathon")
+    await site.world.post("registration.created", "r-1", participant_id=id_, event_id="spring", status="registered")
+    await site.world.stage.settle()
+    member = (await site.world.stage.document("r-1", "registrations"))["salesforce"]["recordId"]
+    await site.world.hear("CampaignMember", member, "GAP_UPDATE")
+    _, told, _ = await site.api.call("GET", f"/api/participants/{id_}")
+    assert told["participant"]["salesforce"]["campaignMemberId"] == member
+
+
 async def test_lead_if_contact_not_found(site: Site) -> None:
     """`leadId`, `company: lead.Company`, `isExistingCustomer: false`."""
     lead = site.world.people.add("Lead", Email=ANA["email"], Company="Acme", Title="Dev")
