@@ -76,7 +76,7 @@ class EnrichmentChanges:
                     addresses.update(_addresses(query, change))
                 elif _may_be_parent(kind, change):
                     parents.setdefault(change.record_id, []).append(place)
-            await self._cache.drop(records=sorted({*old, *parents}), emails=sorted(addresses))
+            await self._cache.drop(now=self._now(), records=sorted({*old, *parents}), emails=sorted(addresses))
             await self._ask_again(catalog, kind, sorted(old))
             found = await self._ask_below(kind, sorted(parents)) if parents else set()
             touched.update(place for record_id in found for place in parents[record_id])

@@ -25,6 +25,7 @@ from consumers.rules.enrichment import (
     comparable,
     email_field,
     email_of,
+    made_old,
     take_over,
     verify,
     visitor_view,
@@ -229,6 +230,8 @@ class Enrolment:
                     if changed is not None:
                         stored, state = changed
                     end = "known" if told.found else "not_found"
+                    if await self._lookups.overtaken(email, told):
+                        stored, state = await self._old(catalog, kind, stored, state)
                 case LookFailed(code) if code == ORG_ILL:
                     pass  # to ask for it now would only be refused again: the sweep does once the document is due
                 case LookFailed() | None:
@@ -240,6 +243,14 @@ class Enrolment:
         ended(end)
         self._on_answer(end, asyncio.get_running_loop().time() - began)
         return _told(kind, stored, state, created=created)
+
+    async def _old(
+        self, catalog: Catalog, kind: Kind, stored: dict[str, Any], state: DocumentState
+    ) -> tuple[dict[str, Any], DocumentState]:
+        """What was told stands until somebody has asked again."""
+        changed = await self._guarded.change(catalog, kind, state.id, _made_old(self._now()))
+        await self._ask(kind, state.id)
+        return changed or (stored, state)
 
     async def _ask(self, kind: Kind, document_id: str) -> None:
         try:
@@ -342,6 +353,14 @@ def _taking(kind: Kind, email: str, found: PersonRows) -> Change:
         if email_of(state, kind) != email:
             return False  # it shows another address by now, and is due for that
         take_over(state, kind, email, found)
+        return True
+
+    return change
+
+
+def _made_old(now: int) -> Change:
+    def change(state: DocumentState) -> bool:
+        made_old(state, now=now)
         return True
 
     return change

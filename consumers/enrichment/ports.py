@@ -1,6 +1,6 @@
 """What enrichment needs of the outside."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -26,14 +26,23 @@ class PeopleCache(Protocol):
         """
 
     async def put(self, kind: str, found: Mapping[str, PersonRows], until: Mapping[str, int]) -> None:
-        """Keep these, each until then, epoch milliseconds.
+        """Keep these, each until then, epoch milliseconds; but not those that are `overtaken`.
 
         Raises:
             Unavailable: it does not answer.
         """
 
-    async def drop(self, *, records: Sequence[str] = (), emails: Sequence[str] = ()) -> int:
+    async def drop(self, *, now: int, records: Sequence[str] = (), emails: Sequence[str] = ()) -> int:
         """Forget what speaks of these records, and of these addresses; how much that was.
+
+        That it was forgotten at `now`, epoch milliseconds, is remembered for as long as a call about it may last.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+    async def overtaken(self, found: Mapping[str, PersonRows]) -> Set[str]:
+        """The addresses of those of which something was dropped after they had been asked about: they are no answer.
 
         Raises:
             Unavailable: it does not answer.

@@ -52,11 +52,28 @@ async def test_the_cache_gives_back_what_it_was_given(world: EnrichmentWorld) ->
     assert found == {"a@x.example": known, "b@x.example": nobody}
     assert set(await world.cache.get("participant:1", both, 1_950_000_000_000)) == {"a@x.example"}
     assert not await world.cache.get("participant:2", both, 1_800_000_000_000)
-    assert await world.cache.drop() == 0
-    assert await world.cache.drop(records=[ACCOUNT]) == 1
+    assert await world.cache.drop(now=1) == 0
+    assert await world.cache.drop(now=1, records=[ACCOUNT]) == 1
     await world.cache.put("participant:1", {"a@x.example": known}, {"a@x.example": 2_000_000_000_000})
-    assert await world.cache.drop(records=["003dL0000000001AAA"]) == 1
-    assert await world.cache.drop(emails=["b@x.example"]) == 1
+    assert await world.cache.drop(now=1, records=["003dL0000000001AAA"]) == 1
+    assert await world.cache.drop(now=1, emails=["b@x.example"]) == 1
+
+
+async def test_what_was_on_its_way_when_it_was_dropped_is_not_kept(world: EnrichmentWorld) -> None:
+    """By its record, a parent of it, or the address; what was asked for afterwards is."""
+    row = {"Id": "003dL0000000001AAA", "Account.Id": ACCOUNT, "Title": None}
+    at, until = 1_800_000_000_000, {f"{name}@x.example": 2_000_000_000_000 for name in "ab"}
+    for dropped in ({"records": [ACCOUNT]}, {"records": [row["Id"]]}, {"emails": ["a@x.example"]}):
+        at += 100
+        early, late = ({"a@x.example": PersonRows([[row]], at + more)} for more in (0, 20))
+        await world.cache.put("participant:1", early | {"b@x.example": PersonRows([[]], at)}, until)
+        await world.cache.drop(now=at + 10, **dropped)
+        assert await world.cache.overtaken(early) == {"a@x.example"}
+        await world.cache.put("participant:1", early, until)
+        assert set(await world.cache.get("participant:1", list(until), at)) == {"b@x.example"}
+        assert await world.cache.overtaken(late) == set()
+        await world.cache.put("participant:1", late, until)
+        assert await world.cache.get("participant:1", ["a@x.example"], at) == late
 
 
 async def test_a_registration_from_beginning_to_end(world: EnrichmentWorld) -> None:

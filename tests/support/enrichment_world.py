@@ -54,6 +54,7 @@ class FakePeopleCache:
     """`salesforce_object_cache`."""
 
     rows: dict[tuple[str, str], tuple[PersonRows, int]] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
     away: bool = False
 
     async def get(self, kind: str, emails: Sequence[str], now: int) -> dict[str, PersonRows]:
@@ -65,9 +66,17 @@ class FakePeopleCache:
     async def put(self, kind: str, found: Mapping[str, PersonRows], until: Mapping[str, int]) -> None:
         if self.away:
             raise Unavailable("away")
-        self.rows |= {(kind, email): (one, until[email]) for email, one in found.items()}
+        late = await self.overtaken(found)
+        self.rows |= {(kind, email): (one, until[email]) for email, one in found.items() if email not in late}
 
-    async def drop(self, *, records: Sequence[str] = (), emails: Sequence[str] = ()) -> int:
+    async def overtaken(self, found: Mapping[str, PersonRows]) -> set[str]:
+        if self.away:
+            raise Unavailable("away")
+        names = {email: (email, *one.record_ids()) for email, one in found.items()}
+        return {e for e, several in names.items() if any(self.dropped.get(n, 0) > found[e].at for n in several)}
+
+    async def drop(self, *, now: int, records: Sequence[str] = (), emails: Sequence[str] = ()) -> int:
+        self.dropped |= dict.fromkeys((*records, *emails), now)
         gone = [
             key
             for key, (one, _until) in self.rows.items()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support.enrichment_world import EnrichmentWorld, enrichment_world
+from support.fakes_changes import eventually
 
 from consumers.catalog import Catalog
 from schemas import topics
@@ -71,6 +72,44 @@ async def test_an_answer_that_was_on_its_way_is_asked_for_once_more(world: Enric
     assert await world.sweep.ask_for_due() == 1
     assert {end.outcome for end in await world.work()} == {Outcome.APPLIED}
     assert (await world.stored(told.id))["salesforce"]["title"] == "CTO"
+    world.stage.now += 3_600_000
+    assert await world.sweep.ask_for_due() == 0
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_change_while_somebody_is_looked_up_for_the_first_time_is_not_lost(
+    world: EnrichmentWorld, waits: bool
+) -> None:
+    """No document has the record yet by which they would be found: what is told is asked for once more, and the cache
+    keeps nothing of it. So it is while somebody waits, and in the background."""
+    contact = world.people.add("Contact", Email="ana@acme.example", Title="Dev")
+    row, look = world.people.rows["Contact"][0], world.people.look
+
+    async def overtaken(*asked: Any) -> Any:
+        answer = await look(*asked)
+        world.stage.now += 1_000
+        row["Title"] = "CTO"
+        await hear(world, "Contact", contact, Title="CTO")
+        world.stage.now += 1_000
+        return answer
+
+    world.people.look = overtaken  # type: ignore[method-assign]
+    if waits:
+        id_ = (await world.register(**ANA)).id
+    else:
+        id_ = "p-1"
+        await world.post("participant.registered", id_, email="ana@acme.example", last_name="Pop")
+        world.stage.now += 10_000
+        await world.sweep.ask_for_due()
+        assert {end.outcome for end in await world.work()} == {Outcome.DEFERRED}
+    assert (await world.stored(id_))["salesforce"]["title"] == "Dev"
+    await eventually(lambda: not world.lookups.waiting)
+    assert not world.cache.rows
+    world.people.look = look  # type: ignore[method-assign]
+    world.stage.now += 1_000
+    await world.sweep.ask_for_due()
+    await world.work()
+    assert (await world.stored(id_))["salesforce"]["title"] == "CTO"
     world.stage.now += 3_600_000
     assert await world.sweep.ask_for_due() == 0
 
