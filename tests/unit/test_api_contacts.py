@@ -286,6 +286,8 @@ async def test_what_salesforce_knows_of_who_is_looked_up_needs_the_scope_for_it(
     }
     reading = api.keys.add(Scope.EVENTS, Scope.READ, id="bbbbbbbbbbbb")
     enriching = api.keys.add(Scope.EVENTS, Scope.READ, Scope.ENRICH, id="cccccccccccc")
+    assert (await api.call("GET", f"{PATH}/{RECORD}", key=reading))[0] == 404
+    assert (await api.call("GET", f"{PATH}/{RECORD}", key=enriching))[1]["id"] == "part-1"
     for method, path, body in (
         ("GET", f"{PATH}/ana@example.com", None),
         ("POST", PATH, {"email": "ana@example.com", "title": "CTO"}),
