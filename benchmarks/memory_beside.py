@@ -27,6 +27,7 @@ from adapters.mongo.gap_rows import MongoGapRows
 from adapters.mongo.gaps import MongoGaps
 from adapters.mongo.leases import MongoLeases
 from adapters.mongo.logs import MongoParkedRecords
+from adapters.mongo.members import MongoMembers
 from adapters.mongo.people_cache import MongoPeopleCache
 from adapters.mongo.runs import MongoRuns
 from adapters.platform.addresses import Guard, networks
@@ -42,6 +43,7 @@ from consumers.deliver.keeper import Keeper
 from consumers.enrichment.changes import EnrichmentChanges
 from consumers.enrichment.gathering import MOST
 from consumers.enrichment.guarded import GuardedDocuments
+from consumers.enrichment.memberships import Memberships
 from consumers.enrichment.settings import EnrichmentSettings
 from consumers.enrichment.worker import EnrichmentWorker
 from consumers.repair.repairer import Closed, Repairer
@@ -197,8 +199,8 @@ async def enrich(_kafka: str, mongodb: str, _org: str, records: int) -> Samples:
         )
         changes = EnrichmentChanges(
             catalog=lambda: catalog,
-            documents=documents,
             enriched=documents,
+            memberships=Memberships(documents, MongoMembers(database), guarded),
             guarded=guarded,
             cache=MongoPeopleCache(database),
             requests=asked,

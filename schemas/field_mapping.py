@@ -1,7 +1,7 @@
 """One field of the mapping: its names on both sides, which way its values travel, and who wins a conflict."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StringConstraints, Tag
@@ -35,6 +35,12 @@ Lookup = Annotated[
     Discriminator(lambda raw: "<kind>" if isinstance(raw, str) else "<kinds>"),
 ]
 """The kind, or the kinds, whose documents values name."""
+
+
+NOT_MAPPED: Final = "is not mapped"
+DERIVED: Final = "Tandem works it out from other documents, and pushes what comes out"
+PULLED: Final = "it comes from Salesforce alone"
+"""Why what the platform says under a name has no effect."""
 
 
 class Direction(StrEnum):

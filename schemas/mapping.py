@@ -285,9 +285,18 @@ class Mapping(Strict):
         return [kind.collection for kind in self.kinds.values()]
 
     def counted(self) -> list[tuple[str, str]]:
-        """Collections that totals are taken of, each with the path that names the owner."""
+        """Collections that totals are taken of, each with the path that names the owner; and those of the members that
+        people are who are looked up."""
         totals = [each.derive for kind in self.kinds.values() for each in kind.fields if isinstance(each.derive, Total)]
-        return sorted({(self.kinds[total.of].collection, total.by) for total in totals})
+        people = {name for name, kind in self.kinds.items() if kind.enrichment is not None}
+        members = {
+            (kind.collection, field.platform)
+            for kind in self.kinds.values()
+            if kind.sobject == "CampaignMember"
+            for field in kind.fields
+            if field.salesforce == "ContactId" and people.intersection(field.lookups)
+        }
+        return sorted({(self.kinds[total.of].collection, total.by) for total in totals} | members)
 
     def matched(self) -> list[tuple[str, str]]:
         """Collections whose documents are looked for by what a record holds, each with the path that is looked at."""

@@ -29,6 +29,12 @@ class Registered:
     """No document had the address, and this made one."""
     document: Mapping[str, Any] | None
     """What is stored, without what is Tandem's alone; None where it is taken in, and stored as soon as it can be."""
+    name: str = ""
+    """The whole name that it shows, where the mapping has none; empty where it shows none."""
+    said: Mapping[str, Any] = field(default_factory=dict)
+    """What was said of them and is taken, as it was said."""
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    """By dotted name: what was said and has no effect, and why."""
     visitor: Mapping[str, Any] = field(default_factory=dict)
     """What the person themselves may be shown of what Salesforce knows. After a registration nothing, unless that says
     itself that the address is verified: anybody may type one that somebody else has verified."""

@@ -57,6 +57,7 @@ DOCUMENT_INDEXES = (
     IndexModel([("_sync.enriched.due", ASCENDING)], name="to_enrich", sparse=True),
     IndexModel([("_sync.enriched.record", ASCENDING)], name="enriched_from", sparse=True),
     IndexModel([("_sync.enriched.parents", ASCENDING)], name="enriched_from_parent", sparse=True),
+    IndexModel([("_sync.enriched.member", ASCENDING)], name="naming_member", sparse=True),
 )
 """Of every kind's collection."""
 

@@ -172,13 +172,19 @@ class MongoDeliveries:
         document_id: str = "",
         limit: int = 50,
         behind: Mapping[str, Any] | None = None,
+        among: Sequence[str] | None = None,
     ) -> list[Row]:
-        """Deliveries without their bodies, the newest first; with `behind` those that follow it in this order."""
+        """Deliveries without their bodies, the newest first; with `behind` those that follow it in this order.
+
+        `among` names the kinds that count at all; all do without.
+        """
         asked: Row = {"state": state} if state else {}
         if document_id:
             asked["key"] = _key(kind, document_id)
         elif kind:
             asked["kind"] = kind
+        elif among is not None:
+            asked["kind"] = {"$in": list(among)}
         if behind is not None:
             same = {"made_at": behind["made_at"], "_id": {"$lt": behind["_id"]}}
             asked["$or"] = [{"made_at": {"$lt": behind["made_at"]}}, same]

@@ -1,7 +1,8 @@
 """Takes a person out of what people asked for and wrote: rows of operations and runs that no key of ours finds.
 
 A replay may be asked for by a record's id or an address, a run by a filter, and a note may say whom it was for. What
-was asked about one person alone goes; of everything else the words go, and that somebody did it stays.
+was asked about one person alone goes; of everything else the words go, and that somebody did it stays. A query that
+names them and has a further page goes: whoever asked it asks it anew.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
-from adapters.mongo.collections import DELIVERIES, OPERATIONS, RUNS
+from adapters.mongo.collections import DELIVERIES, OPERATIONS, QUERY_PAGES, RUNS
 
 Row = dict[str, Any]
 ERASED: Final = "[erased]"
@@ -74,6 +75,8 @@ async def forget_mentions(database: Database, mentions: Mentions) -> dict[str, i
                 if changes := _changes(name, row, words, mentions.things):
                     await database[name].update_one({"_id": row["_id"]}, {"$set": changes})
                     told[f"{name}.{WORDS}"] += 1
+        pages = [row["_id"] for row in await _asking(database, words)]
+        told[QUERY_PAGES] = (await database[QUERY_PAGES].delete_many({"_id": {"$in": pages}})).deleted_count
     return told
 
 
@@ -91,7 +94,21 @@ async def mentioning(database: Database, mentions: Mentions) -> dict[str, list[R
             async for row in database[name].find():
                 if row["_id"] not in known and _changes(name, row, words, mentions.things):
                     found[name].append(row)
+        found[QUERY_PAGES] = await _asking(database, words)
     return found
+
+
+async def _asking(database: Database, words: re.Pattern[str] | None) -> list[Row]:
+    """Further pages of queries that name the person, without Salesforce's address of them."""
+    if words is None:
+        return []
+    pages = await database[QUERY_PAGES].find({}, {"following": 0}).to_list()
+    return [row for row in pages if words.search(_unescaped(row["soql"]))]
+
+
+def _unescaped(soql: str) -> str:
+    """What stands in its texts: a quotation mark has a backslash before it, as in o\\'neil@example.com."""
+    return re.sub(r"\\(.)", r"\1", soql)
 
 
 async def forget_deliveries(database: Database, about: Row) -> int:

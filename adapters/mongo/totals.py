@@ -32,7 +32,7 @@ def pipeline(by: str, ids: Sequence[str], wanted: Sequence[Counted]) -> list[dic
     """Groups the documents by what their path `by` holds, and by all that decides what counts; a field `t0`, `t1` and
     so on for each total."""
     counts = {
-        by: {"$in": [spelt for id_ in ids for spelt in _spellings(id_)]},
+        by: {"$in": [spelt for id_ in ids for spelt in spellings(id_)]},
         "_sync.existence.exists": {"$ne": False},
     }
     deciding = {f"w{number}": f"${path}" for number, path in enumerate(_deciding(wanted))}
@@ -60,7 +60,7 @@ def _decides(group: Mapping[str, Any], names: Mapping[str, str], path: str) -> A
     return group["_id"].get(names[path])
 
 
-def _spellings(id_: str) -> list[Any]:
+def spellings(id_: str) -> list[Any]:
     """An id as text, and as the number that it spells."""
     if _WHOLE.fullmatch(id_):
         return [id_, int(id_)]

@@ -9,9 +9,9 @@ from typing import Final
 
 from consumers.catalog import Catalog
 from consumers.enrichment.guarded import GuardedDocuments
+from consumers.enrichment.memberships import MEMBER, Memberships
 from consumers.enrichment.ports import DueDocuments, PeopleCache, Requests
-from consumers.ports import Documents, Record
-from consumers.rules.enriched import Enriched, Known
+from consumers.ports import Record
 from consumers.rules.enrichment import comparable, made_old, queries, shown_fields, shown_of_parents
 from consumers.rules.kinds import Kind
 from consumers.rules.state import DocumentState
@@ -21,8 +21,6 @@ from schemas.outcome import Outcome, Result
 from schemas.people import PeopleQuery
 from schemas.place import IS_CONVERTED
 
-MEMBER = "CampaignMember"
-_MEMBERS = ("ContactId", "LeadId")
 NOTHING = Result(Outcome.IGNORED, "nothing that is looked up of a person")
 _GAP = "GAP_"
 TOGETHER: Final = 1_000
@@ -38,8 +36,8 @@ class EnrichmentChanges:
         self,
         *,
         catalog: Callable[[], Catalog],
-        documents: Documents,
         enriched: DueDocuments,
+        memberships: Memberships,
         guarded: GuardedDocuments,
         cache: PeopleCache,
         requests: Requests,
@@ -47,8 +45,8 @@ class EnrichmentChanges:
     ) -> None:
         """`now` gives epoch milliseconds."""
         self._catalog = catalog
-        self._documents = documents
         self._enriched = enriched
+        self._memberships = memberships
         self._guarded = guarded
         self._cache = cache
         self._requests = requests
@@ -78,13 +76,13 @@ class EnrichmentChanges:
                     addresses.update(_addresses(query, change))
                 elif _may_be_parent(kind, change):
                     parents.setdefault(change.record_id, []).append(place)
-            await self._cache.drop(records=sorted({*old, *parents}), emails=sorted(addresses))
+            await self._cache.drop(now=self._now(), records=sorted({*old, *parents}), emails=sorted(addresses))
             await self._ask_again(catalog, kind, sorted(old))
             found = await self._ask_below(kind, sorted(parents)) if parents else set()
             touched.update(place for record_id in found for place in parents[record_id])
             for change in changes:
                 if change is not None and change.entity == MEMBER:
-                    await self._member(catalog, kind, change)
+                    await self._memberships.hear(catalog, kind, change)
         return [Result(Outcome.APPLIED) if place in touched else NOTHING for place in range(len(records))]
 
     async def _ask_again(self, catalog: Catalog, kind: Kind, record_ids: Sequence[str]) -> None:
@@ -114,25 +112,6 @@ class EnrichmentChanges:
     def _due(self, state: DocumentState) -> bool:
         made_old(state, now=self._now())
         return True
-
-    async def _member(self, catalog: Catalog, kind: Kind, change: Change) -> None:
-        """Somebody was made a member of a campaign: their document names the newest."""
-        people = [str(change.fields[name]) for name in _MEMBERS if change.fields.get(name)]
-        linked = await self._documents.read_linked(kind.collection, people) if people else {}
-        for document in (one for several in linked.values() for one in several):
-            await self._guarded.change(catalog, kind, document["_id"], _membership(change.record_id))
-
-
-def _membership(member_id: str) -> Callable[[DocumentState], bool]:
-    def change(state: DocumentState) -> bool:
-        known = state.enriched or Enriched(status=Known.SYNCED)
-        if known.member_id == member_id:
-            return False
-        known.member_id = member_id
-        state.enriched = known
-        return True
-
-    return change
 
 
 def _read(record: Record) -> Change | None:

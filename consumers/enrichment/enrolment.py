@@ -25,13 +25,14 @@ from consumers.rules.enrichment import (
     comparable,
     email_field,
     email_of,
+    made_old,
     take_over,
     verify,
     visitor_view,
 )
 from consumers.rules.filters import unasked
 from consumers.rules.kinds import Kind
-from consumers.rules.registration import full_name, with_names
+from consumers.rules.registration import NAME, full_name, heard, with_names
 from consumers.rules.state import DocumentState
 from consumers.rules.stored import load
 from schemas import cloudevents, topics
@@ -100,6 +101,7 @@ class Enrolment:
         began = asyncio.get_running_loop().time()
         catalog = self._catalog()
         kind = enriched_kind(catalog, kind_name)
+        said = heard(registration.fields, kind)
         fields = with_names(registration.fields, kind)
         email = _address(fields, kind)
         if registration.id:
@@ -122,11 +124,19 @@ class Enrolment:
         except Unavailable as error:
             self._notice("registration_not_stored_yet", reason=str(error))
             self._on_answer("accepted", asyncio.get_running_loop().time() - began)
-            return Registered(document_id, created=False, document=None, visitor=UNVERIFIED)
+            return Registered(
+                document_id,
+                created=False,
+                document=None,
+                said=said.said,
+                ignored=said.ignored,
+                visitor=UNVERIFIED,
+            )
         with self._traces.waiting(traceparent, kind.name, document_id, email) as ended:
             told = await self._looked_up(catalog, kind, stored, state, began, ended, created=new, look=look)
         # That the address was verified earlier says nothing of who types it now.
-        return told if registration.verified else replace(told, visitor=UNVERIFIED)
+        visitor = told.visitor if registration.verified else UNVERIFIED
+        return replace(told, said=said.said, ignored=said.ignored, visitor=visitor)
 
     async def enrich(
         self, document_id: str, *, verified: bool = False, look: bool = True, kind_name: str = ""
@@ -220,6 +230,8 @@ class Enrolment:
                     if changed is not None:
                         stored, state = changed
                     end = "known" if told.found else "not_found"
+                    if await self._lookups.overtaken(email, told):
+                        stored, state = await self._old(catalog, kind, stored, state)
                 case LookFailed(code) if code == ORG_ILL:
                     pass  # to ask for it now would only be refused again: the sweep does once the document is due
                 case LookFailed() | None:
@@ -231,6 +243,14 @@ class Enrolment:
         ended(end)
         self._on_answer(end, asyncio.get_running_loop().time() - began)
         return _told(kind, stored, state, created=created)
+
+    async def _old(
+        self, catalog: Catalog, kind: Kind, stored: dict[str, Any], state: DocumentState
+    ) -> tuple[dict[str, Any], DocumentState]:
+        """What was told stands until somebody has asked again."""
+        changed = await self._guarded.change(catalog, kind, state.id, _made_old(self._now()))
+        await self._ask(kind, state.id)
+        return changed or (stored, state)
 
     async def _ask(self, kind: Kind, document_id: str) -> None:
         try:
@@ -338,6 +358,14 @@ def _taking(kind: Kind, email: str, found: PersonRows) -> Change:
     return change
 
 
+def _made_old(now: int) -> Change:
+    def change(state: DocumentState) -> bool:
+        made_old(state, now=now)
+        return True
+
+    return change
+
+
 def _address(fields: Mapping[str, Any], kind: Kind) -> str:
     path = _by(kind)
     given = flatten(fields, kind).get(path)
@@ -362,5 +390,12 @@ def _shows(document: Mapping[str, Any], document_id: str, kind: Kind, email: str
 
 def _told(kind: Kind, stored: Mapping[str, Any], state: DocumentState, *, created: bool) -> Registered:
     shown = {name: value for name, value in stored.items() if name not in ("_id", "_sync")}
-    visitor = visitor_view(state, kind, shown, full_name(shown))
-    return Registered(state.id, created=created, document={"id": state.id, **shown}, visitor=visitor)
+    name = full_name(shown)
+    visitor = visitor_view(state, kind, shown, name)
+    return Registered(
+        state.id,
+        created=created,
+        document={"id": state.id, **shown},
+        name="" if NAME in kind.by_path else name,
+        visitor=visitor,
+    )

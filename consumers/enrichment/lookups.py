@@ -108,6 +108,17 @@ class Lookups:
                 return LookFailed(ORG_ILL)
         return await asyncio.shield(asked.answer)
 
+    async def overtaken(self, email: str, told: PersonRows) -> bool:
+        """Whether a change was heard after this was asked for, of which it may know nothing: it is to be asked again.
+
+        To be called once it is stored: whoever hears of a change first says so, and then looks whose document has the
+        record.
+
+        Raises:
+            Unavailable: the store does not answer.
+        """
+        return self._cache is not None and bool(await self._cache.overtaken({email: told}))
+
     async def close(self) -> None:
         """End what is under way: whoever waits is told that there was no answer."""
         for line in self._lines.values():

@@ -1,8 +1,8 @@
 """What enrichment needs of the outside."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 from schemas.cloudevents import Headers
 from schemas.people import LookFailed, PeopleQuery, PersonRows, Row
@@ -26,14 +26,23 @@ class PeopleCache(Protocol):
         """
 
     async def put(self, kind: str, found: Mapping[str, PersonRows], until: Mapping[str, int]) -> None:
-        """Keep these, each until then, epoch milliseconds.
+        """Keep these, each until then, epoch milliseconds; but not those that are `overtaken`.
 
         Raises:
             Unavailable: it does not answer.
         """
 
-    async def drop(self, *, records: Sequence[str] = (), emails: Sequence[str] = ()) -> int:
+    async def drop(self, *, now: int, records: Sequence[str] = (), emails: Sequence[str] = ()) -> int:
         """Forget what speaks of these records, and of these addresses; how much that was.
+
+        That it was forgotten at `now`, epoch milliseconds, is remembered for as long as a call about it may last.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+    async def overtaken(self, found: Mapping[str, PersonRows]) -> Set[str]:
+        """The addresses of those of which something was dropped after they had been asked about: they are no answer.
 
         Raises:
             Unavailable: it does not answer.
@@ -136,6 +145,28 @@ class DueDocuments(Protocol):
     async def look_again(self, collection: str, ids: Sequence[str], due: int, heard: int) -> int:
         """Have these people looked up anew from `due` on, in one call; how many there were. What was asked for before
         `heard` is no answer.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+
+class MemberDocuments(Protocol):
+    """Registrations by whom they are of, and people by the campaign membership that their documents name."""
+
+    async def registrations(
+        self, collection: str, path: str, people: Sequence[str]
+    ) -> Mapping[str, Sequence[dict[str, Any]]]:
+        """By what their path names: ids, and of `_sync` the link and the existence.
+
+        A person may be named by the number that their id spells.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+
+    async def naming_member(self, collection: str, member: str) -> Sequence[str]:
+        """Ids of the documents that name this member (`_sync.enriched.member`).
 
         Raises:
             Unavailable: it does not answer.

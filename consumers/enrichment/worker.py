@@ -20,6 +20,7 @@ from consumers.rules.enrichment import (
     await_look,
     email_of,
     look_failed,
+    made_old,
     names_of,
     no_more_looks,
     queries,
@@ -145,8 +146,10 @@ class EnrichmentWorker:
             part = wanted[start : start + MOST]
             answers = await self._look(kind, {one.email: one.old for one in sorted(part, key=lambda one: one.old)})
             ends = await asyncio.gather(*(self._store(catalog, one, answers[one.email], records) for one in part))
+            late = await self._overtaken(catalog, part, answers)
             for one, end in zip(part, ends, strict=True):
-                results |= dict.fromkeys(one.places, end)
+                taken = Result(Outcome.DEFERRED, CHANGED_MEANWHILE) if one.id in late else end
+                results |= dict.fromkeys(one.places, taken)
         return results
 
     async def _look(self, kind: Kind, old: Mapping[str, int]) -> dict[str, PersonRows | LookFailed]:
@@ -169,6 +172,24 @@ class EnrichmentWorker:
             until = {e: at + (self._found_for if one.found else self._missing_for) for e, one in told.items()}
             await self._cache.put(name, told, until)
         return ends | told
+
+    async def _overtaken(
+        self, catalog: Catalog, part: Sequence[_Wanted], answers: Mapping[str, PersonRows | LookFailed]
+    ) -> set[str]:
+        """The documents that have taken an answer which a change has overtaken, of whose record nobody knew before:
+        they are due once more."""
+        told = {email: one for email, one in answers.items() if isinstance(one, PersonRows)}
+        if self._cache is None or not told:
+            return set()
+        late = await self._cache.overtaken(told)
+        for one in part:
+            if one.email in late:
+                await self._guarded.change(catalog, one.kind, one.id, self._due_again)
+        return {one.id for one in part if one.email in late}
+
+    def _due_again(self, state: DocumentState) -> bool:
+        made_old(state, now=self._now())
+        return True
 
     async def _store(
         self, catalog: Catalog, one: _Wanted, answer: PersonRows | LookFailed, records: Sequence[Record]

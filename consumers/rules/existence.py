@@ -11,7 +11,7 @@ from consumers.rules.timing import LONGEST_CALL
 from schemas.change import Change, ChangeType, Told
 from schemas.mapping import PlatformDeletion, SalesforceDeletion
 from schemas.outcome import Outcome, Result
-from schemas.place import IS_CONVERTED, Place
+from schemas.place import IS_CONVERTED, LEAD_PREFIX, Place
 from schemas.position import BEGINNING, CommitPosition
 from schemas.records import Converted, Failure, RowResult
 
@@ -189,6 +189,9 @@ def moved(
         former=former,
         positions={each: heard.get(each, BEGINNING) for each in former},
     )
+    if before is not None:
+        was_lead = before.record_id.startswith(LEAD_PREFIX) and not record_id.startswith(LEAD_PREFIX)
+        state.link.converted_at = now if was_lead else before.converted_at
     if conversion is not None:
         state.link.from_lead = True
         state.link.account, state.link.opportunity = conversion.account_id, conversion.opportunity_id

@@ -255,6 +255,8 @@ class Link:
     """Where there are such, the row mark of the first whole read: by then they had ended in this one (rule 23)."""
     converted: bool = False
     """It is gone since it was a Lead that was converted: if nothing is left of that, the thing is no Lead again."""
+    converted_at: int = 0
+    """When we have learned that the Lead which it was is converted, epoch milliseconds; 0 where it was none."""
     account: str = ""
     """Of a Lead that was converted: the account that it was converted to."""
     opportunity: str = ""

@@ -29,6 +29,7 @@ def load_link(stored: Mapping[str, Any], position: CommitPosition) -> Link:
         positions={each: CommitPosition(*own[each]) if each in own else position for each in former},
         first_row=stored.get("first_row", 0),
         converted=stored.get("converted", False),
+        converted_at=stored.get("converted_at", 0),
         account=stored.get("account", ""),
         opportunity=stored.get("opportunity", ""),
         merged_into=stored.get("merged_into", ""),
@@ -61,12 +62,13 @@ def dump_link(link: Link) -> dict[str, Any]:
         stored |= _dump_former(link)
     if link.converted:
         stored["converted"] = True
-    if link.account:
-        stored["account"] = link.account
-    if link.opportunity:
-        stored["opportunity"] = link.opportunity
-    if link.merged_into:
-        stored["merged_into"] = link.merged_into
+    led_to = {
+        "converted_at": link.converted_at,
+        "account": link.account,
+        "opportunity": link.opportunity,
+        "merged_into": link.merged_into,
+    }
+    stored |= {name: value for name, value in led_to.items() if value}
     if link.touched:
         stored |= _dump_touched(link)
     stored |= {"handed_over": True} if link.handed_over else {}

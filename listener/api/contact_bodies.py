@@ -102,8 +102,8 @@ class ContactShown(BaseModel):
     custom_fields: dict[str, JsonValue]
     """Custom fields by Salesforce's names."""
     sync: SyncShown | None
-    """Null where `salesforce_id` needs the scope `enrich` and the key has it not; then fields that come from Salesforce
-    alone are left out too."""
+    """Null where `salesforce_id` needs the scope `enrich` and the key has it not; then fields whose value came from
+    Salesforce are left out too."""
 
 
 class Ignored(BaseModel):
@@ -133,13 +133,18 @@ class ContactResult(BaseModel):
     """As it is now, for keys with the scope `read`; null while there is none."""
 
 
+def may_know_of(kind: KindMapping, scopes: Collection[Scope]) -> bool:
+    """Whether a key with these scopes may know what Salesforce knows of things of this kind, and that it does."""
+    return kind.enrichment is None or Scope.ENRICH in scopes
+
+
 def shown_contact(name: str, kind: KindMapping, document: Document, scopes: Collection[Scope]) -> ContactShown:
     """A document as a contact, as far as a key with these scopes may know it.
 
     Of a kind that is looked up while people register, what Salesforce knows is for the scope `enrich` alone: whether
-    there is a record, of which object, and how it goes with it.
+    there is a record, of which object, how it goes with it, and every value that came from there.
     """
-    may_know = kind.enrichment is None or Scope.ENRICH in scopes
+    may_know = may_know_of(kind, scopes)
     told = document.get("salesforce", {}) if may_know else {}
     record_id = told.get("recordId")
     at = told.get("lastSyncedAt")
@@ -149,8 +154,8 @@ def shown_contact(name: str, kind: KindMapping, document: Document, scopes: Coll
         salesforce_id=record_id,
         object=None if record_id is None else kind.place_of(record_id).sobject,
         revision=int(document.get("revision") or 0),
-        fields=contact_form.shown_fields(kind, document, pulled=may_know),
-        custom_fields=contact_form.shown_custom(kind, document, pulled=may_know),
+        fields=contact_form.shown_fields(kind, document, theirs=may_know),
+        custom_fields=contact_form.shown_custom(kind, document, theirs=may_know),
         sync=None
         if not may_know
         else SyncShown(

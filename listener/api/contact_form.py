@@ -6,14 +6,17 @@ by Salesforce's, with values as Salesforce has them.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+import orjson
 
 from listener.api.problem import INVALID, Fault, Problem
-from schemas.field_mapping import Direction, FieldMapping
+from schemas.field_mapping import DERIVED, NOT_MAPPED, PULLED, Direction, FieldMapping
 from schemas.mapping import Asserts, KindMapping
 from schemas.transforms import InvalidValue, compile_field
 
 EMAIL = "Email"
+_SALESFORCE: Final = "salesforce"
 
 
 @dataclass(slots=True)
@@ -37,13 +40,13 @@ def taken(kind: KindMapping, named: Mapping[str, Any], custom: Mapping[str, Any]
     for path, value, pointer in _leaves(named, by_path):
         mapped = by_path.get(path)
         if mapped is None:
-            faults.append(Fault(detail="is not mapped", pointer=pointer))
+            faults.append(Fault(detail=NOT_MAPPED, pointer=pointer))
         else:
             faults += _take(found, mapped, value, path, pointer)
     for name, value in custom.items():
         pointer, mapped = f"/custom_fields/{_escaped(name)}", by_name.get(name)
         if mapped is None:
-            faults.append(Fault(detail="is not mapped", pointer=pointer))
+            faults.append(Fault(detail=NOT_MAPPED, pointer=pointer))
         elif mapped.platform in found.fields:
             faults.append(Fault(detail=f"is the same as {mapped.platform}, which is there too", pointer=pointer))
         else:
@@ -55,10 +58,10 @@ def taken(kind: KindMapping, named: Mapping[str, Any], custom: Mapping[str, Any]
 
 def _take(found: Taken, mapped: FieldMapping, value: Any, name: str, pointer: str) -> list[Fault]:
     if mapped.derive is not None:
-        found.ignored[name] = "Tandem works it out from other documents, and pushes what comes out"
+        found.ignored[name] = DERIVED
         return []
     if mapped.direction is Direction.PULL:
-        found.ignored[name] = "it comes from Salesforce alone"
+        found.ignored[name] = PULLED
         return []
     try:
         compile_field(mapped).push(value)
@@ -106,10 +109,10 @@ def value_of(document: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def shown_fields(kind: KindMapping, document: Mapping[str, Any], *, pulled: bool) -> dict[str, Any]:
-    """The mapped fields that a document shows, nested as it has them; with `pulled` those from Salesforce alone too."""
+def shown_fields(kind: KindMapping, document: Mapping[str, Any], *, theirs: bool) -> dict[str, Any]:
+    """The mapped fields that a document shows, nested as it has them; with `theirs` Salesforce's values too."""
     shown: dict[str, Any] = {}
-    for each in _shown(kind, pulled=pulled):
+    for each in _shown(kind, document, theirs=theirs):
         value = value_of(document, each.platform)
         if value is None:
             continue
@@ -121,12 +124,27 @@ def shown_fields(kind: KindMapping, document: Mapping[str, Any], *, pulled: bool
     return shown
 
 
-def shown_custom(kind: KindMapping, document: Mapping[str, Any], *, pulled: bool) -> dict[str, Any]:
+def shown_custom(kind: KindMapping, document: Mapping[str, Any], *, theirs: bool) -> dict[str, Any]:
     """The same of custom fields, by Salesforce's names."""
-    custom = [each for each in _shown(kind, pulled=pulled) if each.salesforce.endswith("__c")]
+    custom = [each for each in _shown(kind, document, theirs=theirs) if each.salesforce.endswith("__c")]
     values = {each.salesforce: value_of(document, each.platform) for each in custom}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _shown(kind: KindMapping, *, pulled: bool) -> list[FieldMapping]:
-    return [each for each in kind.fields if pulled or each.direction is not Direction.PULL]
+def _shown(kind: KindMapping, document: Mapping[str, Any], *, theirs: bool) -> list[FieldMapping]:
+    if theirs:
+        return list(kind.fields)
+    registers = document.get("_sync", {}).get("fields", {})
+    return [
+        each
+        for each in kind.fields
+        if each.direction is not Direction.PULL and not _is_theirs(registers.get(each.salesforce))
+    ]
+
+
+def _is_theirs(register: str | None) -> bool:
+    """Whether the value that is shown came from Salesforce, also in part, as its register says (docs/document.md)."""
+    if register is None:
+        return False
+    stored = orjson.loads(register)
+    return bool(stored.get("now", [""])[0] == _SALESFORCE or stored.get("merged"))

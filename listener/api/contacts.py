@@ -24,6 +24,7 @@ from listener.api.contact_bodies import (
     Document,
     Ignored,
     OfKind,
+    may_know_of,
     shown_contact,
 )
 from listener.api.paths import PREFIX
@@ -149,8 +150,9 @@ class Contacts:
     async def show(self, call: Call) -> Answer:
         """One."""
         for name, kind in self._kinds(call.query(OfKind).kind).items():
-            if found := await self._find(kind, call.path(ContactPath).id):
-                shown = shown_contact(name, kind, one(name, found), _scopes(call))
+            may_know = may_know_of(kind, call.scopes)
+            if found := await self._find(kind, call.path(ContactPath).id, by_record=may_know):
+                shown = shown_contact(name, kind, one(name, found), call.scopes)
                 return Answer(shown, headers={"ETag": f'"{shown.revision}"'}, about=f"{name}/{shown.id}")
         raise Problem(problem.NOT_FOUND, "nobody here answers to this id or address")
 
@@ -169,7 +171,7 @@ class Contacts:
         ended, after = await self._result((name, kind), document_id, event_id)
         if ended is not None and ended.outcome is Outcome.PARKED:
             raise Problem(NOT_TAKEN, f"parked: {ended.reason}; event {event_id}")
-        scopes = _scopes(call)
+        scopes = call.scopes
         shown = shown_contact(name, kind, after, scopes) if after is not None and Scope.READ in scopes else None
         there = ended is not None and after is not None and not _is_pending(after)
         result = ContactResult(
@@ -205,9 +207,12 @@ class Contacts:
         told = "nothing is kept in Contact" if not home else f"one of {', '.join(home)} must be named"
         raise Problem(problem.INVALID, errors=[Fault(detail=told, parameter="kind")])
 
-    async def _find(self, kind: KindMapping, name: str) -> Sequence[Document]:
-        """A record id goes first, then the platform's id, then an e-mail address: no two of them look alike."""
-        if is_id(name) and (linked := await self._documents.linked(kind.collection, to_18(name))):
+    async def _find(self, kind: KindMapping, name: str, *, by_record: bool) -> Sequence[Document]:
+        """A record id goes first, then the platform's id, then an e-mail address: no two of them look alike.
+
+        Whose record it is, is not told to whom may not know who has one.
+        """
+        if by_record and is_id(name) and (linked := await self._documents.linked(kind.collection, to_18(name))):
             return linked
         if (document := await self._documents.read(kind.collection, name)) is not None:
             return [document]
@@ -312,10 +317,6 @@ def one(kind: str, found: Sequence[Document]) -> Document:
         named = [Fault(detail=f"{kind}/{document['_id']}") for document in found[:20]]
         raise Problem(SEVERAL, "name one of them by its id", errors=named)
     return found[0]
-
-
-def _scopes(call: Call) -> Sequence[Scope]:
-    return () if call.key is None else call.key.scopes
 
 
 def _is_pending(document: Document) -> bool:

@@ -3,7 +3,7 @@
 The URL itself is set by an admin, and never here: a key that leaked must not send people's data elsewhere.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol
 from urllib.parse import quote, urlencode, urlsplit
@@ -12,14 +12,18 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from listener.api import problem
+from listener.api.contact_bodies import may_know_of
 from listener.api.problem import Problem
 from listener.api.routes import GET, POST, Answer, Call, Group, Route
 from schemas.api_key import Scope
 from schemas.delivery import DeliveryState, Endpoint, tried
+from schemas.mapping import Mapping as FieldMappings
 from schemas.platform_event import DocumentId
 
 PREFIX: Final = "/api/webhooks"
 MOST_AT_ONCE: Final = 1_000
+NEEDS_ENRICH: Final = f"of this kind, or of one that the mapping has no more, the key needs the scope `{Scope.ENRICH}`"
+NOT_THERE: Final = "there is no such delivery, or not any more, or the key needs the scope `enrich` for it"
 
 Row = Mapping[str, Any]
 DeliveryId = str
@@ -29,9 +33,19 @@ class Deliveries(Protocol):
     """Deliveries as `tandem_deliveries` has them. Every method raises `Unavailable` while the store does not answer."""
 
     async def listed(
-        self, *, state: str, kind: str, document_id: str, limit: int, behind: Row | None = None
+        self,
+        *,
+        state: str,
+        kind: str,
+        document_id: str,
+        limit: int,
+        behind: Row | None = None,
+        among: Sequence[str] | None = None,
     ) -> Sequence[Row]:
-        """Without their bodies, the newest first; those that follow `behind` in this order, if it is given."""
+        """Without their bodies, the newest first; those that follow `behind` in this order, if it is given.
+
+        Where no `kind` is asked for, `among` names those that count; all do without.
+        """
 
     async def get(self, delivery_id: str) -> Row | None:
         """One, with its body."""
@@ -170,10 +184,16 @@ class EndpointShown(BaseModel):
 
 
 class DeliveryRoutes:
-    """The routes."""
+    """The routes.
 
-    def __init__(self, deliveries: Deliveries) -> None:
+    Whom people of a kind are to Salesforce, while they are looked up as they register, is for the scope `enrich` alone.
+    That there is a delivery tells it already, and ids of deliveries can be worked out: so keys without that scope find
+    none of them, and are not told which of the two it is.
+    """
+
+    def __init__(self, deliveries: Deliveries, mapping: Callable[[], FieldMappings]) -> None:
         self._deliveries = deliveries
+        self._mapping = mapping
 
     def group(self) -> Group:
         """As the app takes them."""
@@ -199,6 +219,7 @@ class DeliveryRoutes:
                     Scope.READ,
                     "The newest deliveries",
                     {200: DeliveryList},
+                    "Of people who are looked up while they register only for keys with `enrich` too.",
                     query=Which,
                     problems=missing,
                 ),
@@ -214,7 +235,10 @@ class DeliveryRoutes:
                     idempotent=True,
                 ),
                 Route(
-                    GET, one, self.show, Scope.READ, "One delivery", {200: DeliveryWhole}, path=DeliveryPath,
+                    GET, one, self.show, Scope.READ, "One delivery", {200: DeliveryWhole},
+                    "What it says is Salesforce's word: of people who are looked up while they register it needs "
+                    "`enrich` too.",
+                    path=DeliveryPath,
                     problems=missing,
                 ),
                 Route(
@@ -251,13 +275,14 @@ class DeliveryRoutes:
     async def newest(self, call: Call) -> Answer:
         """A page of them."""
         asked = call.query(Which)
-        behind = None if asked.behind is None else await self._known(asked.behind)
+        behind = None if asked.behind is None else await self._seen(call, asked.behind)
         found = await self._deliveries.listed(
             state=asked.state or "",
             kind=asked.kind or "",
             document_id=asked.document or "",
             limit=asked.limit + 1,  # one more than are shown tells whether there is another page
             behind=behind,
+            among=self._among(call, asked.kind),
         )
         rows = found[: asked.limit]
         return Answer(
@@ -269,7 +294,7 @@ class DeliveryRoutes:
 
     async def show(self, call: Call) -> Answer:
         """One."""
-        row = await self._known(call.path(DeliveryPath).id)
+        row = await self._seen(call, call.path(DeliveryPath).id)
         payload = orjson.loads(bytes(row["body"]))
         attempts = tuple(map(_attempt, row.get("attempts") or ()))
         return Answer(DeliveryWhole(**dict(shown(row)), attempts=attempts, payload=payload))
@@ -289,8 +314,32 @@ class DeliveryRoutes:
     async def _known(self, delivery_id: str) -> Row:
         row = await self._deliveries.get(delivery_id)
         if row is None:
-            raise Problem(problem.NOT_FOUND, "there is no such delivery, or not any more")
+            raise Problem(problem.NOT_FOUND, NOT_THERE)
         return row
+
+    async def _seen(self, call: Call, delivery_id: str) -> Row:
+        """One that this key may see."""
+        row = await self._known(delivery_id)
+        if not self._may_see(call, row["kind"]):
+            raise Problem(problem.NOT_FOUND, NOT_THERE)
+        return row
+
+    def _among(self, call: Call, wanted: str | None) -> Sequence[str] | None:
+        """The kinds of which this key may see deliveries; None for all.
+
+        Raises:
+            Problem: the kind that is asked for is none of them.
+        """
+        if wanted is not None and not self._may_see(call, wanted):
+            raise Problem(problem.OUT_OF_SCOPE, NEEDS_ENRICH)
+        if wanted is not None or _enriches(call):
+            return None
+        return [kind for kind in self._mapping().kinds if self._may_see(call, kind)]
+
+    def _may_see(self, call: Call, name: str) -> bool:
+        """Of a kind that the mapping has no more nobody can say that it was not looked up."""
+        kind = self._mapping().kinds.get(name)
+        return _enriches(call) if kind is None else may_know_of(kind, call.scopes)
 
 
 def shown(row: Row) -> DeliveryShown:
@@ -309,6 +358,10 @@ def shown(row: Row) -> DeliveryShown:
         next_at=_moment(row["next_at"]) if pending else None,
         last=_attempt(attempts[-1]) if attempts else None,
     )
+
+
+def _enriches(call: Call) -> bool:
+    return Scope.ENRICH in call.scopes
 
 
 def _attempt(told: Row) -> AttemptShown:

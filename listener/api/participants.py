@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from listener.api.contact_bodies import Ignored
 from listener.api.problem import CONFLICT, ERASED, INVALID, NOT_FOUND, Fault, Problem
 from listener.api.routes import GET, POST, Answer, Call, Group, Route
 from schemas.api_key import Scope
@@ -47,7 +48,8 @@ class _Model(BaseModel):
 
 
 class RegistrationBody(BaseModel):
-    """Who registers: mapped fields by their platform paths. A whole `name` is taken apart into first and last name."""
+    """Who registers: mapped fields by their platform paths. A whole `name` is taken apart into first and last name.
+    Names that are not mapped are stored nowhere, and told in `ignored`."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -116,7 +118,7 @@ class SalesforceShown(BaseModel):
     leadSource: Told = None  # noqa: N815
     """Where sales have them from."""
     campaignMemberId: Told = None  # noqa: N815
-    """Their newest campaign membership."""
+    """The campaign member of their newest registration that has one."""
 
 
 class ParticipantShown(BaseModel):
@@ -156,7 +158,9 @@ class EnrolledShown(_Model):
     """A participant, and what they themselves may be shown."""
 
     participant: ParticipantShown
-    """As stored."""
+    """As stored; for keys without the scope `enrich` what was said and is taken. `name` is the whole name."""
+    ignored: tuple[Ignored, ...] | None = None
+    """Of a registration: what was said and has no effect, a name that is misspelt too. Left out where all is taken."""
     visitor: VisitorShown | None = None
     """For keys with the scope `enrich`. A registration is answered with more than `verified: false` only where it says
     `emailVerified` itself."""
@@ -278,11 +282,13 @@ class Participants:
             raise Problem(ERASED, "register them under another id, if they want to be known again") from None
         except CannotStore as refused:
             raise Problem(CONFLICT, f"the store refuses the document: {refused}") from None
+        ignored = tuple(Ignored(field=name, reason=reason) for name, reason in told.ignored.items()) or None
         if may_know:
-            return told, _shown(told, fields)
+            return told, {**_shown(told), "ignored": ignored}
         # A key that may not know hears its own words: not even whether somebody was found.
         revision = None if told.document is None else told.document.get("revision")
-        return told, {"participant": ParticipantShown(**_own(fields), id=told.id, revision=revision)}
+        own = ParticipantShown(**_own(told.said), id=told.id, revision=revision)
+        return told, {"participant": own, "ignored": ignored}
 
 
 def _own(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -299,11 +305,13 @@ def _status(told: Registered) -> int:
 def _found(told: Registered | None) -> Answer:
     if told is None:
         raise Problem(NOT_FOUND, "no such participant")
-    return Answer(EnrolledShown(**_shown(told, {})))
+    return Answer(EnrolledShown(**_shown(told)))
 
 
-def _shown(told: Registered, fields: Mapping[str, Any]) -> dict[str, Any]:
-    document = dict(told.document) if told.document is not None else {**_own(fields), "id": told.id}
+def _shown(told: Registered) -> dict[str, Any]:
+    document = dict(told.document) if told.document is not None else {**_own(told.said), "id": told.id}
+    if told.name:
+        document.setdefault("name", told.name)
     salesforce = dict(document.pop("salesforce", {"syncStatus": PENDING}))
     moment = salesforce.get("lastSyncedAt")
     if isinstance(moment, int):

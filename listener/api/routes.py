@@ -21,7 +21,7 @@ and put the answer into a model.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote
@@ -68,6 +68,11 @@ class Call:
 
     query = body
     path = body
+
+    @property
+    def scopes(self) -> Collection[Scope]:
+        """What the caller's key may do; nothing without one."""
+        return () if self.key is None else self.key.scopes
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,18 @@ class AuditedDeliveries:
         self._operations = MongoOperations(database)
 
     async def listed(
-        self, *, state: str, kind: str, document_id: str, limit: int, behind: Row | None = None
+        self,
+        *,
+        state: str,
+        kind: str,
+        document_id: str,
+        limit: int,
+        behind: Row | None = None,
+        among: Sequence[str] | None = None,
     ) -> Sequence[Row]:
         """As the port."""
         return await self._deliveries.listed(
-            state=state, kind=kind, document_id=document_id, limit=limit, behind=behind
+            state=state, kind=kind, document_id=document_id, limit=limit, behind=behind, among=among
         )
 
     async def get(self, delivery_id: str) -> Row | None:

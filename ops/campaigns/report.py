@@ -43,7 +43,7 @@ class EventReport:
     registered: int = 0
     attended: int = 0
     converted: Sequence[str] = ()
-    """Ids of people who took part, were leads and have been converted."""
+    """Ids of people who took part, were leads when they registered, and have been converted since."""
     deals: int = 0
     pipeline: Decimal = Decimal(0)
     forecast: Decimal = Decimal(0)
@@ -78,7 +78,7 @@ def reports(
     shape: Shape, events: Iterable[Row], members: Iterable[Row], people: Iterable[Row], deals: Iterable[Row]
 ) -> list[EventReport]:
     """One for each event, by id. `deals` are Opportunities as Salesforce has them; deleted documents do not count."""
-    was_lead = {person["_id"] for person in people if _converted(person)}
+    converted = {str(person["_id"]): at for person in people if (at := _converted(person)) is not None}
     by_event: dict[str, list[list[Row]]] = {}
     for group in _one_each([member for member in members if not _deleted(member)]):
         by_event.setdefault(str(_at(group[0], shape.event_path)), []).append(group)
@@ -90,7 +90,12 @@ def reports(
         campaign = str((event.get("salesforce") or {}).get("recordId", ""))
         groups = by_event.get(event["_id"], ())
         taking_part = [left for group in groups if (left := [one for one in group if _status(one, shape) != CANCELLED])]
-        people_there = {str(_at(one, shape.person_path)) for group in taking_part for one in group}
+        since = {
+            person
+            for group in taking_part
+            for one in group
+            if (person := str(_at(one, shape.person_path))) in converted and _made(one) <= converted[person]
+        }
         own = by_campaign.get(campaign, []) if campaign else []
         found.append(
             EventReport(
@@ -99,7 +104,7 @@ def reports(
                 campaign=campaign,
                 registered=len(taking_part),
                 attended=sum(any(_status(one, shape) == ATTENDED for one in group) for group in taking_part),
-                converted=tuple(sorted(people_there & was_lead)),
+                converted=tuple(sorted(since)),
                 deals=len(own),
                 pipeline=_sum(own, "Amount", lambda deal: not deal.get("IsClosed")),
                 forecast=_sum(own, "ExpectedRevenue", lambda deal: not deal.get("IsClosed")),
@@ -139,10 +144,23 @@ def _status(member: Row, shape: Shape) -> str:
     return str(_at(member, shape.status_path) or "").casefold()
 
 
-def _converted(person: Row) -> bool:
+def _converted(person: Row) -> int | None:
+    """When it was learned that the Lead which they were is converted, epoch milliseconds; None where they were none.
+
+    Of one that an earlier release has moved it is when their record was linked.
+    """
     link: Row = (person.get("_sync") or {}).get("link") or {}
     before = [str(each) for each in link.get("former", ())]
-    return any(each.startswith(LEAD_PREFIX) for each in before) and not str(link.get("id", "")).startswith(LEAD_PREFIX)
+    was_lead = any(each.startswith(LEAD_PREFIX) for each in before)
+    if not was_lead or str(link.get("id", "")).startswith(LEAD_PREFIX):
+        return None
+    return int(link.get("converted_at") or link.get("at", 0))
+
+
+def _made(member: Row) -> int:
+    """When somebody registered, epoch milliseconds; 0 where nobody told."""
+    existence: Row = (member.get("_sync") or {}).get("existence") or {}
+    return int(existence.get("first") or existence.get("heard", 0))
 
 
 def _deleted(document: Row) -> bool:

@@ -87,7 +87,7 @@ async def stage(frame: Frame) -> None:
                 AuditedExports(store.database, salesforce.records, store.mapping.current),
                 per_hour=api_settings.exports_per_hour,
             ).group(),
-            DeliveryRoutes(AuditedDeliveries(store.database, deliver.url)).group(),
+            DeliveryRoutes(AuditedDeliveries(store.database, deliver.url), lambda: store.mapping.mapping).group(),
             *_groups(api_settings, store, producer, salesforce, erasures),
         ]
         outside = Outside(

@@ -5,10 +5,12 @@ import asyncio
 from adapters.encryption.settings import EncryptionSettings
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
+from adapters.mongo.members import MongoMembers
 from adapters.mongo.settings import MongoSettings
 from adapters.salesforce.settings import SalesforceSettings
 from consumers.enrichment.changes import EnrichmentChanges
 from consumers.enrichment.gathering import MOST
+from consumers.enrichment.memberships import Memberships
 from consumers.enrichment.settings import EnrichmentSettings
 from consumers.enrichment.worker import EnrichmentSweep, EnrichmentWorker
 from consumers.rules.budget import BudgetLane
@@ -76,8 +78,8 @@ async def stage(frame: Frame) -> None:
         )
         changes = EnrichmentChanges(
             catalog=store.mapping.current,
-            documents=store.documents,
             enriched=store.documents,
+            memberships=Memberships(store.documents, MongoMembers(store.database), parts.guarded),
             guarded=parts.guarded,
             cache=parts.cache,
             requests=parts.requests,

@@ -14,7 +14,9 @@ from adapters.mongo.attempts import MongoAttempts
 from adapters.mongo.collections import API_ANSWERS, ATTEMPTS, prepare
 from adapters.mongo.identities import MongoIdentities
 from adapters.mongo.kept_answers import ABANDONED, MongoKeptAnswers
+from adapters.mongo.mentions import Mentions
 from adapters.mongo.query_pages import KeptPage, MongoQueryPages
+from adapters.mongo.removal import MongoRemoval
 from ops import api_keys_command
 from schemas.api_key import Scope
 from schemas.connection import CannotOpen
@@ -128,3 +130,22 @@ async def test_a_page_is_its_owners_alone(database: Database) -> None:
     assert (await pages.read(cursor, "a"), await pages.read(cursor, "b")) == (page, None)
     await database["tandem_query_pages"].update_one({}, {"$set": {"expires_at": datetime.now(UTC)}})
     assert await pages.read(cursor, "a") is None
+
+
+async def test_further_pages_of_queries_that_name_somebody_are_forgotten_with_them(database: Database) -> None:
+    """By address, also with a quotation mark in it, by record and by id; those of other people stay, and are theirs."""
+    await prepare(database, ())
+    pages, removal = MongoQueryPages(database), MongoRemoval(database)
+    record = "003000000000001AAA"
+    theirs = ["Email = 'O\\'Neil@acme.example'", f"Id = '{record[:15]}'", "Tandem_Customer_Id__c = 'cust-4711'"]
+    others = ["Email = 'neil@acme.example'", "Tandem_Customer_Id__c = 'cust-47110'"]
+    for where in (*theirs, *others):
+        await pages.add(KeptPage(f"SELECT Id FROM Contact WHERE {where}", "Contact", "/query/01g-2000"), "a")
+    mentions = Mentions([("customer", "cust-4711")], [record], ["o'neil@acme.example"])
+    held = (await removal.mentioning(mentions))["tandem_query_pages"]
+    assert sorted(row["soql"].partition(" WHERE ")[2] for row in held) == sorted(theirs)
+    assert "01g-2000" not in str(held)
+    assert (await removal.forget_mentions(mentions))["tandem_query_pages"] == 3
+    left = await database["tandem_query_pages"].find().to_list()
+    assert sorted(row["soql"].partition(" WHERE ")[2] for row in left) == sorted(others)
+    assert (await removal.forget_mentions(Mentions()))["tandem_query_pages"] == 0

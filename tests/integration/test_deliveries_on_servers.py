@@ -77,6 +77,8 @@ async def test_the_api_s_deliveries_come_in_pages_and_what_it_posts_again_is_aud
     third = await desk.listed(**everything, limit=2, behind=second[-1])
     assert [row["_id"] for row in (*first, *second, *third)] == [f"told-{number}" for number in (4, 3, 2, 1, 0)]
     assert all("body" not in row for row in first)
+    assert len(await desk.listed(**everything, limit=9, among=["customer", "order"])) == 5
+    assert await desk.listed(**everything, limit=9, among=["order"]) == []
     assert await desk.redeliver(["nobody"], 30, "api key k") == 0
     assert await database["tandem_operations"].count_documents({}) == 0
     assert await desk.redeliver(["told-1", "nobody"], 30, "api key k (shop)") == 1

@@ -12,6 +12,7 @@ from adapters.mongo.collections import prepare
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.identities import MongoIdentities
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
+from adapters.mongo.members import MongoMembers
 from adapters.mongo.people_cache import MongoPeopleCache
 from consumers.catalog import Catalog
 from consumers.enrichment.worker import EnrichmentSweep
@@ -32,6 +33,7 @@ async def world(request: pytest.FixtureRequest, database: AsyncDatabase[dict[str
         await prepare(database, mapping.collections(), mapping.counted(), mapping.matched())
         stage = Stage(MongoDocuments(database), MongoSyncLog(database), MongoParkedRecords(database))
         given = {"cache": MongoPeopleCache(database), "identities": MongoIdentities(database)}
+        given["members"] = MongoMembers(database)
     stage.catalog = Catalog(mapping)
     return EnrichmentWorld(stage, **given)
 
@@ -50,11 +52,28 @@ async def test_the_cache_gives_back_what_it_was_given(world: EnrichmentWorld) ->
     assert found == {"a@x.example": known, "b@x.example": nobody}
     assert set(await world.cache.get("participant:1", both, 1_950_000_000_000)) == {"a@x.example"}
     assert not await world.cache.get("participant:2", both, 1_800_000_000_000)
-    assert await world.cache.drop() == 0
-    assert await world.cache.drop(records=[ACCOUNT]) == 1
+    assert await world.cache.drop(now=1) == 0
+    assert await world.cache.drop(now=1, records=[ACCOUNT]) == 1
     await world.cache.put("participant:1", {"a@x.example": known}, {"a@x.example": 2_000_000_000_000})
-    assert await world.cache.drop(records=["003dL0000000001AAA"]) == 1
-    assert await world.cache.drop(emails=["b@x.example"]) == 1
+    assert await world.cache.drop(now=1, records=["003dL0000000001AAA"]) == 1
+    assert await world.cache.drop(now=1, emails=["b@x.example"]) == 1
+
+
+async def test_what_was_on_its_way_when_it_was_dropped_is_not_kept(world: EnrichmentWorld) -> None:
+    """By its record, a parent of it, or the address; what was asked for afterwards is."""
+    row = {"Id": "003dL0000000001AAA", "Account.Id": ACCOUNT, "Title": None}
+    at, until = 1_800_000_000_000, {f"{name}@x.example": 2_000_000_000_000 for name in "ab"}
+    for dropped in ({"records": [ACCOUNT]}, {"records": [row["Id"]]}, {"emails": ["a@x.example"]}):
+        at += 100
+        early, late = ({"a@x.example": PersonRows([[row]], at + more)} for more in (0, 20))
+        await world.cache.put("participant:1", early | {"b@x.example": PersonRows([[]], at)}, until)
+        await world.cache.drop(now=at + 10, **dropped)
+        assert await world.cache.overtaken(early) == {"a@x.example"}
+        await world.cache.put("participant:1", early, until)
+        assert set(await world.cache.get("participant:1", list(until), at)) == {"b@x.example"}
+        assert await world.cache.overtaken(late) == set()
+        await world.cache.put("participant:1", late, until)
+        assert await world.cache.get("participant:1", ["a@x.example"], at) == late
 
 
 async def test_a_registration_from_beginning_to_end(world: EnrichmentWorld) -> None:
@@ -80,6 +99,20 @@ async def test_a_registration_from_beginning_to_end(world: EnrichmentWorld) -> N
     assert await documents.enriched_from("participants", [ACCOUNT]) == {}
     assert not await documents.to_enrich("participants", world.stage.now + 86_400_000, 10)
     await world.lookups.close()
+
+
+async def test_a_member_is_found_by_its_registration_and_by_who_names_it(world: EnrichmentWorld) -> None:
+    """Ids that are numbers are the same ids; a member that is gone is named by nobody."""
+    member = "00vdL0000000001AAA"
+    await world.register(email="ana@acme.example", name="Ana Pop", id_="42")
+    await world.post("registration.created", "r-1", participant_id=42, event_id="spring")
+    found = await (world.members or world.stage.documents).registrations("registrations", "participant_id", ["42", "7"])
+    assert {person: [one["_id"] for one in several] for person, several in found.items()} == {"42": ["r-1"]}
+    assert found["42"][0]["_sync"]["existence"]["exists"] is True
+    await world.hear("CampaignMember", member, Tandem_Registration_Id__c="r-1")
+    assert (await world.stored("42"))["salesforce"]["campaignMemberId"] == member
+    await world.hear("CampaignMember", member, "DELETE")
+    assert "campaignMemberId" not in (await world.stored("42"))["salesforce"]
 
 
 async def test_people_below_an_account_are_marked_so_many_at_a_time(world: EnrichmentWorld) -> None:

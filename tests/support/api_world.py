@@ -346,6 +346,7 @@ class FakeDeliveries:
         document_id: str,
         limit: int,
         behind: Certificate[str, Any] | None = None,
+        among: Sequence[str] | None = None,
     ) -> Sequence[dict[str, Any]]:
         """As the port."""
         wanted = {"state": state, "kind": kind, "document": document_id}
@@ -353,6 +354,7 @@ class FakeDeliveries:
             row
             for row in reversed(self.rows.values())
             if all(not value or row[name] == value for name, value in wanted.items())
+            and (among is None or row["kind"] in among)
             and (behind is None or row["made_at"] < behind["made_at"])
         ]
         return found[:limit]
@@ -426,5 +428,5 @@ class ApiWorld:
             Participants(self.site.enrolment).group(),
             ErasureRoutes(self.erasures).group(),
             ExportRoutes(self.exports, per_hour=self.exports_per_hour).group(),
-            DeliveryRoutes(self.deliveries).group(),
+            DeliveryRoutes(self.deliveries, lambda: self.mappings.published[-1][0]).group(),
         ]

@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from consumers.catalog import Catalog
+from consumers.enrichment.changes import EnrichmentChanges
 from consumers.enrichment.enrolment import Enrolment
 from consumers.enrichment.gathering import GatherPolicy
 from consumers.enrichment.guarded import GuardedDocuments
 from consumers.enrichment.lookups import LookupPolicy, Lookups
+from consumers.enrichment.memberships import Memberships
 from consumers.enrichment.ports import Traces
 from consumers.enrichment.worker import EnrichmentSweep, EnrichmentWorker
 from consumers.rules.retry import RetryPolicy
 from schemas import topics
+from schemas.change import Change, ChangeType
 from schemas.codec import encode
 from schemas.enrichment import EnrichmentRequest
-from schemas.outcome import Result
+from schemas.outcome import Outcome, Result
 from schemas.people import LookFailed, PeopleQuery, PersonRows, Row
+from schemas.position import CommitPosition
 from schemas.presets import preset
 from schemas.record_id import to_18
 from schemas.registration import Registered, Registration
@@ -50,6 +54,7 @@ class FakePeopleCache:
     """`salesforce_object_cache`."""
 
     rows: dict[tuple[str, str], tuple[PersonRows, int]] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
     away: bool = False
 
     async def get(self, kind: str, emails: Sequence[str], now: int) -> dict[str, PersonRows]:
@@ -61,9 +66,17 @@ class FakePeopleCache:
     async def put(self, kind: str, found: Mapping[str, PersonRows], until: Mapping[str, int]) -> None:
         if self.away:
             raise Unavailable("away")
-        self.rows |= {(kind, email): (one, until[email]) for email, one in found.items()}
+        late = await self.overtaken(found)
+        self.rows |= {(kind, email): (one, until[email]) for email, one in found.items() if email not in late}
 
-    async def drop(self, *, records: Sequence[str] = (), emails: Sequence[str] = ()) -> int:
+    async def overtaken(self, found: Mapping[str, PersonRows]) -> set[str]:
+        if self.away:
+            raise Unavailable("away")
+        names = {email: (email, *one.record_ids()) for email, one in found.items()}
+        return {e for e, several in names.items() if any(self.dropped.get(n, 0) > found[e].at for n in several)}
+
+    async def drop(self, *, now: int, records: Sequence[str] = (), emails: Sequence[str] = ()) -> int:
+        self.dropped |= dict.fromkeys((*records, *emails), now)
         gone = [
             key
             for key, (one, _until) in self.rows.items()
@@ -146,6 +159,8 @@ class EnrichmentWorld:
     log: FakeEventLog = field(default_factory=FakeEventLog)
     identities: Any = field(default_factory=FakeIdentities)
     cache: Any = field(default_factory=FakePeopleCache)
+    members: Any = None
+    """Registrations and whom they name; the documents, where not given."""
     requests: FakeRequests = field(default_factory=FakeRequests)
     ends: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -188,6 +203,15 @@ class EnrichmentWorld:
             found_for=FOUND_FOR,
             missing_for=MISSING_FOR,
         )
+        self.changes = EnrichmentChanges(
+            catalog=lambda: stage.catalog,
+            enriched=stage.documents,  # type: ignore[arg-type]
+            memberships=Memberships(stage.documents, self.members or stage.documents, self.guarded),
+            guarded=self.guarded,
+            cache=self.cache,
+            requests=self.requests,
+            now=lambda: stage.now,
+        )
         self.sweep = EnrichmentSweep(
             catalog=lambda: stage.catalog, due=stage.documents, requests=self.requests, now=lambda: stage.now
         )
@@ -225,6 +249,21 @@ class EnrichmentWorld:
             for kind, id_ in asked
         ]
         return await self.worker.handle(records) if records else []
+
+    async def hear(self, entity: str, record_id: str, type_: str = "UPDATE", **fields: Any) -> Outcome:
+        """One change, handed to the handler of changes; how it ended."""
+        stage = self.stage
+        change = Change(
+            entity=entity,
+            record_id=record_id,
+            type=ChangeType(type_),
+            position=CommitPosition(stage.now, 1, 1),
+            transaction_key="t",
+            fields=fields,
+        )
+        record = stage.record(topics.SALESFORCE_CHANGES, topics.record_key(record_id), encode(change))
+        (result,) = await self.changes.handle([record])
+        return result.outcome
 
     async def stored(self, id_: str) -> dict[str, Any]:
         return await self.stage.document(id_, "participants")

@@ -226,6 +226,17 @@ class FakeDocuments:
             marked += 1
         return marked
 
+    async def registrations(self, collection: str, path: str, people: Sequence[str]) -> dict[str, list[Document]]:
+        found: dict[str, list[Document]] = {}
+        for one in self._at(collection).values():
+            if (named := id_named(at_path(one, path))) in people:
+                found.setdefault(named, []).append(copy.deepcopy(one))
+        return found
+
+    async def naming_member(self, collection: str, member: str) -> list[str]:
+        stored = self._at(collection).items()
+        return [key for key, one in stored if at_path(one, "_sync.enriched.member") == member]
+
     async def undrained(self, collection: str, limit: int) -> list[Document]:
         stored = self._at(collection).values()
         return [copy.deepcopy(document) for document in stored if document.get("_sync", {}).get("audit")][:limit]

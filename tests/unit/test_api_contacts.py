@@ -6,6 +6,8 @@ import pytest
 from support.api_world import RECORD, ApiWorld
 from support.fakes_api import NOW, RunningApi, running_api
 
+from consumers.rules.registers import dump_field
+from consumers.rules.state import FieldState, Side
 from listener.api import contact_form
 from listener.api.contacts import Ended
 from listener.api.problem import Problem
@@ -256,21 +258,36 @@ async def test_a_key_that_may_only_say_is_told_no_contact(api: RunningApi, world
     assert (told["contact"]["salesforce_id"], told["contact"]["fields"]["phone"]) == (RECORD, "+1")
 
 
+def _register(source: Side, *, merged: bool = False) -> str:
+    """A field whose value came from there, as it is stored."""
+    return dump_field(FieldState(source=source, merged=merged))
+
+
 async def test_what_salesforce_knows_of_who_is_looked_up_needs_the_scope_for_it(
     api: RunningApi, world: ApiWorld
 ) -> None:
-    """Link, object, status and what comes from Salesforce alone: else an address would tell who is a customer."""
+    """Link, object, status and every value that came from there: else an address would tell who is a customer."""
     _, version = world.mappings.published[-1]
     world.mappings.published.append((preset("hackathon"), version))
-    known = {"email": "ana@example.com", "title": "CTO", "customer_tier": "growth"}
+    known = {"email": "ana@example.com", "title": "CTO", "customer_tier": "growth", "skills": ["Go", "Perl"]}
     world.people.documents["part-1"] = {
         "_id": "part-1",
         "revision": 2,
         **known,
+        "department": "Research",
+        "_sync": {
+            "fields": {
+                "Department": _register(Side.SALESFORCE),
+                "Title": _register(Side.PLATFORM),
+                "Skills__c": _register(Side.PLATFORM, merged=True),
+            }
+        },
         "salesforce": {"syncStatus": "synced", "recordId": RECORD, "lastSyncedAt": NOW},
     }
     reading = api.keys.add(Scope.EVENTS, Scope.READ, id="bbbbbbbbbbbb")
     enriching = api.keys.add(Scope.EVENTS, Scope.READ, Scope.ENRICH, id="cccccccccccc")
+    assert (await api.call("GET", f"{PATH}/{RECORD}", key=reading))[0] == 404
+    assert (await api.call("GET", f"{PATH}/{RECORD}", key=enriching))[1]["id"] == "part-1"
     for method, path, body in (
         ("GET", f"{PATH}/ana@example.com", None),
         ("POST", PATH, {"email": "ana@example.com", "title": "CTO"}),
@@ -278,9 +295,10 @@ async def test_what_salesforce_knows_of_who_is_looked_up_needs_the_scope_for_it(
         _, told, _ = await api.call(method, path, body, key=reading)
         shown = told if body is None else told["contact"]
         assert (shown["salesforce_id"], shown["object"], shown["sync"]) == (None, None, None)
-        assert shown["fields"]["title"] == "CTO"
-        assert "growth" not in str(told)
+        assert shown["fields"].keys() == {"email", "title"}
+        assert not any(theirs in str(told) for theirs in ("growth", "Research", "Perl"))
         _, told, _ = await api.call(method, path, body, key=enriching)
         shown = told if body is None else told["contact"]
         assert (shown["salesforce_id"], shown["object"], shown["sync"]["status"]) == (RECORD, "Contact", "synced")
+        assert (shown["fields"]["department"], shown["fields"]["skills"]) == ("Research", ["Go", "Perl"])
         assert shown["fields"]["customer_tier"] == shown["custom_fields"]["Customer_Tier__c"] == "growth"

@@ -10,6 +10,8 @@ from support.fakes_api import NOW, RunningApi, running_api
 from listener.api.deliveries import PREFIX, DeliveryRoutes
 from schemas.api_key import Scope
 from schemas.delivery import DeliveryState, Endpoint
+from schemas.mapping import Mapping
+from schemas.presets import preset
 
 ALL = f"{PREFIX}/deliveries"
 
@@ -20,13 +22,15 @@ class Site:
 
     api: RunningApi
     deliveries: FakeDeliveries
+    mapping: Mapping
 
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
-    deliveries = FakeDeliveries()
-    async with running_api([DeliveryRoutes(deliveries).group()]) as api:
-        yield Site(api, deliveries)
+    deliveries, mapping = FakeDeliveries(), preset("ticketing")
+    site = Site(None, deliveries, mapping)  # type: ignore[arg-type]
+    async with running_api([DeliveryRoutes(deliveries, lambda: site.mapping).group()]) as site.api:
+        yield site
 
 
 async def test_deliveries_come_in_pages_without_what_they_say(site: Site) -> None:
@@ -106,3 +110,28 @@ async def test_who_may_read_may_not_have_anything_posted(site: Site) -> None:
         assert (await site.api.call("POST", path, body, key=reads))[0] == 403
         assert (await site.api.call("POST", path, body, key=posts))[0] == 202
     assert {row["state"] for row in site.deliveries.rows.values()} == {DeliveryState.PENDING}
+
+
+async def test_what_is_told_of_who_is_looked_up_needs_the_scope_for_it(site: Site) -> None:
+    """Its body has the record and the tier, and that it is there says that sales know them: so it is not found."""
+    site.mapping = preset("hackathon")
+    told = b'{"data": {"fields": {"customer_tier": "growth"}, "cause": {"record": "0035g00000ABC12AAC"}}}'
+    site.deliveries.rows["told-2"] |= {"kind": "participant", "document": "part-1", "body": told}
+    site.deliveries.rows["told-1"] |= {"kind": "event", "document": "spring"}
+    reads = site.api.keys.add(Scope.READ, id="aaaaaaaaaaaa")
+    enriches = site.api.keys.add(Scope.READ, Scope.ENRICH, id="bbbbbbbbbbbb")
+    _, missing, _ = await site.api.call("GET", f"{ALL}/nobody", key=reads)
+    status, withheld, _ = await site.api.call("GET", f"{ALL}/told-2", key=reads)
+    assert (status, withheld["detail"]) == (404, missing["detail"])
+    assert "`enrich`" in withheld["detail"]
+    _, listed, _ = await site.api.call("GET", ALL, key=reads)
+    # Of a kind that the mapping has no more, as told-0 is of, nobody can say that it was not looked up.
+    assert [one["id"] for one in listed["deliveries"]] == ["told-1"]
+    status, refused, _ = await site.api.call("GET", f"{ALL}?kind=participant&document=part-1", key=reads)
+    assert (status, refused["type"]) == (403, "urn:tandem:problem:out_of_scope")
+    assert (await site.api.call("GET", f"{ALL}?behind=told-2", key=reads))[0] == 404
+    assert (await site.api.call("GET", f"{ALL}?kind=event", key=reads))[0] == 200
+    _, whole, _ = await site.api.call("GET", f"{ALL}/told-2", key=enriches)
+    assert whole["payload"]["data"]["fields"] == {"customer_tier": "growth"}
+    _, listed, _ = await site.api.call("GET", ALL, key=enriches)
+    assert [one["id"] for one in listed["deliveries"]] == ["told-2", "told-1", "told-0"]

@@ -15,7 +15,10 @@ from support.sync_stage import TIMING
 from adapters.salesforce.campaign_settings import CampaignSettings, event_key
 from adapters.salesforce.member_statuses import SalesforceMemberStatuses
 from consumers.ports import RecordRead, RecordUpdate, RowResult
+from consumers.rules.existence import moved
 from consumers.rules.retry import RetryPolicy
+from consumers.rules.state import DocumentState, Link
+from consumers.rules.stored_link import dump_link, load_link
 from consumers.writer.writer import Writer
 from ops.campaigns.named import NamedCampaigns
 from ops.campaigns.report import NoEvents, reports, shape_of
@@ -248,6 +251,27 @@ def test_a_report_counts_who_came_who_was_converted_and_what_is_won() -> None:
     assert '"won": 250.5' in lines_of_json([first])
 
 
+def test_a_conversion_counts_for_events_that_were_registered_for_before_it() -> None:
+    """Whoever was a customer by then was not made one by the event; a later merge of contacts moves nothing."""
+    shape = shape_of(preset("hackathon"))
+    made = {"before": {"first": 90, "heard": 500}, "after": {"first": 110, "heard": 500}, "untold": {"heard": 120}}
+    members = [
+        {"_id": f"{event}-{person}", "event_id": event, "participant_id": person, "status": "registered",
+         "_sync": {"existence": {"exists": True, **known}}}
+        for event, known in made.items() for person in ("ana", "ben")
+    ]  # fmt: skip
+    people = [
+        {"_id": "ana", "_sync": {"link": {"id": "003B", "at": 900, "converted_at": 100, "former": ["00QA", "003A"]}}},
+        {"_id": "ben", "_sync": {"link": {"id": "003C", "at": 115, "former": ["00QC"]}}},
+    ]
+    found = reports(shape, [{"_id": event} for event in made], members, people, [])
+    assert {one.event: one.converted for one in found} == {
+        "before": ("ana", "ben"),
+        "after": ("ben",),
+        "untold": (),
+    }
+
+
 def test_a_person_whose_two_registrations_were_merged_takes_part_once() -> None:
     """Attended by either, cancelled by both; one merged into what the platform has deleted since counts by itself."""
     shape = shape_of(preset("hackathon"))
@@ -325,3 +349,21 @@ class Statuses:
 
     async def add(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[RowResult]:
         raise AssertionError(rows)
+
+
+CONTACTS = ("003000000000001AAA", "003000000000009AAA")
+
+
+def test_when_a_lead_was_converted_stays_known() -> None:
+    """However it came to the contact, and through whatever becomes of that; who was no lead has no such moment."""
+    state = DocumentState(kind="participant", id="p-1", link=Link("00Q000000000001AAA", 1))
+    told = []
+    for now, record in ((10, "00Q000000000002AAA"), (20, CONTACTS[0]), (30, CONTACTS[1])):
+        moved(state, record, now=now)
+        assert state.link is not None
+        state.link = load_link(dump_link(state.link), state.position)
+        told.append((state.link.linked_at, state.link.converted_at))
+    assert told == [(10, 0), (20, 20), (30, 20)]
+    moved(other := DocumentState(kind="participant", id="p-2", link=Link(CONTACTS[0], 1)), CONTACTS[1], now=20)
+    assert other.link is not None
+    assert other.link.converted_at == 0

@@ -325,6 +325,7 @@ def full_state() -> states.DocumentState:
             gone=True,
             converted=True,
             account="a",
+            converted_at=1,
             opportunity="o",
             merged_into="d",
             handed_over=True,

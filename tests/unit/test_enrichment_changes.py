@@ -6,15 +6,12 @@ from typing import Any
 
 import pytest
 from support.enrichment_world import EnrichmentWorld, enrichment_world
+from support.fakes_changes import eventually
 
 from consumers.catalog import Catalog
-from consumers.enrichment.changes import EnrichmentChanges
 from schemas import topics
-from schemas.change import Change, ChangeType
-from schemas.codec import encode
 from schemas.mapping import Mapping
 from schemas.outcome import Outcome
-from schemas.position import CommitPosition
 from schemas.presets import preset
 from schemas.record_filter import Comparison
 
@@ -40,27 +37,7 @@ def asking_consent() -> Mapping:
 
 async def hear(world: EnrichmentWorld, entity: str, record_id: str, type_: str = "UPDATE", **fields: Any) -> Outcome:
     """One change, handed to the handler; how it ended."""
-    stage = world.stage
-    handler = EnrichmentChanges(
-        catalog=lambda: stage.catalog,
-        documents=stage.documents,
-        enriched=world.due,
-        guarded=world.guarded,
-        cache=world.cache,
-        requests=world.requests,
-        now=lambda: stage.now,
-    )
-    change = Change(
-        entity=entity,
-        record_id=record_id,
-        type=ChangeType(type_),
-        position=CommitPosition(stage.now, 1, 1),
-        transaction_key="t",
-        fields=fields,
-    )
-    record = stage.record(topics.SALESFORCE_CHANGES, topics.record_key(record_id), encode(change))
-    (result,) = await handler.handle([record])
-    return result.outcome
+    return await world.hear(entity, record_id, type_, **fields)
 
 
 async def test_a_change_of_the_record_has_the_person_looked_up_again(world: EnrichmentWorld) -> None:
@@ -95,6 +72,44 @@ async def test_an_answer_that_was_on_its_way_is_asked_for_once_more(world: Enric
     assert await world.sweep.ask_for_due() == 1
     assert {end.outcome for end in await world.work()} == {Outcome.APPLIED}
     assert (await world.stored(told.id))["salesforce"]["title"] == "CTO"
+    world.stage.now += 3_600_000
+    assert await world.sweep.ask_for_due() == 0
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_a_change_while_somebody_is_looked_up_for_the_first_time_is_not_lost(
+    world: EnrichmentWorld, waits: bool
+) -> None:
+    """No document has the record yet by which they would be found: what is told is asked for once more, and the cache
+    keeps nothing of it. So it is while somebody waits, and in the background."""
+    contact = world.people.add("Contact", Email="ana@acme.example", Title="Dev")
+    row, look = world.people.rows["Contact"][0], world.people.look
+
+    async def overtaken(*asked: Any) -> Any:
+        answer = await look(*asked)
+        world.stage.now += 1_000
+        row["Title"] = "CTO"
+        await hear(world, "Contact", contact, Title="CTO")
+        world.stage.now += 1_000
+        return answer
+
+    world.people.look = overtaken  # type: ignore[method-assign]
+    if waits:
+        id_ = (await world.register(**ANA)).id
+    else:
+        id_ = "p-1"
+        await world.post("participant.registered", id_, email="ana@acme.example", last_name="Pop")
+        world.stage.now += 10_000
+        await world.sweep.ask_for_due()
+        assert {end.outcome for end in await world.work()} == {Outcome.DEFERRED}
+    assert (await world.stored(id_))["salesforce"]["title"] == "Dev"
+    await eventually(lambda: not world.lookups.waiting)
+    assert not world.cache.rows
+    world.people.look = look  # type: ignore[method-assign]
+    world.stage.now += 1_000
+    await world.sweep.ask_for_due()
+    await world.work()
+    assert (await world.stored(id_))["salesforce"]["title"] == "CTO"
     world.stage.now += 3_600_000
     assert await world.sweep.ask_for_due() == 0
 
@@ -241,28 +256,8 @@ async def test_what_is_shown_of_nobody_costs_no_look(
     assert not world.requests.asked
 
 
-async def test_the_newest_membership_is_told(world: EnrichmentWorld) -> None:
-    """Of the linked record; it stays through a later look."""
-    contact = world.people.add("Contact", Email="ana@acme.example")
-    told = await world.register(**ANA)
-    documents: Any = world.stage.documents
-    documents.collections["participants"][told.id]["_sync"]["link"] = {"id": contact, "at": 1, "read": True}
-    await hear(world, "CampaignMember", MEMBER, "CREATE", CampaignId="701dL0000000001AAA", ContactId=contact)
-    await world.enrolment.enrich(told.id)
-    assert (await world.stored(told.id))["salesforce"]["campaignMemberId"] == MEMBER
-
-
 async def test_what_cannot_be_read_is_anothers_to_park(world: EnrichmentWorld) -> None:
     """The reconciler reads the same topic."""
     stage = world.stage
-    handler = EnrichmentChanges(
-        catalog=lambda: stage.catalog,
-        documents=stage.documents,
-        enriched=world.due,
-        guarded=world.guarded,
-        cache=world.cache,
-        requests=world.requests,
-        now=lambda: stage.now,
-    )
-    (result,) = await handler.handle([stage.record(topics.SALESFORCE_CHANGES, b"k", b"no JSON")])
+    (result,) = await world.changes.handle([stage.record(topics.SALESFORCE_CHANGES, b"k", b"no JSON")])
     assert result.outcome is Outcome.IGNORED

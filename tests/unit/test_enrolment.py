@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 from support.enrichment_world import EnrichmentWorld, enrichment_world
 
+from consumers.rules.kinds import compile_kind
+from consumers.rules.registration import heard
+from schemas.field_mapping import DERIVED, NOT_MAPPED
 from schemas.outcome import Outcome
+from schemas.presets import preset
 from schemas.registration import InvalidRegistration
 
 ACME = "001dL0000000001AAA"
@@ -191,3 +195,13 @@ async def test_an_id_of_the_platforms_own(world: EnrichmentWorld) -> None:
     await world.post("participant.registered", "p-2", last_name="Pop")
     second = await world.register(**ANA | {"email": "other@acme.example"}, id_="p-2")
     assert (second.id, second.created) == ("p-2", False)
+
+
+def test_a_form_is_taken_path_by_path() -> None:
+    """An object is gone into where paths lead through it; what is left of it is told by its dotted name."""
+    customer = compile_kind("customer", preset("ticketing"))
+    said = {"address": {"city": "Cluj", "planet": "Mars"}, "address.country": "RO", "name": 5, "total_spent": 9}
+    taken = heard(said, customer)
+    assert taken.said == {"address": {"city": "Cluj"}, "address.country": "RO"}
+    assert taken.ignored == {"address.planet": NOT_MAPPED, "name": NOT_MAPPED, "total_spent": DERIVED}
+    assert heard({"address": {"planet": "Mars"}, "name": "Ana Pop"}, customer).said == {"name": "Ana Pop"}

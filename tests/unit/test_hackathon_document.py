@@ -70,7 +70,12 @@ async def test_return_success_and_participant(site: Site) -> None:
     told = await site.register()
     assert told["success"] is True
     assert told["participant"]["email"] == ANA["email"]
+    assert told["participant"]["name"] == ANA["name"]
     assert told["participant"]["skills"] == ANA["skills"]
+    assert told["participant"].keys() > {"name", "email", "skills", "salesforce"}
+    id_ = told["participant"]["id"]
+    assert (await site.world.stored(id_)).keys() >= {"first_name", "last_name"}
+    assert "name" not in await site.world.stored(id_)
 
 
 async def test_save_participant_first(site: Site) -> None:
@@ -136,6 +141,20 @@ async def test_contact_id_and_last_synced_at(site: Site) -> None:
     told = await site.register()
     assert told["participant"]["salesforce"]["contactId"] == contact
     assert told["participant"]["salesforce"]["lastSyncedAt"]
+
+
+async def test_campaign_member_id(site: Site) -> None:
+    """`campaignMemberId`, beside those above: whatever tells of the member, also a poll that names nobody."""
+    site.world.people.add("Contact", **JOHN)
+    id_ = (await site.register(consent=True))["participant"]["id"]
+    await site.world.hear_registrations()
+    await site.world.post("event.created", "spring", name="Spring", type="hackathon")
+    await site.world.post("registration.created", "r-1", participant_id=id_, event_id="spring", status="registered")
+    await site.world.stage.settle()
+    member = (await site.world.stage.document("r-1", "registrations"))["salesforce"]["recordId"]
+    await site.world.hear("CampaignMember", member, "GAP_UPDATE")
+    _, told, _ = await site.api.call("GET", f"/api/participants/{id_}")
+    assert told["participant"]["salesforce"]["campaignMemberId"] == member
 
 
 async def test_lead_if_contact_not_found(site: Site) -> None:
@@ -212,6 +231,7 @@ async def test_salesforce_timeout_error_graceful_degradation(site: Site) -> None
 async def test_only_sync_necessary_fields(site: Site) -> None:
     """GDPR, CCPA: what the mapping does not name is not stored."""
     told = await site.register(shoe_size=44)
+    assert told["ignored"] == [{"field": "shoe_size", "reason": "is not mapped"}]
     assert "shoe_size" not in await site.world.stored(told["participant"]["id"])
 
 

@@ -207,11 +207,17 @@ def test_measure_roi_of_developer_relations_activities(figure: str, value: Any) 
         shape_of(HACKATHON),
         [{"_id": "hack", "name": "Spring Hack", "salesforce": {"recordId": "701A"}}],
         [
-            {"_id": "r-1", "event_id": "hack", "participant_id": "ana", "status": "attended"},
+            {
+                "_id": "r-1",
+                "event_id": "hack",
+                "participant_id": "ana",
+                "status": "attended",
+                "_sync": {"existence": {"exists": True, "first": 100}},
+            },
             {"_id": "r-2", "event_id": "hack", "participant_id": "bo", "status": "registered"},
         ],
         [
-            {"_id": "ana", "_sync": {"link": {"id": "003A", "former": ["00QA"]}}},
+            {"_id": "ana", "_sync": {"link": {"id": "003A", "former": ["00QA"], "converted_at": 200}}},
             {"_id": "bo", "_sync": {"link": {"id": "00QB"}}},
         ],
         [

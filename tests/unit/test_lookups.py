@@ -108,7 +108,7 @@ async def test_what_was_told_is_known_for_a_while(world: EnrichmentWorld) -> Non
     assert len(world.people.calls) == 2
     await world.lookups.find(kind, "bo@acme.example")
     assert len(world.people.calls) == 3
-    assert await world.cache.drop(records=[record]) == 1
+    assert await world.cache.drop(now=1, records=[record]) == 1
     await world.lookups.find(kind, "ana@acme.example")
     assert len(world.people.calls) == 4
     world.stage.now += FOUND_FOR + 1

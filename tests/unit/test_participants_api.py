@@ -116,6 +116,43 @@ async def test_a_repeat_under_its_name_is_the_same_event(site: Site) -> None:
     )
 
 
+NOT_MAPPED, PULLED = "is not mapped", "it comes from Salesforce alone"
+
+
+@pytest.mark.parametrize("path", ["/api/participants", "/api/register"])
+async def test_what_has_no_effect_is_told_to_every_key(site: Site, path: str) -> None:
+    """A name that is misspelt is stored nowhere, and shown to nobody as if it were."""
+    key = site.api.keys.add(Scope.EVENTS, id="aaaaaaaaaaaa")
+    body = {**ANA, "skilz": ["Go"], "customer_tier": "enterprise", "salesforce": {"title": "CTO"}}
+    for more in ({}, {"key": key}):
+        _, told = await site.post(path, body, **more)
+        assert {one["field"]: one["reason"] for one in told["ignored"]} == {
+            "skilz": NOT_MAPPED,
+            "customer_tier": PULLED,
+            "salesforce": NOT_MAPPED,
+        }
+        assert not {"skilz", "customer_tier"} & told["participant"].keys()
+        assert told["participant"]["skills"] == ["Go"]
+        assert "skilz" not in await site.world.stored(told["participant"]["id"])
+        assert "ignored" not in (await site.post(path, ANA, **more))[1]
+    found = (await site.get(f"/api/participants/{told['participant']['id']}"))[1]
+    assert found["participant"]["name"] == "Ana Pop"
+    assert "ignored" not in found
+
+
+async def test_what_has_no_effect_is_told_while_mongodb_is_away(site: Site) -> None:
+    """What is taken in is shown, and nothing else."""
+
+    async def go() -> None:
+        raise Unavailable("away")
+
+    site.world.documents.before_write = go  # type: ignore[attr-defined]
+    status, told = await site.post("/api/participants", {**ANA, "skilz": ["Go"]})
+    assert (status, told["ignored"]) == (202, [{"field": "skilz", "reason": NOT_MAPPED}])
+    assert "skilz" not in told["participant"]
+    assert told["participant"]["name"] == "Ana Pop"
+
+
 async def test_salesforce_away_is_pending(site: Site) -> None:
     """And the registration is as good as ever."""
     site.world.people.failing = LookFailed("HTTP_503")
