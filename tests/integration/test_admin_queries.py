@@ -97,6 +97,17 @@ async def test_no_page_looks_through_what_grows(admin: AdminWorld, database: Dat
     assert {plan for plan in plans if plan[0] in GROWS and "COLLSCAN" in plan[1]} == set()
 
 
+async def test_every_page_is_json_too(admin: AdminWorld) -> None:
+    """Also where there is nothing of that name, which is a problem of RFC 9457."""
+    async with admin.visit("grace") as visitor:
+        for path in await addresses(admin):
+            async with visitor.http.get(path, headers={"Accept": "application/json"}, allow_redirects=False) as reply:
+                problem = reply.status == 409
+                assert reply.content_type == f"application/{'problem+' if problem else ''}json", path
+                assert reply.status in (200, 404, 409), path
+                assert isinstance(await reply.json(content_type=None), dict), path
+
+
 async def test_a_page_looks_no_further_than_it_tells(admin: AdminWorld) -> None:
     """What is more than so many is told as so many or more; the oldest come first in any case."""
     stage = admin.operator.stage
