@@ -79,10 +79,16 @@ class MongoOverview:
         documents = self._database[collection]
         with answering():
             told = sorted(await documents.distinct(SYNC_STATUS, NOT_SYNCED))
-            numbers = await asyncio.gather(
-                *(documents.count_documents({SYNC_STATUS: each}, limit=MOST, hint="not_synced") for each in told)
+            # The command, which counts keys alone: of eight words to their limits that is half the time.
+            counted = await asyncio.gather(
+                *(
+                    self._database.command(
+                        "count", collection, query={SYNC_STATUS: each}, limit=MOST, hint="not_synced"
+                    )
+                    for each in told
+                )
             )
-        return dict(zip(told, numbers, strict=True))
+        return {each: int(found["n"]) for each, found in zip(told, counted, strict=True)}
 
     async def parked(self) -> int:
         """Records that wait for a person."""
