@@ -196,8 +196,10 @@ async def _beside(database: Database) -> None:
     deliveries = MongoDeliveries(database)
     await deliveries.keep(made, at)
     for number, each in enumerate(made):
-        end = deliveries.given_up if number % 10 == 0 else deliveries.delivered
-        await end(each, Answer(500 if number % 10 == 0 else 204, milliseconds=12), at)
+        if number % 10 == 0:
+            await deliveries.given_up(each, Answer(500, milliseconds=12), at)
+        else:
+            await deliveries.delivered([(each, Answer(204, milliseconds=12))], at)
     gaps = MongoGaps(database, "00D")
     for number in range(GAPS):
         await gaps.record(Gap("/data/ChangeEvents", GapReason.POSITION_REFUSED, at - number * 3_600_000, at))

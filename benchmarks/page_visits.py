@@ -1,7 +1,8 @@
 """A browser's visits to the admin page, and what MongoDB's profiler says of the queries of each."""
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -10,9 +11,12 @@ import aiohttp
 from pymongo import AsyncMongoClient
 
 from adapters.mongo.collections import DELIVERIES, OPERATIONS, PARKED, SYNC_LOGS
+from ops.admin.routes import ROUTES
 
 BIG: Final = ("customers", SYNC_LOGS, PARKED, OPERATIONS, DELIVERIES)
 """Collections that grow with the platform: no page may look through one of these."""
+NO_PAGE: Final = ("/admin/live", "/admin/connection/callback")
+"""The one has no end, the other is where Salesforce sends somebody back to."""
 
 
 @dataclass
@@ -85,8 +89,30 @@ async def _get(http: aiohttp.ClientSession, page: str) -> tuple[float, int]:
     return took, len(body)
 
 
-def pages_of(kind: str, document: str, parked: str, delivery: str, gap: str) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Of each sort one that has a page. `document` has a history; `gap` is its handle."""
+
+    kind: str
+    document: str
+    parked: str
+    delivery: str
+    gap: str
+    run: str
+    replay: str
+    change: str
+
+
+def unvisited(pages: Iterable[str]) -> list[str]:
+    """The pages of the admin page that none of these addresses is of."""
+    shown = [route.path for route in ROUTES if route.method == "GET" and route.path not in NO_PAGE]
+    paths = {page.partition("?")[0] for page in pages}
+    return [path for path in shown if not any(re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), each) for each in paths)]
+
+
+def pages_of(of: Examples) -> dict[str, str]:
     """Every page that is shown by GET, by what it is called in the table."""
+    kind, document, parked, delivery = of.kind, of.document, of.parked, of.delivery
     return {
         "overview": "/admin",
         "charts, hour": "/admin/charts",
@@ -106,11 +132,14 @@ def pages_of(kind: str, document: str, parked: str, delivery: str, gap: str) -> 
         "one parked": f"/admin/parked/one?{urlencode({'id': parked})}",
         "gaps": "/admin/gaps",
         "gaps, all": "/admin/gaps?all=yes",
-        "one gap": f"/admin/gaps/{gap}",
+        "one gap": f"/admin/gaps/{of.gap}",
         "conflicts": "/admin/conflicts",
         "runs": "/admin/runs",
+        "one run": f"/admin/runs/{of.run}",
         "replays": "/admin/replays",
+        "one replay": f"/admin/replays/{of.replay}",
         "mapping": "/admin/mapping",
+        "a change of the mapping": f"/admin/mapping/changes/{of.change}",
         "a version": "/admin/mapping/versions/1",
         "deliveries": "/admin/deliveries",
         "deliveries, failed": "/admin/deliveries?state=failed",

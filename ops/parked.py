@@ -52,7 +52,7 @@ class Count:
 
 @dataclass(slots=True)
 class Found:
-    """The oldest of what was asked for, and how many there are of each reason and topic."""
+    """The oldest of what was asked for, or the newest, and how many there are of each reason and topic."""
 
     items: list[Item] = field(default_factory=list)
     counts: dict[tuple[str, str], Count] = field(default_factory=dict)
@@ -83,8 +83,8 @@ class Parking:
     timing: Timing
     now: Callable[[], int]
 
-    async def find(self, wanted: Wanted, limit: int, most: int = 0) -> Found:
-        """What is parked, the oldest `limit` of it.
+    async def find(self, wanted: Wanted, limit: int, most: int = 0, *, newest: bool = False) -> Found:
+        """What is parked: the oldest `limit` of it, the oldest first; with `newest` the newest, the newest first.
 
         With `most` so many are counted, of the records and of each kind's writes, and no more are looked at.
 
@@ -92,15 +92,15 @@ class Parking:
             CannotDo: there is no such kind.
             Unavailable: MongoDB does not answer.
         """
-        found = Found()
-        async for item in self._all(wanted, found, most):
+        found, first = Found(), _newest if newest else _oldest
+        async for item in self._all(wanted, found, most, newest):
             count = found.counts.setdefault((item.reason, item.topic), Count(oldest=item.last_at))
             count.number += 1
             count.oldest, count.newest = min(count.oldest, item.last_at), max(count.newest, item.last_at)
             found.items.append(item)
             if len(found.items) >= 2 * limit:
-                found.items = _oldest(found.items, limit)
-        found.items = _oldest(found.items, limit)
+                found.items = first(found.items, limit)
+        found.items = first(found.items, limit)
         return found
 
     async def by_ids(self, ids: Sequence[str]) -> list[Item]:
@@ -207,10 +207,10 @@ class Parking:
             return f"parked again: {row['reason']}"
         return None
 
-    async def _all(self, wanted: Wanted, found: Found, most: int) -> AsyncIterator[Item]:
+    async def _all(self, wanted: Wanted, found: Found, most: int, newest: bool) -> AsyncIterator[Item]:
         kinds = [self._kind(wanted.kind)] if wanted.kind else list(self.catalog.kinds.values())
         number = 0
-        async for row in self.queue.records(wanted, most):
+        async for row in self.queue.records(wanted, most, newest=newest):
             number += 1
             yield item_of_record(row)
         found.more |= bool(most) and number == most
@@ -218,7 +218,7 @@ class Parking:
             return
         for kind in kinds:
             number = 0
-            async for document in self.queue.refused(kind.collection, wanted, kind.name, most):
+            async for document in self.queue.refused(kind.collection, wanted, kind.name, most, newest=newest):
                 number += 1
                 item = item_of_write(document, kind)
                 if wanted.key in ("", item.key, item.id):
@@ -348,6 +348,10 @@ async def watch(
 
 def _oldest(items: list[Item], limit: int) -> list[Item]:
     return sorted(items, key=lambda item: (item.at, item.topic, item.order, item.id))[:limit]
+
+
+def _newest(items: list[Item], limit: int) -> list[Item]:
+    return sorted(items, key=lambda item: (item.last_at, item.topic, item.order, item.id), reverse=True)[:limit]
 
 
 def _sent(state: DocumentState, kind: Kind, timing: Timing, *, now: int, refused: bool) -> str:

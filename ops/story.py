@@ -82,8 +82,9 @@ def _of_log(known: Known, *, values: bool, notes: bool) -> Iterator[Entry]:
 def _outcome(row: Row) -> str:
     why = f": {row['reason']}" if row.get("reason") else ""
     event = f" ({text(row['event'])})" if row.get("event") else ""
+    user = f" by {row['user']}" if row.get("user") else ""
     again = "; published again by a person" if row.get("again") else ""
-    return f"{row.get('outcome')}{why}{event}{again}"
+    return f"{row.get('outcome')}{why}{event}{user}{again}"
 
 
 def _answer(row: Row, *, values: bool) -> str:

@@ -1,7 +1,8 @@
 """A Salesforce change event, normalised: one per record, field names as in REST."""
 
+import re
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,6 +10,7 @@ from schemas.position import CommitPosition
 
 OVERFLOW_RECORD_ID = "000000000000000AAA"
 """The record id of a GAP_OVERFLOW event, which names no record."""
+_USER_ID: Final = re.compile(r"005[0-9A-Za-z]{12}(?:[0-9A-Za-z]{3})?")
 
 
 class ChangeType(StrEnum):
@@ -65,6 +67,11 @@ class Change(BaseModel):
     def names_no_record(self) -> bool:
         """True for an overflow and for a wildcard such as `001*`: a whole object must be repaired."""
         return self.record_id == OVERFLOW_RECORD_ID or self.record_id.endswith("*")
+
+    @property
+    def user_id(self) -> str:
+        """The Salesforce user who committed it, where that is said and is a user's id; else ""."""
+        return self.commit_user if _USER_ID.fullmatch(self.commit_user) else ""
 
     @property
     def event_id(self) -> str:

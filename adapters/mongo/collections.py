@@ -39,6 +39,11 @@ DAY_SECONDS = 24 * 60 * 60
 ANY_CASE: Final = Collation(locale="en", strength=2)
 """Texts that differ in case alone are the same, as they are in Salesforce's queries."""
 
+SYNC_STATUS: Final = "salesforce.syncStatus"
+NOT_SYNCED: Final = {SYNC_STATUS: {"$lt": "synced"}}
+"""Documents of which the platform is told anything else. A partial index knows no `$ne`: all other words of
+`syncStatus` stand before this one."""
+
 _NAMESPACE_EXISTS = 48
 _INDEX_NOT_FOUND = 27
 _INDEX_OPTIONS_CONFLICT = 85
@@ -52,6 +57,8 @@ DOCUMENT_INDEXES = (
     IndexModel([("_sync.reviews", ASCENDING)], name="reviews", sparse=True),
     IndexModel([("_sync.refusal.at", ASCENDING)], name="refused", sparse=True),
     IndexModel([("salesforce.held", ASCENDING)], name="held", sparse=True),
+    # Most documents are synced and stay so: they have no entry, and what is written to them costs none.
+    IndexModel([(SYNC_STATUS, ASCENDING)], name="not_synced", partialFilterExpression=NOT_SYNCED),
     # By lookup field and what it waits for: an entry for each that waits, whatever the mapping calls them.
     IndexModel([("_sync.awaited.$**", ASCENDING)], name="awaited"),
     IndexModel([("_sync.enriched.due", ASCENDING)], name="to_enrich", sparse=True),

@@ -1,11 +1,12 @@
 """How things are, counted from what is stored. Every count is taken by an index and ends at a limit."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
-from adapters.mongo.collections import ALLOCATIONS, GAPS, OPERATIONS, PARKED, RUNS
+from adapters.mongo.collections import ALLOCATIONS, GAPS, NOT_SYNCED, OPERATIONS, PARKED, RUNS, SYNC_STATUS
 from adapters.mongo.connections import CONNECTIONS, without_tokens
 from adapters.mongo.leases import LEASES
 from adapters.mongo.positions import POSITIONS
@@ -69,6 +70,25 @@ class MongoOverview:
                 held=await documents.count_documents({"salesforce.held": {"$gt": ""}}, limit=MOST, hint="held"),
                 oldest_due=oldest["_sync"]["due_at"] if oldest else 0,
             )
+
+    async def not_synced(self, collection: str) -> dict[str, int]:
+        """Documents by what the platform is told of them (`syncStatus`), but for those that are synced; each to `MOST`.
+
+        A document on which nothing was ever decided has no such word, and is in none of these.
+        """
+        documents = self._database[collection]
+        with answering():
+            told = sorted(await documents.distinct(SYNC_STATUS, NOT_SYNCED))
+            # The command, which counts keys alone: of eight words to their limits that is half the time.
+            counted = await asyncio.gather(
+                *(
+                    self._database.command(
+                        "count", collection, query={SYNC_STATUS: each}, limit=MOST, hint="not_synced"
+                    )
+                    for each in told
+                )
+            )
+        return {each: int(found["n"]) for each, found in zip(told, counted, strict=True)}
 
     async def parked(self) -> int:
         """Records that wait for a person."""

@@ -54,13 +54,16 @@ class ParkedQueue:
         self._database = database
         self._kept = kept
 
-    async def records(self, wanted: Wanted, most: int = 0) -> AsyncIterator[Row]:
-        """Parked records, the oldest first, without their bytes; but for those that tell of a refused write.
+    async def records(self, wanted: Wanted, most: int = 0, *, newest: bool = False) -> AsyncIterator[Row]:
+        """Parked records without their bytes, the oldest first or the newest; but for those that tell of a refused
+        write.
 
         With `most` no more than so many, those of one moment in any order: an index has them so.
         """
+        way = -1 if newest else 1
         found = self._database[PARKED].find(_query(wanted), _LARGE)
-        cursor = found.sort("at", 1).limit(most) if most else found.sort([("at", 1), ("partition", 1), ("offset", 1)])
+        whole = [(name, way) for name in ("at", "partition", "offset")]
+        cursor = found.sort("at", way).limit(most) if most else found.sort(whole)
         while True:
             with answering():
                 row = await anext(cursor, None)
@@ -73,8 +76,10 @@ class ParkedQueue:
         with answering():
             return await self._database[PARKED].find_one({"_id": row_id})
 
-    async def refused(self, collection: str, wanted: Wanted, kind: str, most: int = 0) -> AsyncIterator[Row]:
-        """Documents whose write is refused, the oldest refusal first: `_id`, `revision` and the refusal in `_sync`.
+    async def refused(
+        self, collection: str, wanted: Wanted, kind: str, most: int = 0, *, newest: bool = False
+    ) -> AsyncIterator[Row]:
+        """Documents whose write is refused, with `_id`, `revision` and the refusal: the oldest first, or the newest.
 
         But for those whose refusal somebody has discarded. With `most` no more than so many are looked at.
         """
@@ -82,7 +87,8 @@ class ParkedQueue:
         if wanted.reasons:
             asked["_sync.refusal.code"] = {"$in": list(wanted.reasons)}
         shown = {"revision": 1, "_sync.refusal": 1, "_sync.link.id": 1, "_sync.due_at": 1}
-        cursor = self._database[collection].find(asked, shown).sort("_sync.refusal.at", 1).limit(most)
+        cursor = self._database[collection].find(asked, shown)
+        cursor = cursor.sort("_sync.refusal.at", -1 if newest else 1).limit(most)
         while True:
             with answering():
                 found = await cursor.to_list(PAGE)

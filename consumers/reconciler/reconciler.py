@@ -412,6 +412,8 @@ def _log_row(record: Record, incoming: Incoming, result: Result, at: int, catalo
             row |= {"record": change.record_id, "event": change.event_id}
             if change.told is Told.EVENT:
                 row["since"] = change.position.timestamp
+            if change.user_id:
+                row["user"] = change.user_id
         case Unreadable():
             of_kind, document_id = named_by_key(record, catalog)
             if of_kind:

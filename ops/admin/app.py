@@ -1,7 +1,7 @@
 """The application: who may ask what, what every answer carries, and how an answer becomes a page."""
 
 import hmac
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any, Final
@@ -131,6 +131,8 @@ async def _respond(answer: Answer, asked: Asked, made: Environment) -> web.Strea
             asked_with = [(name, value) for name, value in asked.form.items() if name not in NOT_ASKED_AGAIN]
             asked_with += [("id", value) for value in asked.chosen]
             kept = asked_with if answer.carried is None else answer.carried
+            if wants_json(asked.request):
+                return json(_in_json(answer, kept, asked.request.path))
             return html(
                 made,
                 "question.html",
@@ -143,6 +145,21 @@ async def _respond(answer: Answer, asked: Asked, made: Environment) -> web.Strea
             raise web.HTTPSeeOther(to)
         case web.StreamResponse():
             return answer
+
+
+def _in_json(question: Question, kept: Sequence[tuple[str, str]], path: str) -> dict[str, Any]:
+    """What is asked, and the form that answers it; what only a person can say is named under `say`."""
+    send: dict[str, list[str]] = {"sure": ["yes"]}
+    for name, value in kept:
+        send.setdefault(name, []).append(value)
+    return {
+        "question": question.title,
+        "lines": question.lines,
+        "dangerous": question.dangerous,
+        "to": path,
+        "send": send,
+        "say": ["why", "password"] if question.password else ["why"],
+    }
 
 
 def _around(asked: Asked, title: str) -> dict[str, Any]:

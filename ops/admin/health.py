@@ -64,6 +64,8 @@ class Overview:
     positions: Sequence[StreamPosition]
     last_sync: int
     seen_at: int
+    at_least: frozenset[str] = frozenset()
+    """Which of the numbers were not counted to their end: there are so many or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,15 @@ def judge(facts: Facts) -> Overview:
         positions=facts.positions,
         last_sync=facts.last_sync,
         seen_at=facts.now,
+        at_least=_at_least(facts),
     )
+
+
+def _at_least(facts: Facts) -> frozenset[str]:
+    counted = {"parked": [facts.parked], "open_gaps": [facts.open_gaps]} | {
+        name: [getattr(kind, name) for kind in facts.kinds] for name in ("due", "refused", "reviews", "held")
+    }
+    return frozenset(name for name, numbers in counted.items() if any(number >= MOST for number in numbers))
 
 
 def forecast(used: int, seen_at: int) -> int:

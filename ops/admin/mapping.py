@@ -44,7 +44,7 @@ async def show_version(asked: Asked) -> Answer:
 async def show_change(asked: Asked) -> Answer:
     """What differs, what would come of it, and how far it is."""
     row = await _one(asked)
-    return Page("mapping_change.html", "A change of the mapping", shown(row))
+    return Page("mapping_change.html", "A change of the mapping", shown(row, notes=not asked.masked))
 
 
 async def propose(asked: Asked) -> Answer:
@@ -131,14 +131,14 @@ async def turn(asked: Asked) -> Answer:
     return Done(f"the change: {what}", to)
 
 
-def shown(row: Row) -> dict[str, Any]:
-    """As the list and the page of one show it."""
+def shown(row: Row, *, notes: bool) -> dict[str, Any]:
+    """As the list and the page of one show it; why, only with `notes`."""
     return {
         "id": row["_id"],
         "before": row["before"],
         "version": row.get("version", 0),
         "by": row["by"],
-        "note": row["note"],
+        "note": row["note"] if notes else "",
         "at": row["at"],
         "state": row["state"],
         "reason": row.get("reason", ""),
@@ -200,7 +200,7 @@ def _text(asked: Asked) -> str:
 async def _page(
     asked: Asked, text: str, problems: list[str], on_one: Tried | None = None, *, status: int = 200
 ) -> Answer:
-    current, parts = await _current(asked), asked.parts
+    current, parts, notes = await _current(asked), asked.parts, not asked.masked
     shows = {
         "version": current.version,
         "kinds": [
@@ -221,10 +221,15 @@ async def _page(
             for name, kind in current.kinds.items()
         ],
         "versions": [
-            {"version": each.version, "at": int(each.at.timestamp() * 1000), "by": each.by, "note": each.note}
+            {
+                "version": each.version,
+                "at": int(each.at.timestamp() * 1000),
+                "by": each.by,
+                "note": each.note if notes else "",
+            }
             for each in await parts.mappings.publications()
         ],
-        "changes": [shown(row) for row in await parts.operations.of_sort("mapping", LIMIT)],
+        "changes": [shown(row, notes=notes) for row in await parts.operations.of_sort("mapping", LIMIT)],
         "yaml": text,
         "problems": problems,
         "tried": on_one,

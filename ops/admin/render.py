@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from adapters.mongo.overview import MOST
 from ops.admin.series import numbered
 from ops.reviews_view import age
 from ops.show_view import moment
@@ -30,6 +31,7 @@ def environment() -> Environment:
     made.filters["moment"] = lambda at: moment(at)[:19]
     made.filters["age"] = age
     made.filters["count"] = lambda number: "unknown" if number is None else f"{number:,}"
+    made.filters["at_least"] = lambda number: f"{number:,}{' or more' if number >= MOST else ''}"
     made.filters["number"] = numbered
     made.filters["short"] = _short
     made.filters["within"] = lambda limit: f"within {age(limit)}" if limit < LONGER else "longer than an hour"

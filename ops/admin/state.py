@@ -1,6 +1,9 @@
 """`/admin/salesforce`: synced and not synced by kind, the connection, the quota, who owns what, and the newest runs."""
 
-from adapters.mongo.overview import KindCounts
+import asyncio
+from collections.abc import Mapping
+
+from adapters.mongo.overview import MOST, KindCounts
 from adapters.mongo.parked import Wanted
 from ops.admin.answers import Answer, Asked, Page
 from ops.admin.health import forecast
@@ -16,10 +19,14 @@ ERRORS = 20
 async def show(asked: Asked) -> Answer:
     """How the connection and each kind are."""
     parts, seen = asked.parts, asked.parts.overview
-    kinds = [await seen.counts(kind.name, kind.collection) for kind in parts.catalog().kinds.values()]
+    of_kinds = parts.catalog().kinds.values()
+    kinds, not_synced = await asyncio.gather(
+        asyncio.gather(*(seen.counts(kind.name, kind.collection) for kind in of_kinds)),
+        asyncio.gather(*(seen.not_synced(kind.collection) for kind in of_kinds)),
+    )
     allocation = await seen.allocation()
     until = parts.now() + 1
-    refused = await parts.parking().find(Wanted(topic=topics.SALESFORCE_WRITES), ERRORS, MOST_COUNTED)
+    refused = await parts.parking().find(Wanted(topic=topics.SALESFORCE_WRITES), ERRORS, MOST_COUNTED, newest=True)
     connections = [
         {
             "org_id": each.org_id,
@@ -33,9 +40,11 @@ async def show(asked: Asked) -> Answer:
         for each in await seen.connections()
     ]
     shows = {
-        "kinds": [{**_counts(kind), "settled": settled(kind)} for kind in kinds],
+        "kinds": [{**_counts(kind), **synced(kind, told)} for kind, told in zip(kinds, not_synced, strict=True)],
+        "counted_to": MOST,
         "used": allocation[0] if allocation else None,
         "limit": allocation[1] if allocation else None,
+        "left": max(0, allocation[1] - allocation[0]) if allocation else None,
         "forecast": forecast(allocation[0], allocation[2]) if allocation else None,
         "connections": connections,
         "owners": await seen.owners(),
@@ -61,9 +70,16 @@ async def show(asked: Asked) -> Answer:
     return Page("salesforce.html", "Salesforce", shows)
 
 
-def settled(kind: KindCounts) -> int:
-    """Documents with which nothing is left to do."""
-    return max(0, kind.documents - kind.due - kind.refused - kind.reviews)
+def synced(kind: KindCounts, not_synced: Mapping[str, int]) -> dict[str, object]:
+    """How many documents are synced by what the platform is told, and how many of each other word.
+
+    Where one of those was not counted to its end, `synced` is at most so many: `or_fewer`.
+    """
+    return {
+        "synced": max(0, kind.documents - sum(not_synced.values())),
+        "or_fewer": any(number >= MOST for number in not_synced.values()),
+        "not_synced": dict(not_synced),
+    }
 
 
 def _counts(kind: KindCounts) -> dict[str, object]:

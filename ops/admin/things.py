@@ -11,6 +11,7 @@ from aiohttp import web
 from adapters.mongo.history import parked_of, story_rows
 from consumers.rules.registers import load_field
 from consumers.rules.state import FieldState
+from ops.admin import customer
 from ops.admin.answers import Answer, Asked, CannotDo, Done, Page, Question
 from ops.admin.debugging import Debugged, debugged, turn
 from ops.admin.masks import is_hidden
@@ -59,6 +60,7 @@ class Thing:
     record: str
     record_url: str
     account: str
+    account_url: str
     tier: str
     revision: int
     due_at: int
@@ -176,7 +178,7 @@ def thing(known: Known, kind: KindMapping, instance_url: str, *, masked: bool) -
     """Everything that its page shows, from what is stored. No I/O."""
     document = known.document or {}
     sync, shown = document.get("_sync", {}), document.get("salesforce", {})
-    record = sync.get("link", {}).get("id", "")
+    record, account = sync.get("link", {}).get("id", ""), customer.account_id(document)
     fields = [_row(document, kind, mapped, masked=masked) for mapped in kind.fields]
     return Thing(
         kind=known.kind,
@@ -185,9 +187,10 @@ def thing(known: Known, kind: KindMapping, instance_url: str, *, masked: bool) -
         status=_status(shown.get("syncStatus", "unknown"), fields),
         error=shown.get("syncError", ""),
         record=record,
-        record_url=f"{instance_url}/{record}" if record and instance_url.startswith("https://") else "",
-        account=_account(shown, masked=masked),
-        tier=_hidden(document.get("customerTier"), masked=masked),
+        record_url=_url(instance_url, record),
+        account=_hidden(shown.get("accountName") or account, masked=masked),
+        account_url="" if masked else _url(instance_url, account),
+        tier=_hidden(customer.tier(document, kind), masked=masked),
         revision=document.get("revision", 0),
         due_at=sync.get("due_at", 0),
         last_synced_at=shown.get("lastSyncedAt", 0),
@@ -226,13 +229,12 @@ def _row(document: Mapping[str, Any], kind: KindMapping, mapped: FieldMapping, *
     )
 
 
-def _account(shown: Mapping[str, Any], *, masked: bool) -> str:
-    """An Account may be called after a person, and is no field that could be marked."""
-    return _hidden(shown.get("accountName") or shown.get("accountId"), masked=masked)
+def _url(instance_url: str, record: str) -> str:
+    return f"{instance_url}/{record}" if record and instance_url.startswith("https://") else ""
 
 
 def _hidden(value: Any, *, masked: bool) -> str:
-    """What was looked up of a person: no mapped field, so that no mark says whether a viewer may see it."""
+    """What sales knows of a person, and an Account, which may be called after one: no mark need say that of them."""
     return MASK if masked and value else text(value or "")
 
 

@@ -3,8 +3,6 @@
 Chromium is the system's: `CHROMIUM`, else `chromium` on the path. Where there is none these tests are skipped, by name.
 """
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,128 +12,68 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, FloatRect, Locator, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser, Locator, Page
 from pymongo.asynchronous.database import AsyncDatabase
-from support.admin_page import PASSWORD, AdminWorld, open_admin
-from support.at_work import CALLS_A_DAY, HOUR, IN_QUESTION, MINUTE, at_work, others, somebody_in_question, used_of_day
-from support.samples import a_week_of_samples, two_weeks
+from support.admin_browser import (
+    ADA,
+    CHROMIUM,
+    NEEDS_CHROMIUM,
+    SCREENSHOTS,
+    SIZES,
+    chromium,
+    done,
+    looked_at,
+    signed_in,
+    with_something_of_each_sort,
+)
+from support.admin_page import AdminWorld
+from support.at_work import CALLS_A_DAY, IN_QUESTION, used_of_day
+from support.samples import two_weeks
 
 from adapters.mongo.debug_marks import MongoDebugMarks
-from adapters.mongo.gaps import MongoGaps, MongoLogGaps
+from adapters.mongo.gaps import MongoGaps
 from adapters.mongo.lookups import MongoSlowLookups
 from adapters.mongo.samples import MongoSamples
 from ops.admin.replays import last_night
 from ops.api_keys_command import new_key
 from ops.finding import Finding, State
-from ops.processes.parts import wall_ms
 from ops.sync import asking
 from ops.sync_now import ASKED_FOR
 from ops.weekly.week import week_of
-from schemas import topics
 from schemas.api_key import Scope
 from schemas.debugging import Debugged
-from schemas.delivery import Answer, Delivery, DeliveryState
+from schemas.delivery import DeliveryState
 from schemas.operators import Role
 from schemas.records import Failure
 from schemas.slow_lookup import SlowLookup
-from schemas.stream import Gap, LostOffsets
+from schemas.stream import Gap
 from schemas.sync_run import RunDirection, RunRequest, RunState
-
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-SCREENSHOTS = os.environ.get("ADMIN_SCREENSHOTS")
-"""A folder, to have each page's picture taken."""
-ADA = {"last_name": "Lovelace", "first_name": "Ada", "email": "ada@example.org", "phone": "+40700000000"}
-MOST_CLICKS = 4
-"""From the overview to the end of a task, the answer to the question before a change among them."""
-SIZES = {"desk": ViewportSize(width=1280, height=900), "phone": ViewportSize(width=390, height=844)}
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium, or CHROMIUM=/path/to/it"),
+    pytest.mark.skipif(CHROMIUM is None, reason=NEEDS_CHROMIUM),
 ]
 
 
 @pytest_asyncio.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """One for all tests of this module."""
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with chromium() as started:
         yield started
-        await started.close()
 
 
 @pytest.fixture
 async def admin(database: AsyncDatabase[dict[str, Any]]) -> AsyncIterator[AdminWorld]:
     """With something of each sort to look at."""
-    async with open_admin(database) as world:
-        await world.user("grace", Role.ADMIN)
-        stage = world.operator.stage
-        stage.now = wall_ms() - 2 * HOUR
-        await stage.post(ADA, id_="ada", type_="customer.created")
-        await stage.settle()
-        await others(world)
-        await somebody_in_question(world, "cust-7")
-        stage.now += HOUR - 12 * MINUTE
-        await stage.reconciler.handle([stage.event(ADA, id_="ada", type_="customer.promoted")])
-        gaps = MongoLogGaps(database)
-        lost = LostOffsets(5, 9, 12)
-        await gaps.record("tandem.reconcile", topics.PLATFORM_EVENTS, 0, "offset_out_of_range", lost, stage.now)
-        stage.now = wall_ms()
-        await MongoSamples(database).keep(a_week_of_samples(stage.now))
-        await some_deliveries(world)
-        await at_work(database, stage.now)
+    async with with_something_of_each_sort(database) as world:
         yield world
 
 
 @pytest.fixture(params=list(SIZES))
 async def page(request: pytest.FixtureRequest, browser: Browser, admin: AdminWorld) -> AsyncIterator[Page]:
-    """Signed in, on the overview; whatever the page's own script complains of fails the test, and a fifth click."""
-    context = await browser.new_context(
-        viewport=SIZES[request.param], color_scheme="dark" if request.param == "phone" else "light", base_url=admin.url
-    )
-    opened = await context.new_page()
-    opened.set_default_timeout(30_000)
-    complaints: list[str] = []
-    clicks: list[None] = []
-    await opened.expose_function("tandemClicked", lambda: clicks.append(None))
-    # Those of a pointer: a form that is sent by the return key clicks at its button by itself, with no detail.
-    await opened.add_init_script("addEventListener('click', (each) => { if (each.detail) tandemClicked(); }, true)")
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    await opened.goto("/admin")
-    await opened.get_by_label("Name").fill("grace")
-    await opened.get_by_label("Password").fill(PASSWORD)
-    await opened.get_by_role("button", name="Sign in").click()
-    await opened.get_by_role("heading", name="Overview").wait_for()
-    assert clicks, "clicks are not counted"
-    clicks.clear()
-    yield opened
-    await context.close()
-    assert complaints == []
-    assert len(clicks) <= MOST_CLICKS
-
-
-async def some_deliveries(world: AdminWorld) -> None:
-    """Two that the platform has taken, and one that it refused until nobody tried any more."""
-    deliveries, now = world.parts.deliveries, world.operator.stage.now
-    names = {"evt-1": "ada", "evt-2": "cust-21", "evt-3": "cust-22"}
-    told = [
-        Delivery(id_, "customer", name, "customer.changed", 3 + place, b"{}", now - (3 - place) * 20 * MINUTE)
-        for place, (id_, name) in enumerate(names.items())
-    ]
-    await deliveries.keep(told, now)
-    for each in told[1:]:
-        await deliveries.delivered([(each, Answer(200))], now)
-    for tries in range(7):
-        at = now - (7 - tries) * 2 * MINUTE
-        await deliveries.again(told[0], Answer(500, "http_500"), at, at)
-    await deliveries.given_up(told[0], Answer(500, "http_500"), now)
-
-
-async def done(page: Page, why: str) -> None:
-    """Answer the question that comes before every change."""
-    await page.get_by_label("Why").fill(why)
-    await page.locator("main form button").click()
-    await page.locator(".told").wait_for()
+    """Signed in as an admin, on the overview."""
+    async with signed_in(browser, admin, request.param) as opened:
+        yield opened
 
 
 @pytest.mark.timeout(400)  # twenty pages, each looked at by axe-core
@@ -168,21 +106,6 @@ async def test_every_page_is_well_formed_for_everybody(page: Page) -> None:
         await page.goto(path)
         assert path in page.url, "the visit is over: this is the login"
         await looked_at(page, name)
-
-
-async def looked_at(page: Page, name: str) -> None:
-    """The page as it is now."""
-    found = await Axe().run(page)
-    assert found.violations_count == 0, f"{name}: {found.generate_report()}"
-    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0, name
-    if SCREENSHOTS:
-        width = page.viewport_size["width"] if page.viewport_size else 0
-        height = await page.evaluate(
-            "Math.ceil(document.querySelector('footer').getBoundingClientRect().bottom + scrollY)"
-        )
-        clip = FloatRect(x=0, y=0, width=width, height=height)
-        await page.screenshot(path=Path(SCREENSHOTS) / f"{name}-{width}.png", full_page=True, clip=clip)
 
 
 async def test_charts_are_well_formed_for_everybody(page: Page) -> None:

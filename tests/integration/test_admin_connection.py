@@ -72,6 +72,10 @@ async def test_who_we_are_and_how_old_the_credential_is(admin: AdminWorld) -> No
         for secret in ("consumer-key", "key:1"):
             assert secret not in visitor.last
         assert "1,400" in visitor.last
+        seen = await visitor.json("/admin/salesforce")
+        assert (seen["used"], seen["limit"], seen["left"]) == (13_600, 15_000, 1_400)
+        await visitor.get("/admin/salesforce")
+        assert "1,400 left: 13,600 of 15,000 used" in visitor.last
 
 
 @pytest.mark.parametrize(("flow", "remedy"), [("web_server", "tandem connect"), ("jwt_bearer", "tandem check")])

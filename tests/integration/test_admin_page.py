@@ -243,6 +243,39 @@ async def test_redriving_asks_first_and_is_kept(admin: AdminWorld) -> None:
         )
 
 
+async def test_a_question_is_json_too(admin: AdminWorld) -> None:
+    """It says what answers it: sent back with why, and with the token of the visit, it is done as by the page."""
+    row = await parked(admin)
+    accept = {"Accept": "application/json"}
+    async with admin.visit("operator") as visitor:
+        await visitor.get("/admin/parked")
+        token = re.search(r'name="csrf" value="([^"]+)"', visitor.last)
+        assert token is not None
+        assert await visitor.post("/admin/parked/redrive", {"id": row}, **accept) == 200
+        asked = orjson.loads(visitor.last)
+        assert (asked["question"], asked["to"], asked["say"]) == ("Redrive 1", "/admin/parked/redrive", ["why"])
+        assert (asked["send"]["id"], asked["send"]["sure"], asked["dangerous"]) == ([row], ["yes"], False)
+        assert any("would be parked again" in line for line in asked["lines"])
+        assert admin.log.published == []
+        answer = [(name, value) for name, values in asked["send"].items() for value in values]
+        answer += [("why", "mapped now"), ("csrf", token[1])]
+        async with visitor.http.post(asked["to"], data=answer, headers=accept) as reply:
+            assert await reply.json() == {"told": "1 redriven"}
+    assert len(admin.log.published) == 1
+
+
+async def test_a_question_for_a_password_holds_none(admin: AdminWorld) -> None:
+    """In JSON as on the page."""
+    async with admin.visit("admin") as visitor:
+        await visitor.get("/admin/users")
+        form = {"name": "grace", "role": "viewer", "password": "a long enough one"}
+        assert await visitor.post("/admin/users", form, Accept="application/json") == 200
+        asked = orjson.loads(visitor.last)
+        assert "a long enough one" not in visitor.last
+        assert asked["send"] == {"sure": ["yes"], "name": ["grace"], "role": ["viewer"]}
+        assert asked["say"] == ["why", "password"]
+
+
 async def test_discarding_all_of_one_reason(admin: AdminWorld) -> None:
     """By its reason, without ticking each."""
     await parked(admin)

@@ -10,6 +10,7 @@ from support.admin_page import AdminWorld, open_admin
 
 from adapters.mongo.gaps import MongoLogGaps
 from ops.admin.routes import ROUTES
+from ops.errands import mappings as errands
 from ops.gaps_view import handle
 from schemas.operators import Role
 from schemas.stream import LostOffsets
@@ -30,6 +31,8 @@ PAGES = (
     "/admin/customer/cust-1",
     "/admin/replays",
     "/admin/replays/replay-1",
+    "/admin/mapping",
+    "/admin/mapping/changes/mapping-1",
     "/admin/gaps?all=yes",
     f"/admin/gaps/{handle(GAP)}",
     "/admin/deliveries",
@@ -79,7 +82,20 @@ async def admin(database: AsyncDatabase[dict[str, Any]]) -> AsyncIterator[AdminW
         assert handle(gap.id) in PAGES[-2]
         assert await world.parts.gaps.close(gap, by="grace", note=WHY, at=stage.now)
         await world.parts.endpoints.disable(f"by grace: {WHY}", stage.now)
+        await a_change_of_the_mapping(world)
         yield world
+
+
+async def a_change_of_the_mapping(world: AdminWorld) -> None:
+    """One that is planned, and a version that was published before."""
+    mappings, at = world.parts.mappings, world.operator.stage.now
+    first = await mappings.current()
+    assert first is not None
+    kind = first.kinds["customer"]
+    fewer = first.model_copy(update={"kinds": {"customer": kind.model_copy(update={"fields": kind.fields[:-1]})}})
+    second = await mappings.publish(fewer, first.version, by="grace", note=WHY)
+    row = errands.asked_row("mapping-1", second, ["customer: Title is gone"], [], by="grace", at=at)
+    await world.parts.operations.add([{**row, "note": WHY, "state": "planned", "work": None}])
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -8,9 +8,11 @@ from pymongo.asynchronous.database import AsyncDatabase
 from support.admin_page import AdminWorld, open_admin
 from support.review_stage import disagree
 
+from adapters.mongo import overview
 from adapters.mongo.collections import DELIVERIES, OPERATIONS, PARKED, SYNC_LOGS
 from adapters.mongo.gaps import MongoLogGaps
 from adapters.mongo.parked import Wanted
+from ops.admin import render, state
 from ops.admin.routes import ROUTES
 from ops.gaps_view import handle
 from schemas import topics
@@ -95,6 +97,17 @@ async def test_no_page_looks_through_what_grows(admin: AdminWorld, database: Dat
     assert {plan for plan in plans if plan[0] in GROWS and "COLLSCAN" in plan[1]} == set()
 
 
+async def test_every_page_is_json_too(admin: AdminWorld) -> None:
+    """Also where there is nothing of that name, which is a problem of RFC 9457."""
+    async with admin.visit("grace") as visitor:
+        for path in await addresses(admin):
+            async with visitor.http.get(path, headers={"Accept": "application/json"}, allow_redirects=False) as reply:
+                problem = reply.status == 409
+                assert reply.content_type == f"application/{'problem+' if problem else ''}json", path
+                assert reply.status in (200, 404, 409), path
+                assert isinstance(await reply.json(content_type=None), dict), path
+
+
 async def test_a_page_looks_no_further_than_it_tells(admin: AdminWorld) -> None:
     """What is more than so many is told as so many or more; the oldest come first in any case."""
     stage = admin.operator.stage
@@ -115,6 +128,31 @@ async def test_of_a_long_queue_of_conflicts_so_many_are_looked_at(admin: AdminWo
     whole = await admin.parts.reviews.waiting()
     part = await admin.parts.reviews.waiting(most=1)
     assert (whole.count, whole.more, part.count, part.more) == (2, False, 1, True)
+
+
+async def test_documents_are_counted_by_what_the_platform_is_told(
+    admin: AdminWorld, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each word to a limit, and only those that are not synced are in the index; the page says where there are more."""
+    await database["customers"].insert_many(
+        {"_id": f"{status}-{number}", "salesforce": {"syncStatus": status}}
+        for status, times in (("synced", 9), ("gone", 3), ("no_consent", 2), ("filtered", 1))
+        for number in range(times)
+    )
+    before = await database["customers"].count_documents({"salesforce.syncStatus": "synced"})
+    async with admin.visit("grace") as visitor:
+        (kind,) = (await visitor.json("/admin/salesforce"))["kinds"]
+        told = {"error": 1, "filtered": 1, "gone": 3, "no_consent": 2}
+        assert (kind["synced"], kind["or_fewer"], kind["not_synced"]) == (before, False, told)
+        for module in (overview, state, render):
+            monkeypatch.setattr(module, "MOST", 2)
+        (kind,) = (await visitor.json("/admin/salesforce"))["kinds"]
+        assert (kind["synced"], kind["or_fewer"], kind["not_synced"]["gone"]) == (before + 1, True, 2)
+        await visitor.get("/admin/salesforce")
+        assert f"{before + 1} or fewer" in visitor.last
+        assert "2 or more gone" in visitor.last
+    plan = await database["customers"].find({"salesforce.syncStatus": "gone"}).explain()
+    assert plan["queryPlanner"]["winningPlan"]["inputStage"]["indexName"] == "not_synced"
 
 
 async def test_deliveries_are_counted_to_a_limit(admin: AdminWorld) -> None:

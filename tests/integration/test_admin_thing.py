@@ -7,6 +7,7 @@ import orjson
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 from support.admin_page import AdminWorld, open_admin
+from support.fake_salesforce import PERSON
 
 from adapters.mongo.debug_marks import MongoDebugMarks
 from ops.finding import Finding, State
@@ -60,6 +61,22 @@ async def test_sync_now_finds_what_nobody_told_of(admin: AdminWorld) -> None:
         (row,) = (await visitor.json("/admin/audit"))["rows"]
         assert (row["what"], row["by"], row["note"]) == ("sync now", "operator", "she called")
         assert "read whole" in row["result"]
+
+
+async def test_who_edited_in_salesforce_is_in_the_story(admin: AdminWorld, database: AsyncDatabase[Any]) -> None:
+    """By their id, for viewers too; a word that is no user's id is kept nowhere."""
+    stage = admin.operator.stage
+    (record,) = stage.salesforce.rows["Contact"].values()
+    stage.salesforce.edit("Contact", record["Id"], {"Title": "Countess"})
+    change = stage.salesforce.changes[-1]
+    stage.salesforce.changes.append(change.model_copy(update={"commit_user": "ada@example.org"}))
+    await stage.settle()
+    async with admin.visit("viewer") as visitor:
+        told = [entry["told"] for entry in (await visitor.json("/admin/customer/cust-1"))["story"]]
+    assert any(line.endswith(f" by {PERSON}") for line in told)
+    rows = await database["salesforce_sync_logs"].find({"record": record["Id"]}).to_list()
+    assert PERSON in {row.get("user") for row in rows}
+    assert "ada@example.org" not in str(rows)
 
 
 async def test_sync_now_sends_a_refused_write_again(admin: AdminWorld) -> None:

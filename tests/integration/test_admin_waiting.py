@@ -9,7 +9,8 @@ import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 from support.admin_page import AdminWorld, Visitor, open_admin
 
-from ops.admin import waiting
+from adapters.mongo.parked import Wanted
+from ops.admin import state, waiting
 from schemas import topics
 from schemas.operators import Role
 
@@ -122,6 +123,27 @@ async def test_what_is_not_as_it_was_shown_is_left(admin: AdminWorld) -> None:
         assert "1 discarded; 2 not: " in visitor.last
         assert waiting.AGAIN in visitor.last
     assert await left(admin) == {"customer:ada"}
+
+
+async def test_salesforce_shows_the_newest_that_was_refused(
+    admin: AdminWorld, database: AsyncDatabase[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest first, where the queue has the oldest; and of many the newest are looked at."""
+    monkeypatch.setattr(state, "ERRORS", 2)
+    await refuse(admin, "ada", "bob", "carol")
+    for place, each in enumerate(("carol", "ada", "bob")):
+        at = {"_sync.refusal.at": admin.operator.stage.now - 1_000 * place}
+        await database["customers"].update_one({"_id": each}, {"$set": at})
+    async with admin.visit("operator") as visitor:
+        shown = await visitor.json("/admin/salesforce")
+        assert [item["document"] for item in shown["errors"]] == ["carol", "ada"]
+        assert (shown["errors_in_all"], shown["errors_more"]) == (3, False)
+        await visitor.get("/admin/salesforce")
+        assert "The newest 2 of 3." in visitor.last
+        waiting_ones = (await visitor.json("/admin/parked"))["items"]
+        assert [item["document"] for item in waiting_ones] == ["bob", "ada", "carol"]
+    some = await admin.parts.parking().find(Wanted(), 2, 2, newest=True)
+    assert ([item.document for item in some.items], some.more) == (["carol", "ada"], True)
 
 
 async def test_refused_writes_are_retried_one_some_or_all(admin: AdminWorld) -> None:

@@ -65,3 +65,43 @@ def test_what_was_looked_up_of_a_person_is_hidden() -> None:
     assert (seen.account, seen.tier) == ("Lovelace & Co", "Gold")
     assert (hidden.account, hidden.tier) == (MASK, MASK)
     assert thing(Known("customer", "c-1", {"_id": "c-1"}), customer(), "", masked=True).tier == ""
+
+
+ACME = "0015g000001AcmeAAK"
+ORG = "https://example.my.salesforce.com"
+
+
+@pytest.mark.parametrize(
+    ("named", "kind", "document"),
+    [
+        ("customers", "customer", {"customer_tier": "Gold"}),
+        ("ticketing", "customer", {"customer_tier": "Gold"}),
+        ("hackathon", "participant", {"customer_tier": "Gold"}),
+        ("hackathon", "participant", {"customerTier": "Gold"}),
+    ],
+)
+def test_the_tier_stands_where_the_mapping_puts_it(named: str, kind: str, document: dict[str, Any]) -> None:
+    """Mapped, or looked up while somebody registers."""
+    mapped = preset(named).kinds[kind]
+    assert thing(Known(kind, "c-1", document), mapped, "", masked=False).tier == "Gold"
+    assert thing(Known(kind, "c-1", document), mapped, "", masked=True).tier == MASK
+
+
+@pytest.mark.parametrize(
+    ("document", "account", "link"),
+    [
+        ({"salesforce": {"accountId": ACME, "accountName": "Acme"}}, "Acme", f"{ORG}/{ACME}"),
+        ({"salesforce": {"accountId": ACME}}, ACME, f"{ORG}/{ACME}"),
+        ({"_sync": {"fields": {"AccountId": f'{{"s":["{ACME}",[1,2,3]]}}'}}}, ACME, f"{ORG}/{ACME}"),
+        ({"_sync": {"fields": {"AccountId": '{"s":[null,[1,2,3]]}'}}}, "", ""),
+        ({"salesforce": {"accountName": "Acme", "accountId": "../setup?x"}}, "Acme", ""),
+    ],
+)
+def test_the_account_is_linked_where_its_record_is_known(document: dict[str, Any], account: str, link: str) -> None:
+    """Told of, or the parent that Salesforce names; a link is made of nothing but an id. A viewer sees neither."""
+    participant = preset("hackathon").kinds["participant"]
+    seen, hidden = (
+        thing(Known("participant", "p-1", document), participant, ORG, masked=each) for each in (False, True)
+    )
+    assert (seen.account, seen.account_url) == (account, link)
+    assert (hidden.account, hidden.account_url) == (MASK if account else "", "")

@@ -5,13 +5,17 @@ from typing import Any
 
 import pytest
 
-from adapters.mongo.overview import KindCounts, Owner, StreamPosition
+from adapters.mongo.collections import NOT_SYNCED, SYNC_STATUS
+from adapters.mongo.overview import MOST, KindCounts, Owner, StreamPosition
+from consumers.rules.enriched import Known
+from consumers.rules.making import STATUSES
 from ops.admin.health import LATE_DUE, OLD_POSITION, Facts, forecast, judge
 from ops.admin.login import local_path
 from ops.admin.process_signs import FAILURES, GONE, LATELY, SILENT, STOPPED
 from ops.admin.routes import NAVIGATION, ROUTES
 from ops.admin.sessions import OF_ADDRESS, OF_NAME, Lasting, new_token, session_id, waits
 from ops.admin.sign import Level
+from ops.admin.state import synced
 from ops.users import SHORTEST, new_user, wrong_password
 from schemas.allocation import Allocation
 from schemas.operators import Role, Session
@@ -40,6 +44,35 @@ WELL = Facts(
     now=NOW,
     processes=RUN,
 )
+
+
+def test_of_what_was_not_counted_to_its_end_there_is_more() -> None:
+    """Where one kind was not; two that were are as many as they are."""
+    kinds = [KindCounts("customer", 90_000, MOST, 6_000, 0, 1), KindCounts("order", 90_000, 3, 6_000, 0, 1)]
+    overview = judge(replace(WELL, kinds=kinds, parked=MOST))
+    assert (overview.due, overview.refused) == (MOST + 3, 12_000)
+    assert overview.at_least == {"due", "parked"}
+
+
+@pytest.mark.parametrize(
+    ("not_synced", "number", "or_fewer"),
+    [
+        ({}, 1_000_000, False),
+        ({"gone": 3, "no_consent": 4, "pending": 2}, 999_991, False),
+        ({"filtered": MOST, "pending": 2}, 989_998, True),
+    ],
+)
+def test_what_is_set_aside_is_not_synced(not_synced: dict[str, int], number: int, *, or_fewer: bool) -> None:
+    """And of what was not counted to its end there may be more."""
+    told = synced(KindCounts("customer", 1_000_000, MOST, 0, 0, 1), not_synced)
+    assert told == {"synced": number, "or_fewer": or_fewer, "not_synced": not_synced}
+
+
+def test_whatever_is_not_synced_is_in_its_index() -> None:
+    """A partial index knows no `$ne`: it has the words before `synced`, which are all others that are ever told."""
+    words = {"pending", "error", "filtered", "gone", "merged", "deleted", *STATUSES.values(), *map(str, Known)}
+    assert words - {"synced"} == {word for word in words if word < "synced"}
+    assert {SYNC_STATUS: {"$lt": "synced"}} == NOT_SYNCED
 
 
 def test_all_is_well() -> None:

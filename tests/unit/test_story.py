@@ -19,8 +19,14 @@ SIDE = {"value": "0712", "at": NOON}
 ABOUT_NOBODY = "lookup"
 ROWS: dict[str, tuple[dict[str, Any], str]] = {
     "outcome": (
-        {"topic": "salesforce.changes", "outcome": "applied", "reason": "rule 12", "event": "003A@1.1.1"},
-        "change: applied: rule 12 (003A@1.1.1)",
+        {
+            "topic": "salesforce.changes",
+            "outcome": "applied",
+            "reason": "rule 12",
+            "event": "003A@1.1.1",
+            "user": "0055g000001PersAAM",
+        },
+        "change: applied: rule 12 (003A@1.1.1) by 0055g000001PersAAM",
     ),
     "audit": (
         {"path": "phone", "platform": SIDE, "salesforce": SIDE, "winner": "platform", "rule": "13.latest_wins"},
