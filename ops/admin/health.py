@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
 
-from adapters.mongo.overview import MOST, KindCounts, Owner, StreamPosition
+from adapters.mongo.overview import KindCounts, Owner, StreamPosition
 from ops.admin.lately import Lately, Took, of_targets
 from ops.admin.process_signs import last_frame, of_org, of_processes
-from ops.admin.sign import HOUR, MINUTE, STATE, Level, Sign
+from ops.admin.sign import HOUR, MINUTE, STATE, Level, Sign, counted
+from ops.admin.untended import Untended, of_untended
 from ops.reviews_view import age
 from schemas.allocation import Allocation
 from schemas.process import ProcessSeen
@@ -85,6 +86,7 @@ class Facts:
     refused: Sequence[str] = ()
     """The codes with which Salesforce has ended connections."""
     lately: Lately = field(default_factory=Lately)
+    untended: Untended = field(default_factory=Untended)
     deliveries: Allocation | None = None
     """Of events, in a day, where that is known."""
 
@@ -141,6 +143,7 @@ def _signs(facts: Facts) -> Iterator[Sign]:
     yield from _of_waiting(facts)
     for kind in facts.kinds:
         yield from _of_kind(kind, facts.now)
+    yield from of_untended(facts.untended, facts.now)
     yield from of_targets(facts.lately, facts.parked)
     yield from _of_allocation(facts)
 
@@ -187,12 +190,6 @@ def _of_allocation(facts: Facts) -> Iterator[Sign]:
     if limit and used / limit >= USED:
         level = Level.ILL if used / limit >= NEARLY_ALL_USED else Level.LOOK
         yield Sign("event_deliveries", level, f"{used / limit:.0%} of the day's event deliveries are used", STATE)
-
-
-def counted(number: int, what: str) -> str:
-    """`1 gap`, `12 gaps`, `10,000 or more gaps`."""
-    more = " or more" if number >= MOST else ""
-    return f"{number:,}{more} {what}{'' if number == 1 else 's'}"
 
 
 def _sentence(level: Level, signs: Sequence[Sign]) -> str:

@@ -16,6 +16,8 @@ from support.fakes_changes import eventually
 
 from adapters.mongo.alerts import MongoAlerts
 from adapters.mongo.allocations import MongoAllocations
+from adapters.mongo.connection_notes import ConnectionNotes, SignedIn
+from adapters.mongo.erasures import ERASURES, MongoErasures
 from adapters.mongo.leases import MongoLeases
 from adapters.mongo.lookups import MongoSlowLookups
 from adapters.mongo.samples import MongoSamples
@@ -23,6 +25,7 @@ from ops.admin import home
 from ops.admin.lately import SLOW
 from ops.admin.rollup import RAW
 from ops.admin.sign import Level, Sign
+from ops.admin.untended import DAY, ERASING, FAILED_LATELY
 from ops.alerts.keeping import AlertKeeper
 from ops.alerts.message import Message
 from ops.alerts.rules import AlertPolicy
@@ -32,9 +35,12 @@ from ops.alerts.watch import STORE_AWAY, AlertWatch
 from ops.settings import WrongSettings
 from schemas import topics
 from schemas.allocation import Allocation, AllocationHeard
+from schemas.delivery import Answer, Delivery
+from schemas.erasure import ErasureState
 from schemas.process import OrgSeen, SignOfLife
 from schemas.samples import Sample
 from schemas.slow_lookup import SlowLookup
+from schemas.sync_run import Run, RunRequest, RunState
 from schemas.unavailable import Unavailable
 
 pytestmark = pytest.mark.integration
@@ -186,6 +192,64 @@ async def test_what_misses_its_target_is_read_judged_and_sent(
         assert "no process does reconcile" in told
         assert "https://ops.example/admin/parked" in told
     assert {row["_id"] for row in await MongoAlerts(database).rows()} >= {"success_low", "gone:reconcile"}
+
+
+async def test_what_stands_until_a_person_acts_is_read_and_told(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """With nothing else amiss 'all is well' would be untrue; what is over, younger or somebody's wish is not told."""
+    async with open_admin(database) as world:
+        now, parts = world.parts.now(), world.parts
+        quiet = {sign.name for sign in await signs_of(world)}
+        await parts.endpoints.disable("it has taken nothing for too long", now)
+        told = Delivery("evt-1", "customer", "ada", "customer.changed", 1, b"{}", now)
+        await parts.deliveries.keep([told], now)
+        await parts.deliveries.given_up(told, Answer(500, "http_500"), now)
+        for id_, state, ended_at in (
+            ("fails", RunState.FAILED, now - 1_000),
+            ("failed-long-ago", RunState.FAILED, now - FAILED_LATELY - 1),
+            ("waits", RunState.PAUSED, 0),
+            ("done", RunState.DONE, now - 1_000),
+        ):
+            request = RunRequest(id=id_)
+            assert await parts.runs.add(Run(id=id_, request=request, state=state, asked_at=1, ended_at=ended_at))
+        assert parts.erasures is not None
+        await parts.erasures.ask("customer", "late", now - ERASING - 1, "a test")
+        await parts.erasures.ask("customer", "just-now", now, "a test")
+        old = SignedIn("app", "client_credentials", "", "", "00D", "005", (), "secret:x", now - 93 * DAY)
+        await ConnectionNotes(database).signed_in(old)
+        found = {sign.name: sign.told for sign in await signs_of(world)}
+        assert found.keys() - quiet == {
+            "deliveries_disabled",
+            "deliveries_failed",
+            "runs_failed",
+            "runs_paused",
+            "erasures_late",
+            "credential_old",
+        }
+        assert (found["runs_failed"], found["erasures_late"]) == (
+            "1 run failed within a day",
+            "1 person to be forgotten for more than a day",
+        )
+        await parts.endpoints.enable("ana", now)
+        await parts.deliveries.redeliver(["evt-1"], now)
+        for id_ in ("fails", "waits"):
+            assert await parts.runs.turn(id_, [RunState.FAILED, RunState.PAUSED], RunState.CANCELLED, ended_at=now)
+        await database[ERASURES].update_many({}, {"$set": {"state": str(ErasureState.DONE)}})
+        await parts.erasures.ask_again("customer", "late", now, "a test")
+        await ConnectionNotes(database).signed_in(replace(old, credential="secret:y", at=now))
+        assert {sign.name for sign in await signs_of(world)} == quiet
+
+
+async def test_erasures_that_cannot_be_read_are_a_sign(
+    database: AsyncDatabase[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be kept by a MongoDB of their own: all else is told as ever."""
+
+    async def away(_erasures: MongoErasures, _before: int) -> int:
+        raise Unavailable("MongoDB does not answer")
+
+    monkeypatch.setattr(MongoErasures, "late", away)
+    async with open_admin(database) as world:
+        assert "away:erasures" in {sign.name for sign in await signs_of(world)}
 
 
 async def signs_of(world: AdminWorld) -> Sequence[Sign]:
