@@ -20,6 +20,7 @@ from ops.admin.sign import HOUR
 from ops.admin.untended import ERASING, FAILED_LATELY, Untended, credential_since
 from schemas import topics
 from schemas.connection import Connection
+from schemas.process import ProcessSeen
 from schemas.unavailable import Unavailable
 
 PARTS: Final = ("signs", "flow", "waits", "org")
@@ -29,6 +30,11 @@ STAGES: Final = (
     (topics.SALESFORCE_CHANGES, "the reconciler, from Salesforce"),
     (topics.SALESFORCE_WRITES, "the writer"),
 )
+ALSO: Final = (
+    ("deliver", topics.PLATFORM_CHANGES, "the deliveries, to the platform"),
+    ("enrich", topics.ENRICHMENT_REQUESTS, "the enrichment, of whom nobody waits for"),
+)
+"""By the stage that works it off: where no process has it nobody reads the topic, and nothing of it waits."""
 
 
 async def show(asked: Asked) -> Answer:
@@ -70,7 +76,7 @@ async def read(parts: AdminParts) -> Overview:
             positions=positions,
             allocation=allocation,
             last_sync=max((each.last_sync_at for each in connections), default=0),
-            flow=[_flow(topic, stage, ends.get(topic), hour.rates.get(topic)) for topic, stage in STAGES],
+            flow=[_flow(topic, stage, ends.get(topic), hour.rates.get(topic)) for topic, stage in _in_use(processes)],
             away=kafka | erasures | away,
             now=parts.now(),
             processes=processes,
@@ -80,6 +86,11 @@ async def read(parts: AdminParts) -> Overview:
             deliveries=heard.deliveries,
         )
     )
+
+
+def _in_use(processes: Sequence[ProcessSeen]) -> list[tuple[str, str]]:
+    known = {stage for seen in processes for stage in seen.stages}
+    return [*STAGES, *((topic, told) for stage, topic, told in ALSO if stage in known)]
 
 
 def _flow(topic: str, stage: str, ends: tuple[int, int] | None, rate: float | None) -> Flow:
