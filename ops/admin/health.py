@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from adapters.mongo.overview import KindCounts, Owner, StreamPosition
-from ops.admin.lately import Lately, Took, of_targets
+from ops.admin.lately import Lately, Targets, Took, of_targets
 from ops.admin.process_signs import last_frame, of_org, of_processes
 from ops.admin.sign import HOUR, MINUTE, STATE, Level, Sign, counted
 from ops.admin.untended import Untended, of_untended
@@ -59,6 +59,11 @@ class Overview:
     deferred: int
     """Records and writes of the last hour that were put off."""
     took: Sequence[Took]
+    success: float | None
+    """Of the last hour, as `errors` and `lookup_ms`: the share of the writes that ended that Salesforce took."""
+    errors: float | None
+    lookup_ms: int | None
+    targets: Targets
     stream_owner: str
     stream_heard: int | None
     """Milliseconds since the last frame; None where nobody tells."""
@@ -118,6 +123,10 @@ def judge(facts: Facts) -> Overview:
         held=sum(kind.held for kind in facts.kinds),
         deferred=facts.lately.deferred,
         took=facts.lately.took,
+        success=facts.lately.success,
+        errors=facts.lately.errors,
+        lookup_ms=facts.lately.lookup_ms,
+        targets=Targets(),
         stream_heard=last_frame(facts.processes),
         stream_owner=next((owner.owner for owner in stream if owner.held), ""),
         positions=facts.positions,

@@ -8,7 +8,6 @@ import orjson
 from aiohttp import web
 
 from adapters.mongo.allocations import heard_by_all
-from adapters.mongo.lookups import MongoSlowLookups
 from adapters.mongo.overview import MOST
 from adapters.mongo.samples import MongoSamples
 from ops.admin.answers import Answer, Asked, Page
@@ -107,12 +106,11 @@ async def _ends(parts: AdminParts) -> tuple[dict[str, tuple[int, int]], dict[str
 
 async def _lately(parts: AdminParts) -> Lately:
     now = parts.now()
-    samples, parked, slow = await asyncio.gather(
+    samples, parked = await asyncio.gather(
         MongoSamples(parts.database).between(RAW.width, now - HOUR, now),
         parts.overview.parked_since(now - HOUR),
-        MongoSlowLookups(parts.database).count(now - HOUR, now),
     )
-    return lately(samples, now=now, parked_since=parked, slow_lookups=slow)
+    return lately(samples, now=now, parked_since=parked)
 
 
 async def _untended(parts: AdminParts, connections: Sequence[Connection]) -> tuple[Untended, dict[str, str]]:
