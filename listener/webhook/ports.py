@@ -36,7 +36,7 @@ class Answered(Protocol):
 class Refused(Protocol):
     """Told of every webhook that was answered 4xx or 5xx: a log line behind it."""
 
-    def __call__(self, source: str, status: int, code: str) -> None:
+    def __call__(self, source: str, status: int, code: str, /) -> None:
         """`source` as of `Answered`; `code` is the stable word of the answer."""
 
 
