@@ -31,7 +31,7 @@ STAGES: Final = (
 )
 ALSO: Final = (
     ("deliver", topics.PLATFORM_CHANGES, "the deliveries, to the platform"),
-    ("enrich", topics.ENRICHMENT_REQUESTS, "the enrichment, of whom nobody waits for"),
+    ("enrich", topics.ENRICHMENT_REQUESTS, "the enrichment"),
 )
 """By the stage that works it off: where no process has it nobody reads the topic, and nothing of it waits."""
 

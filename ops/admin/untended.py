@@ -44,7 +44,7 @@ def of_untended(seen: Untended, now: int) -> Iterator[Sign]:
         told = "the platform is not told of what Salesforce changes: its URL is disabled"
         yield Sign("deliveries_disabled", Level.LOOK, told, "/admin/deliveries")
     if seen.given_up:
-        told = f"{counted(seen.given_up, 'delivery', 'deliveries')} given up: the platform has not taken them"
+        told = f"{counted(seen.given_up, 'delivery', 'deliveries')} given up, waiting for a person to redeliver"
         yield Sign("deliveries_failed", Level.LOOK, told, "/admin/deliveries?state=failed")
     if seen.runs_failed:
         told = f"{counted(seen.runs_failed, 'run')} failed within a day"
