@@ -186,7 +186,7 @@ async def _subscribe(kafka: str, mongodb: str, _org: str, records: int) -> Sampl
 async def _reconcile(kafka: str, mongodb: str, _org: str, records: int) -> Samples:
     samples, done = Samples(records), asyncio.Event()
 
-    def count(_topic: str, results: Sequence[Result]) -> None:
+    def count(_topic: str, _records: object, results: Sequence[Result]) -> None:
         samples.add(len(results))
         if samples.done:
             done.set()
@@ -204,7 +204,7 @@ async def _write(_kafka: str, mongodb: str, org: str, records: int) -> Samples:
     samples, done, writing = Samples(records), asyncio.Event(), WriterSettings()
     settings = SalesforceSettings(client_id="bench", client_secret="bench", login_url=org)
 
-    def count(_topic: str, results: Sequence[Result]) -> None:
+    def count(_topic: str, _records: object, results: Sequence[Result]) -> None:
         samples.add(len(results))
 
     async with store(mongodb) as (database, catalog), open_salesforce(settings, now=now) as salesforce:

@@ -211,7 +211,7 @@ async def enrich(_kafka: str, mongodb: str, _org: str, records: int) -> Samples:
             await deciding.handle([_registered(number)])
             await worker.handle([asked.record("participant", f"p-{number}")])
 
-        def count(_topic: str, results: Sequence[Result]) -> None:
+        def count(_topic: str, _records: object, results: Sequence[Result]) -> None:
             samples.add(len(results))
 
         requests = Runner(worker, runner_settings.model_copy(update={"lanes": 1, "batch_size": MOST}), coalesce=True)
@@ -239,7 +239,7 @@ async def deliver(_kafka: str, mongodb: str, org: str, records: int) -> Samples:
     """The keeper and the courier of `tandem deliver`, and a platform that takes everything."""
     samples, stop, taken = Samples(records), asyncio.Event(), 0
 
-    def keeping(_topic: str, results: Sequence[Result]) -> None:
+    def keeping(_topic: str, _records: object, results: Sequence[Result]) -> None:
         nonlocal taken
         taken += len(results)
 
@@ -255,7 +255,7 @@ async def deliver(_kafka: str, mongodb: str, org: str, records: int) -> Samples:
             poster=poster,
             now=holding.now,
             policy=DeliveryPolicy(),
-            told=lambda _end: samples.add(),
+            told=lambda *_: samples.add(),
         )
         keeper = Keeper(deliveries, endpoints, MongoParkedRecords(database), holding.now)
         runner = Runner(keeper, RunnerSettings(), on_results=keeping)

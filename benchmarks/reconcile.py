@@ -128,7 +128,7 @@ async def _tandem(kafka: str, mongodb: str, records: int) -> dict[str, Any]:
             on_conflict=lambda row: metrics.conflict_settled(row["path"], row["rule"], row["winner"]),
         )
 
-        def on_results(topic: str, results: Sequence[Result]) -> None:
+        def on_results(topic: str, _records: object, results: Sequence[Result]) -> None:
             for outcome, count in Counter(result.outcome for result in results).items():
                 metrics.records_finished(topic, outcome, count)
             metrics.batch_taken("reconciler", len(results))

@@ -8,6 +8,10 @@ TO_SALESFORCE: Final = "to_salesforce"
 FROM_SALESFORCE: Final = "from_salesforce"
 TOOK: Final = (1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 3_600_000)
 """How long an edit took to the other side: counted by the first of these milliseconds that it did not go beyond."""
+LOOKUPS: Final = "lookups"
+"""The count of look-ups that somebody waited for."""
+LOOKUP_MS: Final = "lookup_ms"
+"""The count of the milliseconds that all of them took."""
 LONGER: Final = 86_400_000
 """By this, where it went beyond all of them."""
 

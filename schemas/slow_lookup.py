@@ -1,4 +1,4 @@
-"""A look-up that somebody waited long for. Nothing in it says of whom."""
+"""Look-ups that somebody waited for: how many, how long, and which too long. Nothing in it says of whom."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,4 +13,13 @@ class SlowLookup:
 
     at: int
     end: str
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class LookupsHeard:
+    """How many were answered within the seconds before `at` (epoch milliseconds), and how long all of them took."""
+
+    at: int
+    number: int
     milliseconds: int

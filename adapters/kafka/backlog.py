@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -13,6 +13,8 @@ from adapters.kafka.settings import KafkaSettings
 from schemas.unavailable import Unavailable
 
 PAUSE_SECONDS: Final = 0.2
+LOOK_SECONDS: Final = 60.0
+"""How often topics that are not there yet are looked for."""
 
 
 class Backlog:
@@ -26,6 +28,8 @@ class Backlog:
         self._consumer = consumer
         self._groups = groups
         self._seconds = seconds
+        self._there: set[str] = set()
+        self._look_at = 0.0
 
     async def read(self) -> int:
         """How many records, of all topics together. Of a group that has never committed, all that are in its topic.
@@ -39,6 +43,8 @@ class Backlog:
 
     async def by_topic(self) -> dict[str, tuple[int, int]]:
         """By topic: the offsets that were given out in all, and how many records are still to be worked off.
+
+        A topic that is not there is left out, and not made.
 
         Raises:
             Unavailable: Kafka does not answer.
@@ -57,7 +63,7 @@ class Backlog:
 
     async def _read(self) -> dict[str, tuple[int, int]]:
         found: dict[str, tuple[int, int]] = {}
-        for topic in await self._admin.describe_topics(list(self._groups)):
+        for topic in await self._topics():
             name = topic["topic"]
             places = [TopicPartition(name, partition["partition"]) for partition in topic["partitions"]]
             if not places:
@@ -69,6 +75,14 @@ class Backlog:
             left = sum(ends[at] - max(begins[at], min(committed.get(at, 0), ends[at])) for at in places)
             found[name] = (sum(ends.values()), left)
         return found
+
+    async def _topics(self) -> list[dict[str, Any]]:
+        """Those that are there. A broker may make another that is asked for by its name, and not as ours are to be."""
+        missing, now = self._groups.keys() - self._there, asyncio.get_running_loop().time()
+        if missing and now >= self._look_at:
+            self._there |= missing & set(await self._admin.list_topics())
+            self._look_at = now + LOOK_SECONDS
+        return await self._admin.describe_topics(sorted(self._there)) if self._there else []
 
 
 @asynccontextmanager

@@ -208,6 +208,11 @@ class MongoDeliveries:
             )
         return {str(state): number for state, number in zip(states, counted, strict=True) if number}
 
+    async def failed(self, most: int) -> int:
+        """How many were given up, counted by an index, and no further than `most`."""
+        with answering():
+            return await self._rows.count_documents({"state": DeliveryState.FAILED}, limit=most, hint="due")
+
     async def counts(self) -> Mapping[str, int]:
         """How many there are in each state, however long that takes."""
         with answering():

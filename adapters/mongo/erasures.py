@@ -12,6 +12,7 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument, UpdateOne
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database, open_database
 from adapters.mongo.erased_settings import ErasedSettings
+from adapters.mongo.overview import MOST
 from adapters.mongo.settings import MongoSettings
 from schemas.erasure import Erasure, ErasureState, Removed, erased_hash, thing_name
 
@@ -85,6 +86,7 @@ class MongoErasures:
         if await self.ask(kind, document_id, now, by):
             return
         again = {"kind": kind, "document": document_id, "state": ErasureState.ASKED, "due_at": now}
+        again["asked_again_at"] = now
         with answering():
             await self._erasures.update_one(
                 {"_id": erased_hash(self._key, thing_name(kind, document_id)), "state": ErasureState.DONE},
@@ -156,6 +158,13 @@ class MongoErasures:
         """How many are not done."""
         with answering():
             return await self._erasures.count_documents({"state": {"$ne": ErasureState.DONE}})
+
+    async def late(self, before: int) -> int:
+        """How many that were asked for, or asked for again, before then (epoch milliseconds) are not done."""
+        states = [str(state) for state in ErasureState if state is not ErasureState.DONE]
+        asked = {"asked_at": {"$lt": before}, "asked_again_at": {"$not": {"$gte": before}}}
+        with answering():
+            return await self._erasures.count_documents({"state": {"$in": states}, **asked}, limit=MOST)
 
     def id_of(self, kind: str, document_id: str) -> str:
         """The id of a person's erasure, and of the certificate: it names nobody."""

@@ -1,7 +1,8 @@
-"""Look-ups that somebody waited long for: rows of `salesforce_sync_logs` that say how long, and nothing of whom."""
+"""Look-ups that somebody waited for: rows of `salesforce_sync_logs` that say how long, and nothing of whom."""
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from pymongo import DESCENDING
@@ -10,8 +11,10 @@ from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import SYNC_LOGS
 from adapters.mongo.logs import log_dates
-from schemas.slow_lookup import SlowLookup
+from schemas.slow_lookup import LookupsHeard, SlowLookup
 
+HEARD: Final = "lookups"
+"""Rows that say how many there were in a few seconds."""
 _TYPE: Final = "lookup"
 _INDEX: Final = "slow_lookups"
 
@@ -22,15 +25,15 @@ class MongoSlowLookups:
     def __init__(self, database: Database) -> None:
         self._log = database[SYNC_LOGS]
 
-    async def add(self, found: Sequence[SlowLookup]) -> None:
-        """Keep these, as long as plain rows of the log are kept."""
+    async def add(self, found: Sequence[SlowLookup], heard: LookupsHeard) -> None:
+        """Keep these, and how many there were in all, as long as plain rows of the log are kept."""
         rows: list[dict[str, Any]] = [
             {"_id": uuid.uuid4().hex, "type": _TYPE, "at": one.at, "end": one.end, "milliseconds": one.milliseconds}
             for one in found
         ]
-        if rows:
-            with answering():
-                await self._log.insert_many([row | log_dates(row) for row in rows], ordered=False)
+        rows.append({"_id": uuid.uuid4().hex, "type": HEARD, **asdict(heard)})
+        with answering():
+            await self._log.insert_many([row | log_dates(row) for row in rows], ordered=False)
 
     async def count(self, since: int, until: int) -> int:
         """How many there were from `since` on and before `until`, epoch milliseconds."""

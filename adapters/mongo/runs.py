@@ -9,6 +9,7 @@ from pymongo.errors import DuplicateKeyError
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import RUNS
+from adapters.mongo.overview import MOST
 from adapters.mongo.retention import DEFAULT
 from schemas.stream import Lease, LeaseLost
 from schemas.sync_run import Purpose, Run, RunState, Wish
@@ -74,6 +75,15 @@ class MongoRuns:
             groups = await (await self._runs.aggregate([{"$group": {"_id": "$state", "runs": {"$sum": 1}}}])).to_list()
         found = {group["_id"]: int(group["runs"]) for group in groups}
         return {state: found.get(str(state), 0) for state in RunState}
+
+    async def stopped(self, since: int) -> tuple[int, int]:
+        """How many have failed since then (epoch milliseconds), and how many are paused, however long."""
+        failed = {"state": str(RunState.FAILED), "ended_at": {"$gte": since}}
+        with answering():
+            return (
+                await self._runs.count_documents(failed, limit=MOST, hint="state"),
+                await self._runs.count_documents({"state": str(RunState.PAUSED)}, limit=MOST, hint="state"),
+            )
 
     async def save(self, run: Run, lease: Lease) -> Wish | None:
         """Store how far it is, if nobody has taken it over; what somebody wants of it.

@@ -11,6 +11,7 @@ from pymongo import ReplaceOne
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import SAMPLES, SYNC_LOGS
+from adapters.mongo.lookups import HEARD
 from adapters.mongo.retention import dated
 from schemas import topics
 from schemas.samples import FROM_SALESFORCE, LONGER, TO_SALESFORCE, TOOK, Sample
@@ -35,6 +36,8 @@ class Happened:
     """By kind and platform path: conflicts."""
     took: dict[tuple[str, int], int] = field(default_factory=dict)
     """By direction and limit (`schemas.samples.TOOK`): edits that came to the other side."""
+    lookups: tuple[int, int] = (0, 0)
+    """Of people who registered: how many, and how many milliseconds all of them took."""
 
 
 class MongoSamples:
@@ -74,8 +77,8 @@ class MongoSamples:
         while_ = {"$gte": dated(since), "$lt": dated(until)}
         why = {"$switch": {"branches": _WHY, "default": ""}}
         by_end: list[dict[str, Any]] = [
-            {"$match": {"logged_at": while_, "type": {"$in": ["outcome", "write"]}}},
-            {"$group": {"_id": ["$type", "$topic", "$outcome", why, _TOOK], "number": {"$sum": 1}}},
+            {"$match": {"logged_at": while_, "type": {"$in": ["outcome", "write", HEARD]}}},
+            {"$group": {"_id": ["$type", "$topic", "$outcome", why, _TOOK], "number": {"$sum": 1}, **_HEARD}},
         ]
         by_field: list[dict[str, Any]] = [
             {"$match": {"audited_at": while_, "rule": {"$regex": rf"^({'|'.join(sorted(rules))})(\.|$)"}}},
@@ -111,11 +114,21 @@ _TOOK: Final = {
 """How long an edit took to the other side; 0 of what is none, or has not come there."""
 
 
+_HEARD: Final = {
+    name: {"$sum": {"$cond": [{"$eq": ["$type", HEARD]}, f"${of}", 0]}}
+    for name, of in (("lookups", "number"), ("lookup_ms", "milliseconds"))
+}
+
+
 def _happened(ended: Sequence[dict[str, Any]], settled: Sequence[dict[str, Any]]) -> Happened:
     outcomes, writes, conflicts = Counter[tuple[str, str]](), Counter[str](), Counter[str]()
     errors, fields, arrived = Counter[tuple[str, str]](), Counter[tuple[str, str]](), Counter[tuple[str, int]]()
+    lookups = (0, 0)
     for row in ended:
         type_, topic, outcome, why, limit = row["_id"]
+        if type_ == HEARD:
+            lookups = (int(row["lookups"]), int(row["lookup_ms"]))
+            continue
         if limit:
             arrived[TO_SALESFORCE if type_ == "write" else FROM_SALESFORCE, int(limit)] += row["number"]
         if type_ == "write":
@@ -130,7 +143,7 @@ def _happened(ended: Sequence[dict[str, Any]], settled: Sequence[dict[str, Any]]
         conflicts[kind] += row["number"]
         if path:
             fields[kind, path] += row["number"]
-    return Happened(dict(outcomes), dict(writes), dict(conflicts), dict(errors), dict(fields), dict(arrived))
+    return Happened(dict(outcomes), dict(writes), dict(conflicts), dict(errors), dict(fields), dict(arrived), lookups)
 
 
 def _dump(sample: Sample) -> dict[str, Any]:

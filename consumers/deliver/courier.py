@@ -28,8 +28,13 @@ Post = Coroutine[Any, Any, Taken | None]
 """Gives what the platform has taken; every other end is kept by itself."""
 
 
+def _untold(*_: object) -> None:
+    """Nobody listens."""
+
+
 class Courier:
-    """Any number may run. `now` gives epoch milliseconds; `told` hears how each post ended."""
+    """Any number may run. `now` gives epoch milliseconds; `told` hears how each post ended: `delivered`, `again`,
+    `given_up` or `unwanted`, of which delivery, and what was answered."""
 
     def __init__(
         self,
@@ -42,7 +47,7 @@ class Courier:
         at_once: int = 16,
         look_seconds: float = 1.0,
         renew_seconds: float = RENEW_SECONDS,
-        told: Callable[[str], None] = lambda _outcome: None,
+        told: Callable[[str, Delivery, Answer], None] = _untold,
         on_disabled: Callable[[str], None] = lambda _reason: None,
         chance: Callable[[], float] = random.random,
         erased: ErasedList | None = None,
@@ -152,9 +157,9 @@ class Courier:
         if not taken:
             return
         await self._deliveries.delivered(taken, self._now())
-        for delivery, _answer in taken:
+        for delivery, answer in taken:
             self._in_hand.discard(delivery.id)
-            self._told("delivered")
+            self._told("delivered", delivery, answer)
 
     async def _post(self, delivery: Delivery, endpoint: Endpoint) -> Taken | None:
         answer = await self._poster.post(endpoint.url, delivery.id, delivery.body, delivery.traceparent)
@@ -173,14 +178,14 @@ class Courier:
             case Again(at):
                 await self._deliveries.again(delivery, answer, at, now)
                 await self._failed(now)
-                self._told("again")
+                self._told("again", delivery, answer)
             case GivenUp():
                 await self._deliveries.given_up(delivery, answer, now)
                 await self._failed(now)
-                self._told("given_up")
+                self._told("given_up", delivery, answer)
             case Unwanted():
                 await self._unwanted(delivery, answer, now)
-                self._told("unwanted")
+                self._told("unwanted", delivery, answer)
             case _:
                 assert_never(ending)
 

@@ -44,7 +44,7 @@ class LaneParts:
     linger: Callable[[], float]
     fill: float
     coalesce: bool
-    on_results: Callable[[str, Sequence[Result]], None]
+    on_results: Callable[[str, Sequence[Record], Sequence[Result]], None]
     on_unavailable: Callable[[str, Unavailable, float], None]
     moved: Pulse
 
@@ -186,8 +186,12 @@ class Lane:
             work.ledger.finish(work.record.offset)
         topics = Counter(work.record.topic for work in self._in_hand)
         for topic in topics:
-            told = [result for work, result in zip(self._in_hand, results, strict=True) if work.record.topic == topic]
-            self._parts.on_results(topic, told)
+            ended = [
+                (work.record, result)
+                for work, result in zip(self._in_hand, results, strict=True)
+                if work.record.topic == topic
+            ]
+            self._parts.on_results(topic, [record for record, _ in ended], [result for _, result in ended])
 
     async def _change(self) -> None:
         self._changed.clear()

@@ -37,8 +37,8 @@ class Runner:
     """Runs one handler on one stream. With `coalesce` all records of a key that wait are handled as one row of a batch.
 
     Everything taken ends finished or is not committed; what is not committed comes again. `on_results` is told the
-    results of each batch, by topic; `on_unavailable` what is away (`handler`, `fetch`, `commit`), the error, and the
-    wait in seconds.
+    records of each batch and their results, by topic; `on_unavailable` what is away (`handler`, `fetch`, `commit`),
+    the error, and the wait in seconds.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Runner:
         backlog: int = 0,
         fill: float = 0.0,
         coalesce: bool = False,
-        on_results: Callable[[str, Sequence[Result]], None] = _untold,
+        on_results: Callable[[str, Sequence[Record], Sequence[Result]], None] = _untold,
         on_unavailable: Callable[[str, Unavailable, float], None] = _untold,
     ) -> None:
         self._settings = settings

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from listener.webhook import answers, body
 from listener.webhook.answers import Refusal
 from listener.webhook.clock_offset import ClockOffset
-from listener.webhook.ports import Answered, EventLog, Notice, Unavailable
+from listener.webhook.ports import Answered, EventLog, Notice, Refused, Unavailable
 from listener.webhook.settings import WebhookSettings
 from listener.webhook.signature import Attempt, Unverified, verify
 from listener.webhook.trace import Traced, carried
@@ -39,6 +39,10 @@ def wall_clock() -> int:
     return time_ns() // 1_000_000
 
 
+def _untold(*_: object) -> None:
+    """Nobody listens."""
+
+
 class Webhook:
     """`POST /webhooks/<source>`."""
 
@@ -50,6 +54,7 @@ class Webhook:
         kind_of_event: KindOfEvent,
         answered: Answered,
         notice: Notice,
+        refused: Refused = _untold,
         clock: Callable[[], int] = wall_clock,
         traced: Traced = carried,
     ) -> None:
@@ -59,6 +64,7 @@ class Webhook:
         self._kind_of_event = kind_of_event
         self._answered = answered
         self._notice = notice
+        self._refused = refused
         self._traced = traced
         self._clock = clock
         self._keys = settings.keys
@@ -76,8 +82,10 @@ class Webhook:
             status = response.status
             return response
         finally:
-            known = source if source in self._keys else UNKNOWN_SOURCE
-            self._answered(known, status, perf_counter() - began)
+            self._answered(self._known(source), status, perf_counter() - began)
+
+    def _known(self, source: str) -> str:
+        return source if source in self._keys else UNKNOWN_SOURCE
 
     async def _response(self, source: str, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -88,6 +96,7 @@ class Webhook:
                 refusal.last = not await body.discard(
                     request, limit=settings.max_body_bytes, seconds=settings.body_seconds
                 )
+            self._refused(self._known(source), refusal.status, refusal.code)
             return answers.refused(refusal)
 
     async def _accept(self, source: str, request: web.BaseRequest) -> str:

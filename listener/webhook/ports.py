@@ -5,7 +5,7 @@ from typing import Protocol
 from schemas.cloudevents import Headers
 from schemas.unavailable import Unavailable
 
-__all__ = ["Answered", "EventLog", "Notice", "Unavailable"]
+__all__ = ["Answered", "EventLog", "Notice", "Refused", "Unavailable"]
 
 
 class EventLog(Protocol):
@@ -31,6 +31,13 @@ class Answered(Protocol):
 
     def __call__(self, source: str, status: int, seconds: float) -> None:
         """`source` is one that is set up, or `unknown`; never text of the sender's."""
+
+
+class Refused(Protocol):
+    """Told of every webhook that was answered 4xx or 5xx: a log line behind it."""
+
+    def __call__(self, source: str, status: int, code: str, /) -> None:
+        """`source` as of `Answered`; `code` is the stable word of the answer."""
 
 
 class Notice(Protocol):

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
 
-from adapters.mongo.overview import MOST, KindCounts, Owner, StreamPosition
-from ops.admin.lately import Lately, Took, of_targets
+from adapters.mongo.overview import KindCounts, Owner, StreamPosition
+from ops.admin.lately import Lately, Targets, Took, of_targets
 from ops.admin.process_signs import last_frame, of_org, of_processes
-from ops.admin.sign import HOUR, MINUTE, STATE, Level, Sign
+from ops.admin.sign import HOUR, MINUTE, STATE, Level, Sign, counted
+from ops.admin.untended import Untended, of_untended
 from ops.reviews_view import age
 from schemas.allocation import Allocation
 from schemas.process import ProcessSeen
@@ -58,6 +59,11 @@ class Overview:
     deferred: int
     """Records and writes of the last hour that were put off."""
     took: Sequence[Took]
+    success: float | None
+    """Of the last hour, as `errors` and `lookup_ms`: the share of the writes that ended that Salesforce took."""
+    errors: float | None
+    lookup_ms: int | None
+    targets: Targets
     stream_owner: str
     stream_heard: int | None
     """Milliseconds since the last frame; None where nobody tells."""
@@ -87,6 +93,7 @@ class Facts:
     refused: Sequence[str] = ()
     """The codes with which Salesforce has ended connections."""
     lately: Lately = field(default_factory=Lately)
+    untended: Untended = field(default_factory=Untended)
     deliveries: Allocation | None = None
     """Of events, in a day, where that is known."""
 
@@ -118,6 +125,10 @@ def judge(facts: Facts) -> Overview:
         held=sum(kind.held for kind in facts.kinds),
         deferred=facts.lately.deferred,
         took=facts.lately.took,
+        success=facts.lately.success,
+        errors=facts.lately.errors,
+        lookup_ms=facts.lately.lookup_ms,
+        targets=Targets(),
         stream_heard=last_frame(facts.processes),
         stream_owner=next((owner.owner for owner in stream if owner.held), ""),
         positions=facts.positions,
@@ -151,6 +162,7 @@ def _signs(facts: Facts) -> Iterator[Sign]:
     yield from _of_waiting(facts)
     for kind in facts.kinds:
         yield from _of_kind(kind, facts.now)
+    yield from of_untended(facts.untended, facts.now)
     yield from of_targets(facts.lately, facts.parked)
     yield from _of_allocation(facts)
 
@@ -197,12 +209,6 @@ def _of_allocation(facts: Facts) -> Iterator[Sign]:
     if limit and used / limit >= USED:
         level = Level.ILL if used / limit >= NEARLY_ALL_USED else Level.LOOK
         yield Sign("event_deliveries", level, f"{used / limit:.0%} of the day's event deliveries are used", STATE)
-
-
-def counted(number: int, what: str) -> str:
-    """`1 gap`, `12 gaps`, `10,000 or more gaps`."""
-    more = " or more" if number >= MOST else ""
-    return f"{number:,}{more} {what}{'' if number == 1 else 's'}"
 
 
 def _sentence(level: Level, signs: Sequence[Sign]) -> str:

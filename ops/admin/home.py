@@ -1,13 +1,14 @@
 """The overview, once and live: how things are, in one look."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import orjson
 from aiohttp import web
 
 from adapters.mongo.allocations import heard_by_all
-from adapters.mongo.lookups import MongoSlowLookups
+from adapters.mongo.overview import MOST
 from adapters.mongo.samples import MongoSamples
 from ops.admin.answers import Answer, Asked, Page
 from ops.admin.health import Facts, Flow, Overview, judge
@@ -15,7 +16,10 @@ from ops.admin.lately import Lately, lately
 from ops.admin.parts import AdminParts
 from ops.admin.rollup import RAW
 from ops.admin.sign import HOUR
+from ops.admin.untended import ERASING, FAILED_LATELY, Untended, credential_since
 from schemas import topics
+from schemas.connection import Connection
+from schemas.process import ProcessSeen
 from schemas.unavailable import Unavailable
 
 PARTS: Final = ("signs", "flow", "waits", "org")
@@ -25,6 +29,11 @@ STAGES: Final = (
     (topics.SALESFORCE_CHANGES, "the reconciler, from Salesforce"),
     (topics.SALESFORCE_WRITES, "the writer"),
 )
+ALSO: Final = (
+    ("deliver", topics.PLATFORM_CHANGES, "the deliveries, to the platform"),
+    ("enrich", topics.ENRICHMENT_REQUESTS, "the enrichment"),
+)
+"""By the stage that works it off: where no process has it nobody reads the topic, and nothing of it waits."""
 
 
 async def show(asked: Asked) -> Answer:
@@ -56,6 +65,7 @@ async def read(parts: AdminParts) -> Overview:
         seen.positions(),
         seen.allocation(),
     )
+    untended, erasures = await _untended(parts, connections)
     return judge(
         Facts(
             kinds=counts,
@@ -65,15 +75,21 @@ async def read(parts: AdminParts) -> Overview:
             positions=positions,
             allocation=allocation,
             last_sync=max((each.last_sync_at for each in connections), default=0),
-            flow=[_flow(topic, stage, ends.get(topic), hour.rates.get(topic)) for topic, stage in STAGES],
-            away=kafka | away,
+            flow=[_flow(topic, stage, ends.get(topic), hour.rates.get(topic)) for topic, stage in _in_use(processes)],
+            away=kafka | erasures | away,
             now=parts.now(),
             processes=processes,
             refused=[each.refused for each in connections if each.refused],
             lately=hour,
+            untended=untended,
             deliveries=heard.deliveries,
         )
     )
+
+
+def _in_use(processes: Sequence[ProcessSeen]) -> list[tuple[str, str]]:
+    known = {stage for seen in processes for stage in seen.stages}
+    return [*STAGES, *((topic, told) for stage, topic, told in ALSO if stage in known)]
 
 
 def _flow(topic: str, stage: str, ends: tuple[int, int] | None, rate: float | None) -> Flow:
@@ -90,12 +106,37 @@ async def _ends(parts: AdminParts) -> tuple[dict[str, tuple[int, int]], dict[str
 
 async def _lately(parts: AdminParts) -> Lately:
     now = parts.now()
-    samples, parked, slow = await asyncio.gather(
+    samples, parked = await asyncio.gather(
         MongoSamples(parts.database).between(RAW.width, now - HOUR, now),
         parts.overview.parked_since(now - HOUR),
-        MongoSlowLookups(parts.database).count(now - HOUR, now),
     )
-    return lately(samples, now=now, parked_since=parked, slow_lookups=slow)
+    return lately(samples, now=now, parked_since=parked)
+
+
+async def _untended(parts: AdminParts, connections: Sequence[Connection]) -> tuple[Untended, dict[str, str]]:
+    now = parts.now()
+    endpoint, (failed, paused), (late, away) = await asyncio.gather(
+        parts.endpoints.current(), parts.runs.stopped(now - FAILED_LATELY), _late(parts, now - ERASING)
+    )
+    untended = Untended(
+        url_disabled=endpoint is not None and not endpoint.enabled,
+        given_up=0 if endpoint is None else await parts.deliveries.failed(MOST),
+        runs_failed=failed,
+        runs_paused=paused,
+        erasures_late=late,
+        credential_since=credential_since(connections),
+    )
+    return untended, away
+
+
+async def _late(parts: AdminParts, before: int) -> tuple[int, dict[str, str]]:
+    """They may be kept by a MongoDB of their own."""
+    if parts.erasures is None:
+        return 0, {}
+    try:
+        return await parts.erasures.late(before), {}
+    except Unavailable:
+        return 0, {"erasures": "no answer"}
 
 
 async def live(asked: Asked) -> Answer:

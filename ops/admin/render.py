@@ -10,6 +10,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from adapters.mongo.overview import MOST
+from ops.admin.lately import above, below
 from ops.admin.series import numbered
 from ops.reviews_view import age
 from ops.show_view import moment
@@ -34,6 +35,9 @@ def environment() -> Environment:
     made.filters["at_least"] = lambda number: f"{number:,}{' or more' if number >= MOST else ''}"
     made.filters["number"] = numbered
     made.filters["short"] = _short
+    made.filters["below"] = below
+    made.filters["above"] = above
+    made.filters["percent"] = lambda share: f"{share:.0%}"
     made.filters["within"] = lambda limit: f"within {age(limit)}" if limit < LONGER else "longer than an hour"
     made.filters["weekday"] = weekday
     made.filters["figure"] = lambda each: shown(each.unit, each.now)

@@ -12,7 +12,7 @@ from ops.admin.home import read
 from ops.admin.parts import AdminParts
 from ops.admin.rollup import RAW, TIERS, rollup, slot
 from schemas import topics
-from schemas.samples import Sample, took
+from schemas.samples import LOOKUP_MS, LOOKUPS, Sample, took
 from schemas.unavailable import Unavailable
 
 SETTLED: Final = 5_000
@@ -71,6 +71,8 @@ def sampled(at: int, happened: Happened, overview: Overview) -> Sample:
         counts[f"field:{kind}:{path}"] += number
     for (direction, limit), number in happened.took.items():
         counts[took(direction, limit)] += number
+    if happened.lookups[0]:
+        counts[LOOKUPS], counts[LOOKUP_MS] = happened.lookups
     oldest = [kind.oldest_due for kind in overview.kinds if kind.oldest_due]
     levels = {
         "due": overview.due,

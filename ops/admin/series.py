@@ -66,6 +66,7 @@ def drawn(samples: Sequence[Sample], tier: Tier, now: int) -> Charts:
 
     kinds = sorted({name for sample in samples for name in sample.counts if name.startswith("conflict:")})
     seen = {name for sample in samples for name in sample.counts}
+    levels = {name for sample in samples for name in sample.levels}
     charts = [
         _chart(
             "handled",
@@ -83,7 +84,16 @@ def drawn(samples: Sequence[Sample], tier: Tier, now: int) -> Charts:
                 if outcome is Outcome.APPLIED or f"outcome:{outcome}" in seen
             ],
         ),
-        _chart("lag", "To do", "records", [line(told, _level(f"lag:{topic}")) for topic, told in _TO_DO.items()]),
+        _chart(
+            "lag",
+            "To do",
+            "records",
+            [
+                line(told, _level(f"lag:{topic}"))
+                for topic, told in _TO_DO.items()
+                if topic in TOPICS or f"lag:{topic}" in levels
+            ],
+        ),
         _chart("waiting", "What waits", "", [line(told, _level(name)) for name, told in WAITING.items()]),
         _chart("longest", "Longest due", "seconds", [line("the oldest that is due", _seconds("longest_due"))]),
         _chart(
@@ -106,6 +116,8 @@ _TO_DO: Final = {
     topics.PLATFORM_EVENTS: "the reconciler, from the platform",
     topics.SALESFORCE_CHANGES: "the reconciler, from Salesforce",
     topics.SALESFORCE_WRITES: "the writer",
+    topics.PLATFORM_CHANGES: "the deliveries",
+    topics.ENRICHMENT_REQUESTS: "the enrichment",
 }
 
 

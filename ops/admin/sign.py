@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from adapters.mongo.overview import MOST
+
 MINUTE: Final = 60_000
 HOUR: Final = 60 * MINUTE
 STATE: Final = "/admin/salesforce"
@@ -28,3 +30,9 @@ class Sign:
     level: Level
     told: str
     to: str
+
+
+def counted(number: int, what: str, several: str = "") -> str:
+    """`1 gap`, `12 gaps`, `10,000 or more gaps`; `several` where more of them are called otherwise."""
+    more = " or more" if number >= MOST else ""
+    return f"{number:,}{more} {what if number == 1 else several or what + 's'}"

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from schemas.erasure import ErasureState
 
-_INNER: Final = ("_id", "document", "things", "records", "due_at", "held_until")
+_INNER: Final = ("_id", "document", "things", "records", "due_at", "held_until", "asked_again_at")
 """Who it was, for as long as it is worked at, and when."""
 
 

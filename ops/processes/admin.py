@@ -44,7 +44,7 @@ from ops.alerts.watch import AlertWatch
 from ops.errands.opened import Workshop, keep_all
 from ops.mapping_source import MappingSettings
 from ops.parked import Parking
-from ops.processes import reconcile, write
+from ops.processes import deliver, enrich, reconcile, write
 from ops.processes.arriving import when_there
 from ops.processes.frame import Frame, run
 from ops.processes.guarantees import topics_prepared
@@ -59,6 +59,8 @@ GROUPS = {
     topics.PLATFORM_EVENTS: reconcile.GROUP,
     topics.SALESFORCE_CHANGES: reconcile.GROUP,
     topics.SALESFORCE_WRITES: write.GROUP,
+    topics.PLATFORM_CHANGES: deliver.GROUP,
+    topics.ENRICHMENT_REQUESTS: enrich.GROUP,
 }
 """Who works off what."""
 

@@ -1,6 +1,7 @@
 """`tandem deliver`: what Salesforce changed, posted to the platform's own URL."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 from adapters.kafka.settings import KafkaSettings
@@ -17,12 +18,14 @@ from consumers.rules.deliveries import HOUR, DeliveryPolicy
 from consumers.runner.runner import Runner
 from consumers.runner.settings import RunnerSettings
 from ops.mapping_source import MappingSettings
+from ops.processes.ended import Ends
 from ops.processes.frame import Frame, run
 from ops.processes.guarantees import topics_prepared
 from ops.processes.parts import Timed, beside, open_store, opened_for, results_told, unavailable_told, wall_ms
 from ops.processes.traced import TracedPoster
 from ops.settings import read_settings
 from schemas import topics
+from schemas.delivery import Answer, Delivery
 from schemas.unavailable import Unavailable
 
 GROUP = "tandem.deliver"
@@ -62,7 +65,7 @@ async def stage(frame: Frame) -> None:
             policy=DeliveryPolicy(disable_after=deliver.disable_hours * HOUR),
             at_once=deliver.at_once,
             look_seconds=deliver.look_seconds,
-            told=frame.metrics.delivery_ended,
+            told=posts_told(frame),
             on_disabled=disabled,
             erased=erasures,
         )
@@ -83,6 +86,17 @@ async def stage(frame: Frame) -> None:
             frame.alive["deliveries"] = lambda: not working.done()
             frame.up.add("deliver")
             await runner.run(stream, frame.stop)
+
+
+def posts_told(frame: Frame) -> Callable[[str, Delivery, Answer], None]:
+    """Counts posts by how they ended, and logs each that was not delivered."""
+    ends = Ends(frame)
+
+    def told(outcome: str, delivery: Delivery, answer: Answer) -> None:
+        frame.metrics.delivery_ended(outcome)
+        ends.delivery(outcome, delivery, answer)
+
+    return told
 
 
 async def _work(courier: Courier, frame: Frame) -> None:

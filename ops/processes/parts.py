@@ -26,6 +26,7 @@ from consumers.runner.ports import Handler
 from consumers.runner.runner import Runner
 from ops.mapping_source import MappingSettings
 from ops.processes.arriving import when_there
+from ops.processes.ended import Ends
 from ops.processes.frame import Frame
 from ops.processes.guarantees import servers_looked_at
 from schemas.gap import ObjectGap
@@ -235,15 +236,17 @@ async def _tell_lag(stream: KafkaRecords, frame: Frame) -> None:
         await asyncio.sleep(LAG_SECONDS)
 
 
-def results_told(frame: Frame) -> Callable[[str, Sequence[Result]], None]:
-    """Counts outcomes, and says why records were parked."""
+def results_told(frame: Frame) -> Callable[[str, Sequence[Record], Sequence[Result]], None]:
+    """Counts outcomes, and logs each record that did not end as plainly applied."""
+    ends = Ends(frame)
 
-    def told(topic: str, results: Sequence[Result]) -> None:
+    def told(topic: str, records: Sequence[Record], results: Sequence[Result]) -> None:
         for outcome, count in Counter(result.outcome for result in results).items():
             frame.metrics.records_finished(topic, outcome, count)
         for result in results:
             if result.outcome is Outcome.PARKED:
                 frame.metrics.parked(topic, result.reason)
+        ends.records(records, results)
         frame.metrics.batch_taken(frame.stage, len(results))
 
     return told

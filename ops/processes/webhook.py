@@ -15,6 +15,7 @@ from listener.webhook.settings import WebhookSettings
 from listener.webhook.trace import carried
 from ops.mapping_source import MappingSettings
 from ops.processes.arriving import when_there
+from ops.processes.ended import Ends
 from ops.processes.frame import Frame, run
 from ops.processes.guarantees import topics_prepared
 from ops.processes.parts import MappingInForce, beside, open_store
@@ -62,6 +63,7 @@ async def stage(frame: Frame) -> None:
             kind_of_event=kind_of_event,
             answered=frame.metrics.webhook_answered,
             notice=frame.log.warning,
+            refused=Ends(frame).webhook,
             traced=traced,
         )
         async with (

@@ -45,7 +45,7 @@ from schemas.debugging import Debugged
 from schemas.delivery import DeliveryState
 from schemas.operators import Role
 from schemas.records import Failure
-from schemas.slow_lookup import SlowLookup
+from schemas.slow_lookup import LookupsHeard, SlowLookup
 from schemas.stream import Gap
 from schemas.sync_run import RunDirection, RunRequest, RunState
 
@@ -123,7 +123,8 @@ async def test_the_weekly_report_is_well_formed_for_everybody(page: Page, admin:
     this = week_of(admin.operator.stage.now)
     week, lookups = this.moved(-1), MongoSlowLookups(admin.operator.database)
     await MongoSamples(admin.operator.database).keep(two_weeks(week))
-    await lookups.add([SlowLookup(week.since + place * 7_700_000, "known", 700 + place * 90) for place in range(4)])
+    slow = [SlowLookup(week.since + place * 7_700_000, "known", 700 + place * 90) for place in range(4)]
+    await lookups.add(slow, LookupsHeard(week.since, 4, 3_340))
     await page.get_by_role("link", name="Charts", exact=True).click()
     await page.get_by_role("link", name="The weekly report").click()
     await page.get_by_role("heading", name=f"Week {week.name}").wait_for()

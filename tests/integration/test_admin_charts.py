@@ -1,6 +1,7 @@
 """How things were: noted beside the page, kept for a while, and drawn."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,12 +10,14 @@ from pymongo.asynchronous.database import AsyncDatabase
 from support.admin_page import AdminWorld, open_admin
 from support.samples import a_week_of_samples
 
+from adapters.mongo.lookups import MongoSlowLookups
 from adapters.mongo.samples import MongoSamples
 from ops.admin.rollup import HOUR, RAW, TIERS, Span, slot
 from ops.admin.sampler import SETTLED, note
 from schemas import topics
 from schemas.operators import Role
-from schemas.samples import FROM_SALESFORCE, TO_SALESFORCE
+from schemas.samples import FROM_SALESFORCE, TO_SALESFORCE, Sample
+from schemas.slow_lookup import LookupsHeard, SlowLookup
 
 pytestmark = pytest.mark.integration
 
@@ -55,6 +58,34 @@ async def test_what_happened_is_noted_and_shown(admin: AdminWorld) -> None:
         assert await visitor.get("/admin/charts?span=year") == 409
         assert await visitor.get("/admin/charts") == 200
         assert "Applied 2, at most 2" in visitor.last
+
+
+async def test_the_hour_is_held_against_its_targets(admin: AdminWorld) -> None:
+    """From how long each look-up took to the overview: the figures beside their targets; a sign where one is missed."""
+    samples, lookups = MongoSamples(admin.operator.database), MongoSlowLookups(admin.operator.database)
+    stage = admin.operator.stage
+    begun = slot(stage.now, RAW.width)
+    async with admin.visit("viewer") as visitor:
+        before = await visitor.json("/admin")
+        assert (before["success"], before["errors"], before["lookup_ms"]) == (None, None, None)
+        await visitor.get("/admin")
+        assert "too few writes to say" in visitor.last
+        await lookups.add([SlowLookup(begun, "pending", 2_000)], LookupsHeard(begun + 5_000, 1, 2_000))
+        await lookups.add([], LookupsHeard(begun + 10_000, 18, 10_501))
+        await lookups.add([], LookupsHeard(begun + RAW.width, 9, 1))
+        assert (await samples.happened(begun, begun + RAW.width, ())).lookups == (19, 12_501)
+        stage.now = begun + RAW.width + SETTLED
+        assert await note(admin.parts, samples)
+        writes = {"write:applied": 96, "write:parked": 4, f"handled:{topics.SALESFORCE_WRITES}": 100}
+        await samples.keep([(Sample(begun - RAW.width, RAW.width, RAW.width, writes), RAW.kept)])
+        told = await visitor.json("/admin")
+        assert (told["success"], told["errors"], told["lookup_ms"]) == (0.96, 0.04, 658)
+        assert "lookups_slow" in {sign["name"] for sign in told["signs"]}
+        await visitor.get("/admin")
+        shown = " ".join(re.sub("<[^>]+>", " ", visitor.last).split())
+        assert "Taken by Salesforce, the last hour 96.0% target 95%" in shown
+        assert "Parked or put off, the last hour 4.0% at most 5%" in shown
+        assert "Look-ups, the last hour 658 ms on average target 500 ms" in shown
 
 
 async def test_how_long_an_edit_takes_to_the_other_side_is_noted(admin: AdminWorld) -> None:

@@ -23,6 +23,7 @@ from ops.parked_view import MASK
 from schemas import topics
 from schemas.gap import GapState
 from schemas.operators import Role
+from schemas.process import SignOfLife
 from schemas.stream import Gap, LostOffsets
 from schemas.sync_run import RunState
 from schemas.unavailable import Unavailable
@@ -398,6 +399,26 @@ async def test_kafka_away_is_a_sign_and_no_error(admin: AdminWorld) -> None:
         told = await visitor.json("/admin")
         assert (told["level"], told["flow"][0]["lag"]) == ("ill", None)
         assert "kafka does not answer" in told["sentence"]
+
+
+async def test_what_waits_for_deliveries_and_enrichment_is_in_the_flow_where_they_are_at_work(
+    admin: AdminWorld,
+) -> None:
+    """Where nobody reads a topic all of it is unread, and none of it waits."""
+    admin.ends.topics |= {topics.PLATFORM_CHANGES: (100, 20_007), topics.ENRICHMENT_REQUESTS: (50, 4)}
+    async with admin.visit("viewer") as visitor:
+        flow = (await visitor.json("/admin"))["flow"]
+        assert [each["topic"] for each in flow] == list(topics.ALL)
+        for stage in ("deliver", "enrich"):
+            await admin.parts.processes.tell(SignOfLife(f"host:{stage}:8081", stage, [stage]))
+        told = await visitor.json("/admin")
+        assert [(each["topic"], each["lag"]) for each in told["flow"][3:]] == [
+            (topics.PLATFORM_CHANGES, 20_007),
+            (topics.ENRICHMENT_REQUESTS, 4),
+        ]
+        assert "lag:platform.changes" in [sign["name"] for sign in told["signs"]]
+        await visitor.get("/admin")
+        assert "4</span> to do by the enrichment" in visitor.last
 
 
 async def test_an_open_page_is_told_anew(admin: AdminWorld) -> None:

@@ -16,13 +16,14 @@ from support.fakes_changes import eventually
 
 from adapters.mongo.alerts import MongoAlerts
 from adapters.mongo.allocations import MongoAllocations
+from adapters.mongo.connection_notes import ConnectionNotes, SignedIn
+from adapters.mongo.erasures import ERASURES, MongoErasures
 from adapters.mongo.leases import MongoLeases
-from adapters.mongo.lookups import MongoSlowLookups
 from adapters.mongo.samples import MongoSamples
 from ops.admin import home
-from ops.admin.lately import SLOW
 from ops.admin.rollup import RAW
 from ops.admin.sign import Level, Sign
+from ops.admin.untended import DAY, ERASING, FAILED_LATELY
 from ops.alerts.keeping import AlertKeeper
 from ops.alerts.message import Message
 from ops.alerts.rules import AlertPolicy
@@ -32,9 +33,11 @@ from ops.alerts.watch import STORE_AWAY, AlertWatch
 from ops.settings import WrongSettings
 from schemas import topics
 from schemas.allocation import Allocation, AllocationHeard
+from schemas.delivery import Answer, Delivery
+from schemas.erasure import ErasureState
 from schemas.process import OrgSeen, SignOfLife
-from schemas.samples import Sample
-from schemas.slow_lookup import SlowLookup
+from schemas.samples import LOOKUP_MS, LOOKUPS, Sample
+from schemas.sync_run import Run, RunRequest, RunState
 from schemas.unavailable import Unavailable
 
 pytestmark = pytest.mark.integration
@@ -165,10 +168,9 @@ async def test_what_misses_its_target_is_read_judged_and_sent(
         now = world.parts.now()
         ops.watch._signs = lambda: signs_of(world)
         writes = {"write:applied": 90, "write:parked": 10, f"handled:{topics.SALESFORCE_WRITES}": 100}
+        writes |= {LOOKUPS: 20, LOOKUP_MS: 14_000}
         at = now - now % RAW.width - RAW.width
         await MongoSamples(database).keep([(Sample(at, RAW.width, RAW.width, writes), RAW.kept)])
-        slow = [SlowLookup(now - 1_000, "known", 700)] * SLOW
-        await MongoSlowLookups(database).add(slow)
         heard = AllocationHeard(Allocation(13_600, 15_000, now), deliveries=Allocation(41_000, 50_000, now))
         await MongoAllocations(database, "00D").exchange("write", heard, 3_600)
         await world.parts.processes.tell(
@@ -179,13 +181,71 @@ async def test_what_misses_its_target_is_read_judged_and_sent(
         told = " ".join(body.split())
         assert "Salesforce took 90.0% of the last hour's writes; 95% is the target" in told
         assert "10.0% of the last hour's records were parked or put off" in told
-        assert "20 look-ups of the last hour took longer than half a second" in told
+        assert "look-ups of the last hour took 700 ms on average; 500 ms is the target" in told
         assert "91% of the day's API calls are used" in told
         assert "82% of the day's event deliveries are used" in told
         assert "Salesforce refuses our login (invalid_grant)" in told
         assert "no process does reconcile" in told
         assert "https://ops.example/admin/parked" in told
     assert {row["_id"] for row in await MongoAlerts(database).rows()} >= {"success_low", "gone:reconcile"}
+
+
+async def test_what_stands_until_a_person_acts_is_read_and_told(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """With nothing else amiss 'all is well' would be untrue; what is over, younger or somebody's wish is not told."""
+    async with open_admin(database) as world:
+        now, parts = world.parts.now(), world.parts
+        quiet = {sign.name for sign in await signs_of(world)}
+        await parts.endpoints.disable("it has taken nothing for too long", now)
+        told = Delivery("evt-1", "customer", "ada", "customer.changed", 1, b"{}", now)
+        await parts.deliveries.keep([told], now)
+        await parts.deliveries.given_up(told, Answer(500, "http_500"), now)
+        for id_, state, ended_at in (
+            ("fails", RunState.FAILED, now - 1_000),
+            ("failed-long-ago", RunState.FAILED, now - FAILED_LATELY - 1),
+            ("waits", RunState.PAUSED, 0),
+            ("done", RunState.DONE, now - 1_000),
+        ):
+            request = RunRequest(id=id_)
+            assert await parts.runs.add(Run(id=id_, request=request, state=state, asked_at=1, ended_at=ended_at))
+        assert parts.erasures is not None
+        await parts.erasures.ask("customer", "late", now - ERASING - 1, "a test")
+        await parts.erasures.ask("customer", "just-now", now, "a test")
+        old = SignedIn("app", "client_credentials", "", "", "00D", "005", (), "secret:x", now - 93 * DAY)
+        await ConnectionNotes(database).signed_in(old)
+        found = {sign.name: sign.told for sign in await signs_of(world)}
+        assert found.keys() - quiet == {
+            "deliveries_disabled",
+            "deliveries_failed",
+            "runs_failed",
+            "runs_paused",
+            "erasures_late",
+            "credential_old",
+        }
+        assert (found["runs_failed"], found["erasures_late"]) == (
+            "1 run failed within a day",
+            "1 person to be forgotten for more than a day",
+        )
+        await parts.endpoints.enable("ana", now)
+        await parts.deliveries.redeliver(["evt-1"], now)
+        for id_ in ("fails", "waits"):
+            assert await parts.runs.turn(id_, [RunState.FAILED, RunState.PAUSED], RunState.CANCELLED, ended_at=now)
+        await database[ERASURES].update_many({}, {"$set": {"state": str(ErasureState.DONE)}})
+        await parts.erasures.ask_again("customer", "late", now, "a test")
+        await ConnectionNotes(database).signed_in(replace(old, credential="secret:y", at=now))
+        assert {sign.name for sign in await signs_of(world)} == quiet
+
+
+async def test_erasures_that_cannot_be_read_are_a_sign(
+    database: AsyncDatabase[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be kept by a MongoDB of their own: all else is told as ever."""
+
+    async def away(_erasures: MongoErasures, _before: int) -> int:
+        raise Unavailable("MongoDB does not answer")
+
+    monkeypatch.setattr(MongoErasures, "late", away)
+    async with open_admin(database) as world:
+        assert "away:erasures" in {sign.name for sign in await signs_of(world)}
 
 
 async def signs_of(world: AdminWorld) -> Sequence[Sign]:

@@ -107,7 +107,7 @@ async def meet(
     frame = Frame(stage="test", log=Log(), metrics=Metrics(), stop=asyncio.Event())
     handler = Keeping()
 
-    def told(_topic: str, _results: Any) -> None:
+    def told(_topic: str, _records: Any, _results: Any) -> None:
         if len(handler.values) >= rows:
             frame.stop.set()
 

@@ -442,7 +442,7 @@ async def test_a_process_of_the_version_before_waits_until_it_has_taken_the_new_
         stage.reconciler,
         settings(),
         on_unavailable=on_unavailable,
-        on_results=lambda _topic, results: outcomes.extend(result.outcome for result in results),
+        on_results=lambda _topic, _records, results: outcomes.extend(result.outcome for result in results),
     )
     stream, stop = FakeStream(), asyncio.Event()
     records = [

@@ -1,10 +1,13 @@
 """What runs keep in MongoDB and ask of Kafka: fenced by a lease, gone on with anywhere, behind the stages' backlog."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from pymongo.asynchronous.database import AsyncDatabase
 from support.servers import TopicFactory
 
@@ -198,6 +201,16 @@ async def test_an_interrupted_command_pauses_its_run_unless_another_works_at_it(
     assert "there is no run b" in capsys.readouterr().err
 
 
+@asynccontextmanager
+async def kafka_admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
 async def test_the_backlog_is_what_a_group_has_not_committed(topic: TopicFactory, kafka_bootstrap: str) -> None:
     """All of it before the group has come; Kafka away is told."""
     name, settings = await topic(partitions=2), KafkaSettings(bootstrap_servers=kafka_bootstrap, request_timeout=30)
@@ -222,3 +235,15 @@ async def test_the_backlog_is_what_a_group_has_not_committed(topic: TopicFactory
     with pytest.raises(Unavailable):
         async with open_backlog(nowhere, {name: group}):
             pass
+
+
+async def test_a_topic_that_is_not_there_has_no_backlog_and_is_not_made(
+    topic: TopicFactory, kafka_bootstrap: str
+) -> None:
+    """A broker makes what is asked for by its name, and not as the promises need it."""
+    name, settings = await topic(), KafkaSettings(bootstrap_servers=kafka_bootstrap, request_timeout=30)
+    missing = f"none-{name}"
+    async with open_backlog(settings, {name: "g", missing: "g"}) as backlog, kafka_admin(kafka_bootstrap) as there:
+        for _ in range(2):
+            assert list(await backlog.by_topic()) == [name]
+        assert missing not in await there.list_topics()

@@ -41,7 +41,7 @@ from ops.weekly.week import Week, week_named, week_of
 from schemas import topics
 from schemas.operators import Role
 from schemas.samples import Sample
-from schemas.slow_lookup import SlowLookup
+from schemas.slow_lookup import LookupsHeard, SlowLookup
 
 pytestmark = pytest.mark.integration
 
@@ -157,7 +157,9 @@ async def test_why_and_where_are_noted_and_come_to_the_page(admin: AdminWorld) -
 async def test_it_is_read_by_indexes_alone(database: Database) -> None:
     """Every query of it: the plan of each, as it was asked, looks at no whole collection."""
     await a_week(database, WEEK)
-    await MongoSlowLookups(database).add([SlowLookup(WEEK.since + 5, "known", 900)])
+    await MongoSlowLookups(database).add(
+        [SlowLookup(WEEK.since + 5, "known", 900)], LookupsHeard(WEEK.since + 5, 1, 900)
+    )
     await database.command({"profile": 2})
     told = await read(database, WEEK, WEEK.until)
     assert told.covered == 1.0
@@ -180,7 +182,7 @@ async def test_slow_lookups_and_gaps_are_of_their_week(database: Database) -> No
         SlowLookup(WEEK.until - 1, "pending", 2_000),
         SlowLookup(WEEK.until, "known", 9_000),
     ]
-    await MongoSlowLookups(database).add(found)
+    await MongoSlowLookups(database).add(found, LookupsHeard(WEEK.since, 4, 20_700))
     gaps = [{"_id": str(at), "state": "closed", "reason": "refused_position", "until": at} for at in (WEEK.since, 5)]
     await database["tandem_gaps"].insert_many(gaps)
     told = await read(database, WEEK, WEEK.until)

@@ -67,6 +67,8 @@ class Ends:
             topics.PLATFORM_EVENTS: (12_000, 3),
             topics.SALESFORCE_CHANGES: (8_000, 0),
             topics.SALESFORCE_WRITES: (9_000, 12),
+            topics.PLATFORM_CHANGES: (7_900, 2),
+            topics.ENRICHMENT_REQUESTS: (410, 0),
         }
     )
 

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook as Sender
 
 from listener.webhook.app import serve
 from listener.webhook.handler import Webhook, wall_clock
-from listener.webhook.ports import Unavailable
+from listener.webhook.ports import Refused, Unavailable
 from listener.webhook.settings import WebhookSettings
 from schemas.cloudevents import Headers
 
@@ -101,12 +101,17 @@ class Running:
     webhook: Webhook
 
 
+def _untold(*_: object) -> None:
+    """Nobody listens."""
+
+
 @asynccontextmanager
 async def listening(
     *,
     log: FakeEventLog | None = None,
     clock: Callable[[], int] = wall_clock,
     kind_of_event: Callable[[str], str | None] = KINDS.get,
+    refused: Refused = _untold,
     **settings: Any,
 ) -> AsyncIterator[Running]:
     """A webhook on a free port with one source, `tickets`, for as long as the block runs."""
@@ -119,6 +124,7 @@ async def listening(
         kind_of_event=kind_of_event,
         answered=witness.answered,
         notice=witness.notice,
+        refused=refused,
         clock=clock,
     )
     async with serve(group, webhook, log, witness.notice) as at:

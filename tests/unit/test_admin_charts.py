@@ -113,6 +113,15 @@ def test_what_nobody_saw_has_no_value() -> None:
     assert applied.values[-3:] == [0, None, 0]
 
 
+def test_what_is_to_do_has_a_line_for_each_stage_that_is_at_work() -> None:
+    """Deliveries and enrichment are not everybody's."""
+    width = TIERS[Span.HOUR].width
+    sample = Sample(slot(NOW, width), width, width, {}, {"lag:platform.changes": 7})
+    assert len(chart([], "lag").lines) == 3
+    (deliveries,) = chart([sample], "lag").lines[3:]
+    assert (deliveries.name, deliveries.values[-1]) == ("the deliveries", 7)
+
+
 def test_a_chart_says_what_it_shows() -> None:
     """For who does not see it: the newest and the highest of each line."""
     width = TIERS[Span.HOUR].width

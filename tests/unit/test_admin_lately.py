@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from ops.admin.lately import GROWN, LEAST, MANY_FAILURES, SLOW, Lately, Took, lately, of_targets
+from ops.admin.lately import GROWN, LEAST, LEAST_LOOKUPS, MANY_FAILURES, Lately, Took, lately, of_targets
 from ops.admin.sign import HOUR, Level
 from schemas import topics
-from schemas.samples import FROM_SALESFORCE, LONGER, TO_SALESFORCE, Sample, took
+from schemas.samples import FROM_SALESFORCE, LONGER, LOOKUP_MS, LOOKUPS, TO_SALESFORCE, Sample, took
 
 NOW = 1_800_000_000_000
 
@@ -71,10 +71,24 @@ def test_what_grows_rings_though_it_was_told_before() -> None:
     assert told(parked=40) == {}
 
 
-def test_slow_lookups_ring() -> None:
-    """From so many on."""
-    assert set(told(slow_lookups=SLOW)) == {"lookups_slow"}
-    assert told(slow_lookups=SLOW - 1) == {}
+@pytest.mark.parametrize(
+    ("number", "milliseconds", "rings"),
+    [
+        (19, 19 * 2_000, True),
+        (10_000, 10_000 * 500, False),
+        (10_000, 10_000 * 500 + 1, True),
+        # So many were slow, and it is 0.2 % of them.
+        (10_000, 9_980 * 200 + 20 * 900, False),
+        (LEAST_LOOKUPS, LEAST_LOOKUPS * 900, True),
+        (LEAST_LOOKUPS - 1, LEAST_LOOKUPS * 9_000, False),
+        (0, 0, False),
+    ],
+)
+def test_lookups_that_are_slow_on_average_ring(number: int, milliseconds: int, rings: bool) -> None:
+    """By the mean, of a few and more; a miss is not rounded into a hit."""
+    found = told(counts={LOOKUPS: number, LOOKUP_MS: milliseconds})
+    assert ("lookups_slow" in found) is rings
+    assert "took 500 ms" not in found.get("lookups_slow", "")
 
 
 def test_the_hour_is_added_up_and_its_beginning_is_the_measure() -> None:
@@ -83,8 +97,8 @@ def test_the_hour_is_added_up_and_its_beginning_is_the_measure() -> None:
         Sample(NOW - HOUR + 1, 30_000, 30_000, {"write:applied": 3}, {"parked": 4}),
         Sample(NOW - 30_000, 30_000, 30_000, {"write:applied": 2, "write:parked": 1}, {"parked": 9}),
     ]
-    seen = lately(samples, now=NOW, parked_since=2, slow_lookups=1)
-    assert replace(seen, rates={}) == Lately({"write:applied": 5, "write:parked": 1}, 4, 2, 1, {})
+    seen = lately(samples, now=NOW, parked_since=2)
+    assert replace(seen, rates={}) == Lately({"write:applied": 5, "write:parked": 1}, 4, 2, {})
     assert lately(samples[1:], now=NOW).parked_before is None
     assert lately([], now=NOW) == Lately({}, rates={})
 

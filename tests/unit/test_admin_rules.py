@@ -16,8 +16,10 @@ from ops.admin.routes import NAVIGATION, ROUTES
 from ops.admin.sessions import OF_ADDRESS, OF_NAME, Lasting, new_token, session_id, waits
 from ops.admin.sign import Level
 from ops.admin.state import synced
+from ops.admin.untended import DAY, Untended, credential_since
 from ops.users import SHORTEST, new_user, wrong_password
 from schemas.allocation import Allocation
+from schemas.connection import Connection
 from schemas.operators import Role, Session
 from schemas.process import OrgSeen, ProcessSeen, StreamSeen
 
@@ -98,6 +100,13 @@ def test_all_is_well() -> None:
         ({"allocation": (13_500, 15_000, NOW)}, Level.ILL, "90% of the day's API calls"),
         ({"deliveries": Allocation(40_000, 50_000, NOW)}, Level.LOOK, "80% of the day's event deliveries"),
         ({"deliveries": Allocation(45_000, 50_000, NOW)}, Level.ILL, "90% of the day's event deliveries"),
+        ({"untended": Untended(url_disabled=True)}, Level.LOOK, "its URL is disabled"),
+        ({"untended": Untended(given_up=1)}, Level.LOOK, "1 delivery given up"),
+        ({"untended": Untended(given_up=10_000)}, Level.LOOK, "10,000 or more deliveries given up"),
+        ({"untended": Untended(runs_failed=2)}, Level.LOOK, "2 runs failed within a day"),
+        ({"untended": Untended(runs_paused=1)}, Level.LOOK, "1 run paused"),
+        ({"untended": Untended(erasures_late=1)}, Level.LOOK, "1 person to be forgotten for more than a day"),
+        ({"untended": Untended(credential_since=NOW - 93 * DAY)}, Level.LOOK, "in use for 93 days: change it"),
     ],
 )
 def test_what_is_not_well_is_said(change: dict[str, object], level: Level, told: str) -> None:
@@ -107,6 +116,24 @@ def test_what_is_not_well_is_said(change: dict[str, object], level: Level, told:
     assert told in overview.signs[0].told
     assert told in overview.sentence
     assert overview.signs[0].to.startswith("/admin")
+
+
+@pytest.mark.parametrize(
+    "untended", [Untended(credential_since=NOW - 92 * DAY), Untended(credential_since=0), Untended()]
+)
+def test_a_credential_of_this_quarter_rings_nobody(untended: Untended) -> None:
+    """Nor one of which nobody knows since when."""
+    assert judge(replace(WELL, untended=untended)).level is Level.WELL
+
+
+def test_the_credential_in_use_is_that_of_the_last_login() -> None:
+    """An app that was replaced leaves its row behind; a refresh token is as old as the consent."""
+    before = Connection("old", "", "", "", "", (), "", "", 0, refreshed_at=NOW - DAY, credential_since=1)
+    secret = replace(before, name="new", refreshed_at=NOW, credential_since=NOW - HOUR)
+    agreed = replace(secret, credential_since=0, connected_at=NOW - 2 * HOUR)
+    assert credential_since([secret, before]) == NOW - HOUR
+    assert credential_since([before, agreed]) == NOW - 2 * HOUR
+    assert credential_since([]) == 0
 
 
 def followed(**stream: Any) -> ProcessSeen:

@@ -101,7 +101,7 @@ class Office:
             policy=POLICY,
             look_seconds=0.01,
             renew_seconds=0.01,
-            told=self.ended.put_nowait,
+            told=lambda outcome, *_: self.ended.put_nowait(outcome),
             on_disabled=self.disabled.append,
             chance=lambda: 0.0,
             erased=self.erased,

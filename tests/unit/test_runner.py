@@ -1,6 +1,7 @@
 """The runner on a stream in memory: order, back-pressure, commits, failures, stopping."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from support.fakes_stream import (
@@ -16,6 +17,7 @@ from support.fakes_stream import (
 )
 
 from consumers.runner.runner import Runner, lane_of
+from schemas.log_record import Record
 from schemas.outcome import Outcome, Result
 
 
@@ -248,8 +250,9 @@ async def test_results_are_told_by_topic() -> None:
     stream, handler = FakeStream(), GatedHandler(open_gate=True)
     told: dict[str, int] = {}
 
-    def count(topic: str, results: object) -> None:
-        told[topic] = told.get(topic, 0) + len(results)  # type: ignore[arg-type]
+    def count(topic: str, records: Sequence[Record], results: Sequence[Result]) -> None:
+        assert [each.topic for each in records] == [topic] * len(results)
+        told[topic] = told.get(topic, 0) + len(results)
 
     async with running(Runner(handler, settings(lanes=1), on_results=count), stream):
         stream.feed(record(0), record(0, topic="u"), record(1))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from consumers.enrichment.slow import MOST, SlowLookups
-from schemas.slow_lookup import SlowLookup
+from schemas.slow_lookup import LookupsHeard, SlowLookup
 from schemas.unavailable import Unavailable
 
 
@@ -14,12 +14,14 @@ class Kept:
 
     def __init__(self) -> None:
         self.rows: list[SlowLookup] = []
+        self.heard: list[LookupsHeard] = []
         self.away = False
 
-    async def add(self, found: Sequence[SlowLookup]) -> None:
+    async def add(self, found: Sequence[SlowLookup], heard: LookupsHeard) -> None:
         if self.away:
             raise Unavailable("MongoDB does not answer")
         self.rows += found
+        self.heard.append(heard)
 
 
 class World:
@@ -69,6 +71,16 @@ async def test_what_took_too_long_is_kept_and_nothing_else() -> None:
     await world.slow.put_away()
     assert world.kept.rows[2:] == [SlowLookup(7, "not_found", 900)]
     assert world.notices == []
+
+
+async def test_how_many_there_were_and_how_long_they_took_is_kept_with_it() -> None:
+    """Of those in time too; where nobody was looked up there is nothing to keep."""
+    world = World()
+    for end, seconds in [("known", 0.2), ("not_found", 0.3), ("pending", 2.0), ("accepted", 9), ("left_out", 9)]:
+        world.slow.hear(end, seconds)
+    await world.slow.put_away()
+    await world.slow.put_away()
+    assert world.kept.heard == [LookupsHeard(7, 3, 2_500)]
 
 
 async def test_what_cannot_be_kept_is_told() -> None:
