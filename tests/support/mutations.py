@@ -38,6 +38,30 @@ class Mutation:
     noticed_by: Schedule | Example
 
 
+BESIDE_OUR_WRITE: Final = Schedule(
+    [
+        "rest",
+        "edit phone whole, seen 2 behind",
+        "edit title named",
+        "post and keep",
+        "writer A",
+        "post 2nd",
+        "edit phone named, seen 1 behind",
+        "wait 25000",
+        "writer B",
+    ],
+    Setting(
+        policy="platform_wins",
+        other_policy="platform_wins",
+        trigger="sets another",
+        platform_skew=-1500,
+        salesforce_skew=700,
+        on_delete=("unlink", "delete"),
+        exists=True,
+    ),
+)
+"""Two writers are at work, one of them slow, while a trigger sets the title beside each phone that is written."""
+
 MUTATIONS: Final = (
     Mutation(
         "1",
@@ -342,28 +366,7 @@ MUTATIONS: Final = (
         "salesforce",
         "had_seen = rule.pulls and field.source is not None and rule.same(field.value, lay_there)",
         "had_seen = False",
-        Schedule(
-            [
-                "rest",
-                "edit phone whole, seen 2 behind",
-                "edit title named",
-                "post and keep",
-                "writer A",
-                "post 2nd",
-                "edit phone named, seen 1 behind",
-                "wait 25000",
-                "writer B",
-            ],
-            Setting(
-                policy="platform_wins",
-                other_policy="platform_wins",
-                trigger="sets another",
-                platform_skew=-1500,
-                salesforce_skew=700,
-                on_delete=("unlink", "delete"),
-                exists=True,
-            ),
-        ),
+        BESIDE_OUR_WRITE,
     ),
     Mutation(
         "11",
@@ -411,7 +414,7 @@ MUTATIONS: Final = (
         "salesforce",
         "        untold = _untold(state, write)\n",
         "        pass\n",
-        Example("rule_11_what_a_trigger_set_beside_our_write_needs_no_agreement"),
+        BESIDE_OUR_WRITE,
     ),
     Mutation(
         "12",
@@ -1385,7 +1388,7 @@ MUTATIONS: Final = (
         "        untold = _untold(state, write)\n    doubted = _end_doubts(state, change, kind, write)\n",
         "        pass\n    doubted = _end_doubts(state, change, kind, write)\n"
         "    untold = _untold(state, write) if write else {}\n",
-        Example("rule_11_a_trigger_beside_our_write_had_seen_one_that_is_in_doubt"),
+        BESIDE_OUR_WRITE,
     ),
     Mutation(
         "26",
