@@ -60,7 +60,7 @@ contract: setup ## Every route of the API asked a hundred right and a hundred wr
 	@$(BIN)/python -m pytest -q --hypothesis-profile=long tests/properties/test_api_contract.py $(ARGS)
 
 corpus: setup ## Keep what this release writes (tests/corpus), for every later release to read
-	@$(BIN)/python tests/make_corpus.py
+	@$(BIN)/python tests/make_corpus.py $(ARGS)
 
 pages: setup ## Write the pages that are made from the code
 	@$(BIN)/python -m ops.pages

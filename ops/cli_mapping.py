@@ -51,7 +51,8 @@ def plan(
 def publish(file: _MAPPING_FILE, note: _MAPPING_NOTE = "", *, yes: _MAPPING_YES = False) -> None:
     """Make the file the next version of the mapping: shows the plan, asks, publishes, and decides all documents again.
 
-    Needs MONGODB_URI, and MERGE_* as the processes have it; running processes take the version up by themselves.
+    Needs MONGODB_URI, and MERGE_*, BUDGET_* and SCHEDULE_BACKLOG as the processes have them; running processes take
+    the version up by themselves.
     Refused, with every fault and its line, if it cannot be used; refused too if another version than the one it was
     made from is in force. Ctrl-C is safe at any moment: `tandem mapping apply` goes on.
     """
@@ -62,7 +63,8 @@ def publish(file: _MAPPING_FILE, note: _MAPPING_NOTE = "", *, yes: _MAPPING_YES 
 def apply() -> None:
     """Decide all documents again that an older version has decided last, as after an interrupted publication.
 
-    Needs MONGODB_URI, and MERGE_* as the processes have it. May run at any time, beside running processes too.
+    Needs MONGODB_URI, and MERGE_*, BUDGET_* and SCHEDULE_BACKLOG as the processes have them. May run at any time,
+    beside running processes too. Waits while the writer has too much before it, and while loads may make no call.
     """
     raise typer.Exit(importlib.import_module("ops.mapping_command").run_apply())
 
@@ -76,7 +78,7 @@ def rollback(
 ) -> None:
     """Publish what an older version said as a new version: shows the plan, asks, publishes, and applies it.
 
-    Needs MONGODB_URI, and MERGE_* as the processes have it.
+    Needs MONGODB_URI, and MERGE_*, BUDGET_* and SCHEDULE_BACKLOG as the processes have them.
     """
     raise typer.Exit(importlib.import_module("ops.mapping_command").run_rollback(version, note, sure=yes))
 

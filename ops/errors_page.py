@@ -25,6 +25,10 @@ _OURS: Final = {
     ),
     "`LOGIN:` and an OAuth code": ("the login is refused", "[wait for the org](#wait-for-the-org)"),
     "`UNEXPECTED_REPLY`": ("an answer that does not match the call row by row", "[look again](#look-again)"),
+    "`UNREADABLE_ERROR`": (
+        "an error that names no code in the form of one; its text is kept as the message",
+        "as any other code: [park](#park)",
+    ),
     "`SPLIT_LATER`": (
         "refused together with other rows, and 32 calls did not find the one to blame",
         "[try again](#try-again)",

@@ -7,19 +7,23 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from adapters.mongo.allocations import heard_by_all
 from adapters.mongo.client import Database, open_database
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.logs import MongoSyncLog
 from adapters.mongo.mappings import MongoMappings, Publication, VersionConflict, next_version
 from adapters.mongo.settings import MongoSettings
 from adapters.mongo.versions import MongoVersions
+from adapters.mongo.walks import MongoWalks
 from consumers.catalog import Catalog
 from consumers.rules.timing import Timing
-from consumers.settings import MergeSettings
+from consumers.settings import BudgetSettings, MergeSettings
+from ops.mapping_pace import Hindrance, MappingPace, unhindered
 from ops.mapping_plan import Plan
 from ops.mapping_source import MappingSettings
 from ops.mapping_walk import Application, Applied, Passed, make_plan
 from ops.processes.parts import MAPPING_LOOK_SECONDS, wall_ms
+from ops.schedule_settings import ScheduleSettings
 from ops.settings import read_settings
 from schemas.mapping import Mapping
 from schemas.mapping_reading import check_mapping
@@ -56,6 +60,8 @@ class Mappings:
     documents: MongoDocuments
     log: MongoSyncLog
     timing: Timing
+    hindrance: Hindrance
+    """What an application waits for before each part."""
 
 
 Wanted = Callable[[MongoMappings, Mapping | None], Awaitable[Mapping]]
@@ -69,12 +75,23 @@ async def open_mappings() -> AsyncIterator[Mappings]:
     Raises:
         WrongSettings, Unavailable, Refused.
     """
-    mongo, merge = read_settings(MongoSettings, MergeSettings)
+    mongo, merge, budgeting, schedule = read_settings(MongoSettings, MergeSettings, BudgetSettings, ScheduleSettings)
     async with open_database(mongo) as database:
-        yield mappings_of(database, merge.timing())
+        yield mappings_of(database, merge.timing(), pace_of(database, budgeting, schedule).hindrance)
 
 
-def mappings_of(database: Database, timing: Timing) -> Mappings:
+def pace_of(database: Database, budgeting: BudgetSettings, schedule: ScheduleSettings) -> MappingPace:
+    """By the settings of loads."""
+    return MappingPace(
+        heard=lambda: heard_by_all(database),
+        due=MongoWalks(database),
+        policy=budgeting.policy(),
+        most=schedule.backlog,
+        now=wall_ms,
+    )
+
+
+def mappings_of(database: Database, timing: Timing, hindrance: Hindrance = unhindered) -> Mappings:
     """In a database that is open."""
     return Mappings(
         mappings=MongoMappings(database),
@@ -82,6 +99,7 @@ def mappings_of(database: Database, timing: Timing) -> Mappings:
         documents=MongoDocuments(database),
         log=MongoSyncLog(database),
         timing=timing,
+        hindrance=hindrance,
     )
 
 
@@ -193,7 +211,7 @@ async def apply_current(bar: Bar, say: Callable[[str], None], *, taken_up: float
 
 
 async def applied_to_all(opened: Mappings, bar: Bar, say: Callable[[str], None], *, taken_up: float) -> Ended:
-    """As `apply_current`, in a database that is open."""
+    """As `apply_current`, in a database that is open. `say` is told what is waited for, and "" when it goes on."""
     current = await opened.mappings.current()
     if current is None:
         raise CannotChange("no mapping is published yet")
@@ -205,6 +223,8 @@ async def applied_to_all(opened: Mappings, bar: Bar, say: Callable[[str], None],
         catalog=catalog,
         timing=opened.timing,
         now=wall_ms,
+        hindrance=opened.hindrance,
+        waits=say,
     )
     if not await application.waiting():
         return Ended(current.version, Applied(), 0)

@@ -110,7 +110,7 @@ def _publish(wanted: Wanted, note: str, *, sure: bool) -> None:
 
 def _apply() -> None:
     try:
-        ended = ask(mapping_change.apply_current(progress_bar, complain, taken_up=TAKEN_UP_SECONDS))
+        ended = ask(mapping_change.apply_current(progress_bar, _waiting, taken_up=TAKEN_UP_SECONDS))
     except KeyboardInterrupt:
         raise CannotChange(f"interrupted; the version stays in force, what is decided stays decided; {GO_ON}") from None
     except Unavailable as error:
@@ -128,6 +128,11 @@ def _apply() -> None:
         raise CannotChange(f"{len(applied.refused)} could not be stored; put them right, then {GO_ON}")
     if ended.left:
         raise CannotChange(f"{ended.left} have come from a process that has not taken the version up; {GO_ON}")
+
+
+def _waiting(what: str) -> None:
+    if what:
+        complain(what)
 
 
 def _refuse_nobody_to_ask(*, sure: bool) -> None:

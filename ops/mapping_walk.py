@@ -1,7 +1,7 @@
 """Rule 29 for all documents: decided again in memory for a plan, or in the store to apply a version."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -21,6 +21,7 @@ from consumers.rules.versions import bring_up
 from consumers.writer.desk import TRIES_TO_SAVE, Desk
 from consumers.writer.totals import Totals
 from consumers.writer.visit import Visit
+from ops.mapping_pace import LOOK_SECONDS, Hindrance, unhindered
 from ops.mapping_plan import Plan
 from schemas.unavailable import Unavailable
 
@@ -81,6 +82,9 @@ class Applied:
 class Application:
     """Decides all documents of an older version again, page by page, each in a guarded update.
 
+    What a page makes due goes to Salesforce by the writer, as anybody's edit: a page waits until those before it have.
+    What an event speaks of meanwhile is decided by the new version at once, and waits for nothing here.
+
     May end at any instant, be begun again, run beside running processes and beside itself: what is decided is done, and
     what another has taken meanwhile is looked at again.
     """
@@ -94,7 +98,14 @@ class Application:
         catalog: Catalog,
         timing: Timing,
         now: Callable[[], int],
+        hindrance: Hindrance = unhindered,
+        waits: Callable[[str], None] = lambda _why: None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`hindrance` is asked before each page; `waits` is told what it waits for, and "" when it goes on."""
+        self._hindrance = hindrance
+        self._waits = waits
+        self._sleep = sleep
         self._versions = versions
         self._catalog = catalog
         # Nobody rings here: what is due at once is due in the document at once, and the sweep's next round rings.
@@ -131,10 +142,23 @@ class Application:
         applied = Applied()
         for kind in self._catalog.kinds.values():
             async for page in self._versions.older(kind.collection, kind.version):
+                if page.documents:
+                    await self._wait_for_room(kind.collection)
                 await self._decide(kind, page.documents, applied)
                 passed(page.passed)
                 end_if_cancelled()
         return applied
+
+    async def _wait_for_room(self, collection: str) -> None:
+        told = ""
+        while why := await self._hindrance(collection):
+            if why != told:
+                self._waits(why)
+            told = why
+            await self._sleep(LOOK_SECONDS)
+            end_if_cancelled()
+        if told:
+            self._waits("")
 
     async def _decide(self, kind: Kind, documents: list[Document], applied: Applied) -> None:
         for _try in range(TRIES_TO_SAVE):

@@ -24,6 +24,8 @@ class GapReason(StrEnum):
     """An event named records, and not what was changed in them."""
     OFFSET_OUT_OF_RANGE = "offset_out_of_range"
     """Kafka had removed records that were not handled yet."""
+    COMPARISON = "comparison"
+    """A comparison of both sides found what no event had told of, and had it read."""
 
 
 class GapState(StrEnum):
@@ -67,6 +69,20 @@ class ObjectGap:
     since: int
     until: int
     record_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonGap:
+    """What a comparison found of one kind: nothing is left to repair. Times are epoch milliseconds."""
+
+    run: str
+    kind: str
+    entity: str
+    found: Found
+    note: str
+    since: int
+    """When the comparison before it began; 0 where none is known."""
+    until: int
 
 
 @dataclass(frozen=True, slots=True)

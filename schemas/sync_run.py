@@ -5,6 +5,7 @@ what was counted until there: a run that is killed goes on from it, and what is 
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -130,6 +131,11 @@ class RunStep(_Model):
         """`pull customer`."""
         return f"{self.task} {self.kind}"
 
+    @property
+    def found(self) -> str:
+        """What it has counted: `1,203 looked at: 1,200 up_to_date, 3 missing`."""
+        return _found(self.passed, self.counts)
+
 
 class Run(_Model):
     """A run as it is stored; times are epoch milliseconds."""
@@ -158,12 +164,16 @@ class Run(_Model):
 
     @property
     def found(self) -> str:
-        """What its steps have counted, all together: `1,203 looked at: 1,200 up_to_date, 3 missing`."""
+        """What its steps have counted, all together, in the same words."""
         counts = sum((Counter(step.counts) for step in self.steps), Counter[str]())
-        words = ", ".join(f"{count:,} {word}" for word, count in counts.most_common())
-        return f"{sum(step.passed for step in self.steps):,} looked at{': ' if words else ''}{words}"
+        return _found(sum(step.passed for step in self.steps), counts)
 
     @property
     def step(self) -> int | None:
         """The place of the step to go on with; nothing where all are done."""
         return next((place for place, step in enumerate(self.steps) if not step.done), None)
+
+
+def _found(passed: int, counts: Mapping[str, int]) -> str:
+    words = ", ".join(f"{count:,} {word}" for word, count in Counter(counts).most_common())
+    return f"{passed:,} looked at{': ' if words else ''}{words}"

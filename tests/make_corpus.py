@@ -1,12 +1,14 @@
 """Keeps what this release writes, for every release after it to read. `make corpus`.
 
 The demo is played small, each preset on a Kafka and a MongoDB of its own; then every topic and every collection is
-kept, with what this release itself reads there. A release that is out is never recorded again: its corpus is what it
-was.
+kept, with what this release itself reads there. `make corpus ARGS=--anew` records a release that is not out again. One
+that is out never is: its corpus is what it was.
 """
 
+import argparse
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -16,25 +18,33 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 from support import corpus
+from support.rare_documents import rare_documents
 
 from adapters.kafka.logs import EnrichmentRequests, PlatformChanges
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.topics import make_topics
 from adapters.kafka.window import open_window
+from adapters.mongo.alerts import MongoAlerts
 from adapters.mongo.collections import prepare
+from adapters.mongo.endpoints import MongoEndpoints
 from adapters.mongo.gaps import MongoGaps, MongoLogGaps, MongoObjectGaps
 from adapters.mongo.logs import MongoParkedRecords
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.operations import MongoOperations
 from adapters.mongo.runs import MongoRuns
+from adapters.mongo.users import MongoUsers
 from consumers.catalog import Catalog
 from consumers.reconciler.reconciler import parked_record
+from ops.admin.sign import Level
+from ops.alerts.rules import Alert
+from ops.alerts.stored import StoredAlerts
 from ops.sync.asking import new_run
 from schemas import topics
 from schemas.codec import encode
-from schemas.gap import GapReason, ObjectGap
+from schemas.gap import ComparisonGap, Found, GapReason, ObjectGap
 from schemas.marks import Redriven
+from schemas.operators import Role, User
 from schemas.outcome import Outcome
 from schemas.storage import Concluded
 from schemas.stream import Gap, LostOffsets
@@ -44,6 +54,7 @@ from simulator.servers.local import local_servers
 
 PRESETS = ("ticketing", "hackathon")
 SIZE = ("--customers", "6", "--events", "60", "--conflicts", "0", "--plain", "--seed", "11")
+CHANGELOG = Path(__file__).parent.parent / "CHANGELOG.md"
 ORG = "00D000000000001EAA"
 WITHOUT = ("tandem_leases", "tandem_reservations", "tandem_processes", "tandem_allocations", "salesforce_object_cache")
 """Collections whose rows live for minutes: nothing of an older release is in them when a newer one starts."""
@@ -98,10 +109,36 @@ async def _add_rare(database: Any, records: list[dict[str, Any]]) -> None:
     await MongoObjectGaps(database).note([ObjectGap(GapReason.OVERFLOW, "Contact", "tx", 1, 2)])
     lost = LostOffsets(1, 5, 9)
     await MongoLogGaps(database).record("tandem.reconciler", topics.PLATFORM_EVENTS, 0, "offset_out_of_range", lost, 2)
+    found = ComparisonGap("compare-once", "customer", "Contact", Found(9, 2, 1), "9 looked at", 1, 2)
+    await MongoGaps(database, ORG).compared([found])
     request = RunRequest.model_validate({"id": "all-once"})
     await MongoRuns(database).add(new_run(request, Catalog(current), now=first.timestamp))
     told = {"_id": "discard:1", "what": "discard", "item": row, "by": "ada", "note": "", "at": 1, "result": "done"}
     await MongoOperations(database).add([{**told, "kind": "customer", "document": "c-1", "reason": "undecodable"}])
+    await _add_people(database, first.timestamp)
+    await _add_documents(database, Catalog(current))
+
+
+async def _add_people(database: Any, at: int) -> None:
+    """Who may use the admin page, what they were told of, and where they have the platform told."""
+    await MongoUsers(database).add(User("ada", Role.ADMIN, "no hash of any password", created_at=at, seen_at=at + 1))
+    alerts = StoredAlerts(MongoAlerts(database))
+    told = Alert("parked", Level.ILL, "3 records are parked", "/admin/parked", at, at + 1, at + 2, Level.ILL)
+    await alerts.save([told])
+    await alerts.silence("parked", at + 3_600_000, "ada")
+    endpoints = MongoEndpoints(database)
+    await endpoints.set_url("https://platform.example.com/told", "ada", at)
+    await endpoints.failed(at + 1)
+    await endpoints.disable("a day of failures", at + 2)
+
+
+async def _add_documents(database: Any, catalog: Catalog) -> None:
+    kind = catalog.kinds["registration"]
+    documents = database[kind.collection]
+    one = await documents.find_one({"_sync.fields": {"$exists": True}}, sort=[("_id", 1)])
+    if one is None:
+        raise RuntimeError(f"the demo has left no {kind.name}")
+    await documents.insert_many(list(rare_documents(one, kind)))
 
 
 async def _keep(preset: str, path: Path) -> str:
@@ -132,12 +169,23 @@ async def _keep(preset: str, path: Path) -> str:
         return f"{path}: {len(records)} records, {sum(map(len, rows.values()))} rows,"
 
 
+def _is_out(release: str) -> bool:
+    """Whether the changelog has closed it."""
+    return re.search(rf"^## \[?{re.escape(release)}\b", CHANGELOG.read_text(), re.MULTILINE) is not None
+
+
 def main() -> int:
-    """Record what is not recorded yet of this release; the exit code."""
+    """Record what is not recorded yet of this release, or all of it anew; the exit code."""
+    parser = argparse.ArgumentParser(description="Keep what this release writes.")
+    parser.add_argument("--anew", action="store_true", help="record again what is kept of a release that is not out")
+    anew = parser.parse_args().anew
     release = version("tandem-sync")
+    if anew and _is_out(release):
+        print(f"{release} is out: its corpus is what it was")  # noqa: T201
+        return 2
     for preset in PRESETS:
         path = corpus.FOLDER / release / f"{preset}.json.gz"
-        if path.exists():
+        if path.exists() and not anew:
             print(f"{path} is kept already")  # noqa: T201
             continue
         print(asyncio.run(_keep(preset, path)), f"{path.stat().st_size:,} bytes")  # noqa: T201

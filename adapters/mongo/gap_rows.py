@@ -71,7 +71,7 @@ class MongoGapRows:
         Raises:
             Unavailable: MongoDB does not answer.
         """
-        kept = {"state": str(GapState.REPAIRING), f"progress.{sobject}": _stored(progress)}
+        kept = {"state": str(GapState.REPAIRING), f"progress.{sobject}": stored_progress(progress)}
         return await self._update(gap, {"$set": kept, "$unset": {"error": ""}})
 
     async def close(self, gap: GapRow, *, by: str, note: str, at: int) -> bool:
@@ -135,7 +135,8 @@ def _row(found: Mapping[str, Any]) -> GapRow:
     )
 
 
-def _stored(progress: ObjectProgress) -> dict[str, Any]:
+def stored_progress(progress: ObjectProgress) -> dict[str, Any]:
+    """How far the repair of an object has come, as a row keeps it."""
     after = progress.after
     return {
         "looked": progress.found.looked,

@@ -9,8 +9,9 @@ from pymongo import UpdateOne
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import GAPS
+from adapters.mongo.gap_rows import stored_progress
 from adapters.mongo.retention import DEFAULT, dated
-from schemas.gap import GapReason, GapState, ObjectGap
+from schemas.gap import ComparisonGap, GapReason, GapState, ObjectGap, ObjectProgress
 from schemas.stream import Gap, LostOffsets
 from schemas.topics import SALESFORCE_CHANGES
 
@@ -95,6 +96,34 @@ class MongoGaps:
                 {"state": _NOT_CLOSED, "until": {"$lte": until}, **ours}, {"$set": closed, "$unset": {"error": ""}}
             )
         return done.modified_count
+
+    async def compared(self, gaps: Sequence[ComparisonGap]) -> None:
+        """Keep what a comparison has found, as closed gaps; a second time is no other row.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        if gaps:
+            with answering():
+                await self._gaps.bulk_write([self._found(gap) for gap in gaps], ordered=False)
+
+    def _found(self, gap: ComparisonGap) -> UpdateOne:
+        row = {
+            "org": self._org_id,
+            "channel": "",
+            "entity": gap.entity,
+            "reason": str(GapReason.COMPARISON),
+            "since": gap.since,
+            "until": gap.until,
+            "opened": 1,
+            "progress": {gap.entity: stored_progress(ObjectProgress(gap.found, done=True))},
+            "state": str(GapState.CLOSED),
+            "closed_at": gap.until,
+            "closed_by": gap.run,
+            "note": gap.note,
+            "expires_at": dated(gap.until) + self._kept,
+        }
+        return UpdateOne({"_id": f"{GapReason.COMPARISON}:{gap.run}:{gap.kind}"}, {"$setOnInsert": row}, upsert=True)
 
 
 class MongoObjectGaps:

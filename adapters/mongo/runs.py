@@ -1,5 +1,6 @@
 """Runs (`tandem_runs`): asked for once, worked at by whoever holds the lease, kept for a while when they have ended."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -63,6 +64,23 @@ class MongoRuns:
         waiting = {"state": {"$in": _WAITING}, "request.purpose": str(purpose)}
         with answering():
             return await self._runs.find_one(waiting, {"_id": 1}) is not None
+
+    async def compared_before(self, run: Run, whats: Collection[str]) -> int:
+        """When the last comparison before this one began that was of one of these and is done, epoch milliseconds.
+
+        0 where none is kept.
+        """
+        asked = {
+            "_id": {"$ne": run.id},
+            "state": str(RunState.DONE),
+            "request.purpose": str(Purpose.COMPARE),
+            "request.what": {"$in": list(whats)},
+            "request.dry_run": False,
+            "started_at": {"$lte": run.started_at},
+        }
+        with answering():
+            found = await self._runs.find_one(asked, {"started_at": 1}, sort=[("started_at", DESCENDING)])
+        return 0 if found is None else int(found["started_at"])
 
     async def next(self) -> Run | None:
         """The one to be worked at: of those that wait or were left behind by their process, the first asked for."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from adapters.salesforce.calls import Csv
 from adapters.salesforce.collections import failed
 from adapters.salesforce.csv_text import CsvReader, Upload, cells
-from adapters.salesforce.errors import ApiError, CallFailed, Fault, row_fault
+from adapters.salesforce.errors import UNREADABLE_ERROR, ApiError, CallFailed, Fault, is_code, row_fault
 from adapters.salesforce.replies import unexpected
 from adapters.salesforce.rest import Rest
 from adapters.salesforce.soql import name
@@ -207,8 +207,13 @@ def _failed(row: dict[str, str], *, by_id: bool) -> RowResult:
 
 
 def row_error(text: str) -> ApiError:
-    """`REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name --` taken apart; the message may hold colons."""
+    """`REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name --` taken apart; the message may hold colons.
+
+    A text that does not begin with a code is kept whole, as the message of UNREADABLE_ERROR.
+    """
     code, _, rest = text.partition(":")
+    if not is_code(code.strip()):
+        return ApiError(UNREADABLE_ERROR, text)
     message, _, fields = rest.rpartition(":")
     named = fields.removesuffix("--").strip()
     return ApiError(code.strip(), message, tuple(field.strip() for field in named.split(",") if field.strip()))

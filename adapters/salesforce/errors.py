@@ -20,7 +20,8 @@ from schemas.records import Failure
 class Fault:
     """Why a call or a row failed.
 
-    `message` is Salesforce's own text. It may quote a field's value, so it is stored with the row and never logged.
+    `code` has the form of a code, whatever Salesforce put there. `message` is Salesforce's own text. It may quote a
+    field's value, so it is stored with the row and never logged.
     `fields` are those that it names; `existing` the ids of records that are in the way, as far as it tells.
     """
 
@@ -53,11 +54,14 @@ class ApiError:
 
 LIMIT_EXCEEDED: Final = "REQUEST_LIMIT_EXCEEDED"
 ROW_LOCK: Final = "UNABLE_TO_LOCK_ROW"
+UNREADABLE_ERROR: Final = "UNREADABLE_ERROR"
+"""Ours: an error that names no code in the form of one. All that it says is in the message."""
 UNEXPECTED_REPLY: Final = "UNEXPECTED_REPLY"
 """Ours: an answer that is not of the promised shape, so nobody can say which row fared how."""
 SEVERAL_MATCHES: Final = "DUPLICATE_EXTERNAL_ID"
 """The code of what a single upsert answers with 300 and a list of addresses."""
 
+_CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{1,80}")
 _WAITING: Final = frozenset({Remedy.LOG_IN, Remedy.WAIT_FOR_ORG})
 _NOT_RUN: Final = frozenset({Remedy.WAIT_FOR_LOCK, Remedy.TRY_AGAIN})
 _ID: Final = re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?(?![0-9A-Za-z])")
@@ -196,8 +200,23 @@ def api_errors(parsed: Iterable[Any]) -> list[ApiError]:
         if isinstance(code, str) and code:
             fields = each.get("fields")
             named = tuple(str(field) for field in fields) if isinstance(fields, list) else ()
-            found.append(ApiError(code, str(each.get("message") or ""), named, _duplicates_of(each)))
+            found.append(api_error(code, str(each.get("message") or ""), named, _duplicates_of(each)))
     return found
+
+
+def is_code(text: str) -> bool:
+    """Whether it has the form of an error code, whatever Salesforce means by it."""
+    return _CODE.fullmatch(text) is not None
+
+
+def api_error(code: str, message: str, fields: tuple[str, ...] = (), existing: tuple[str, ...] = ()) -> ApiError:
+    """One error, by what stands where its code does.
+
+    Codes go into metrics and logs. A text that is none makes it UNREADABLE_ERROR, and stands before the message.
+    """
+    if is_code(code):
+        return ApiError(code, message, fields, existing)
+    return ApiError(UNREADABLE_ERROR, f"{code}: {message}" if message else code, fields, existing)
 
 
 def _duplicates_of(error: dict[str, Any]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 A token's life is not told (there is no `expires_in`), so a 401 is what ends it.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -28,6 +29,7 @@ TRANSIENT: Final = frozenset(
 """OAuth error codes that pass by themselves; every other one needs a person."""
 
 _MOST_DIGITS: Final = 15
+_CODE: Final = re.compile(r"[a-z][a-z0-9_]{1,79}")
 NO_ANSWER: Final = "no_answer"
 BAD_ANSWER: Final = "bad_answer"
 
@@ -117,7 +119,8 @@ def _refusal(status: int, parsed: dict[str, Any], hide: tuple[str, ...]) -> Logi
     text = f"{told}: {parsed.get('error_description', '')}"[:200]
     for secret in hide:
         text = text.replace(secret, "***")
-    return LoginFailed(f"login refused: {text}", code=told[:80], terminal=is_terminal(status, told))
+    code = told if _CODE.fullmatch(told) else f"http_{status}"
+    return LoginFailed(f"login refused: {text}", code=code, terminal=is_terminal(status, told))
 
 
 def _identity(identity: object) -> tuple[str, str]:

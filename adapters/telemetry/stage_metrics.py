@@ -23,7 +23,13 @@ class StageMetrics(Declarations):
         self._batch_seconds = self._histogram(
             "batch_seconds", "Seconds it took to handle a batch.", "stage", buckets=Histogram.DEFAULT_BUCKETS
         )
-        self._parked = self._new(Counter, "parked", "Records parked for a person, by reason.", "topic", "reason")
+        self._parked = self._new(
+            Counter,
+            "parked",
+            "Records parked for a person, by reason; `other` is a code that docs/errors.md does not know.",
+            "topic",
+            "reason",
+        )
 
     def _declare_merge(self) -> None:
         self._conflicts = self._new(
@@ -77,7 +83,7 @@ class StageMetrics(Declarations):
         self._batch_seconds.labels(stage).observe(seconds)
 
     def parked(self, topic: str, reason: str, count: int = 1) -> None:
-        """Records set aside for a person, by a stable reason or Salesforce's own code."""
+        """Records set aside for a person, by one of a closed set of reasons."""
         self._parked.labels(topic, reason).inc(count)
 
     def parked_waiting_seen(self, records: int) -> None:

@@ -59,6 +59,7 @@ class ByHand:
 
 Means = Window | Reading | Swept | ByHand
 
+COMPARED: Final = "the comparison had each record read that it found"
 SWEPT: Final = "the sweep rings for every document that is due"
 
 
@@ -81,6 +82,8 @@ def means_for(gap: GapRow, objects: MappedObjects, *, overlap: int) -> Means:
             return Reading(gap.entity, gap.record_ids)
         case GapReason.OFFSET_OUT_OF_RANGE:
             return _of_topic(gap, objects)
+        case GapReason.COMPARISON:
+            return Swept(COMPARED)
         case _:
             assert_never(gap.reason)
 

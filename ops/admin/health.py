@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
 
-from adapters.mongo.overview import KindCounts, Owner, StreamPosition
+from adapters.mongo.overview import MOST, KindCounts, Owner, StreamPosition
 from ops.admin.lately import Lately, Targets, Took, of_targets
 from ops.admin.process_signs import last_frame, of_org, of_processes
 from ops.admin.sign import HOUR, MINUTE, STATE, Level, Sign, counted

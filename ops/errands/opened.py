@@ -15,6 +15,7 @@ from ops.errands import mappings, replays
 from ops.errands.keeper import LOOK_SECONDS, Doing, Keeper
 from ops.logins import process_name
 from ops.mapping_change import TAKEN_UP_SECONDS, mappings_of
+from ops.mapping_pace import Hindrance, unhindered
 from ops.processes.parts import wall_ms
 from ops.replay import Publisher
 
@@ -30,6 +31,8 @@ class Workshop:
     publisher: Publisher
     timing: Timing
     log: Any
+    hindrance: Hindrance = unhindered
+    """What an application of a mapping waits for before each part."""
     taken_up: float = TAKEN_UP_SECONDS
     seconds: float = LOOK_SECONDS
     now: Callable[[], int] = wall_ms
@@ -40,7 +43,7 @@ class Workshop:
 
     def _keepers(self) -> Iterator[Keeper]:
         replaying = replays.Replays(self.replayer, self.publisher)
-        mapping = mappings.MappingChanges(mappings_of(self.database, self.timing), self.taken_up)
+        mapping = mappings.MappingChanges(mappings_of(self.database, self.timing, self.hindrance), self.taken_up)
         sorts: dict[str, Doing] = {
             replays.PLAN: replaying.plan,
             replays.PUBLISH: replaying.publish,

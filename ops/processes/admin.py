@@ -28,7 +28,7 @@ from adapters.mongo.users import MongoSessions, MongoUsers
 from adapters.platform.settings import DeliverSettings
 from adapters.telemetry.settings import TelemetrySettings
 from consumers.rules.timing import Timing
-from consumers.settings import MergeSettings, RepairSettings
+from consumers.settings import BudgetSettings, MergeSettings, RepairSettings
 from ops import server
 from ops.admin import home, sampler
 from ops.admin.app import serve
@@ -42,6 +42,8 @@ from ops.alerts.settings import AlertSettings
 from ops.alerts.stored import StoredAlerts
 from ops.alerts.watch import AlertWatch
 from ops.errands.opened import Workshop, keep_all
+from ops.mapping_change import pace_of
+from ops.mapping_pace import MappingPace
 from ops.mapping_source import MappingSettings
 from ops.parked import Parking
 from ops.processes import deliver, enrich, reconcile, write
@@ -51,6 +53,7 @@ from ops.processes.guarantees import topics_prepared
 from ops.processes.parts import Store, beside, open_store, wall_ms
 from ops.replay_opened import open_replayer
 from ops.reviews import Reviews
+from ops.schedule_settings import ScheduleSettings
 from ops.settings import read_settings
 from ops.sync_settings import SyncSettings
 from schemas import topics
@@ -83,6 +86,7 @@ async def stage(frame: Frame) -> None:
         AdminSettings, MergeSettings, RepairSettings, TelemetrySettings, DeliverSettings
     )
     alerts, erased = read_settings(AlertSettings, ErasedSettings)
+    budgeting, schedule = read_settings(BudgetSettings, ScheduleSettings)
     await topics_prepared(kafka, frame)
     async with (
         open_store(mongo, mapping, frame, off=switches.switched_off()) as store,
@@ -93,7 +97,8 @@ async def stage(frame: Frame) -> None:
         frame.pings["kafka"] = producer.ping
         timing, settings = merge.timing(), _Settings(admin, mongo, repairing, telemetry, deliver)
         parts = _parts(settings, store, producer, backlog, erasures, timing, frame)
-        workshop = _workshop(kafka, store, producer, erasures, timing, frame)
+        pace = pace_of(store.database, budgeting, schedule)
+        workshop = _workshop(kafka, store, producer, erasures, timing, pace, frame)
         samples = MongoSamples(store.database)
         async with (
             AsyncExitStack() as also,
@@ -176,6 +181,7 @@ def _workshop(
     producer: Producer,
     erasures: MongoErasures | None,
     timing: Timing,
+    pace: MappingPace,
     frame: Frame,
 ) -> Workshop:
     return Workshop(
@@ -192,6 +198,7 @@ def _workshop(
         publisher=producer,
         timing=timing,
         log=frame.log,
+        hindrance=pace.hindrance,
     )
 
 

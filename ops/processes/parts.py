@@ -29,6 +29,7 @@ from ops.processes.arriving import when_there
 from ops.processes.ended import Ends
 from ops.processes.frame import Frame
 from ops.processes.guarantees import servers_looked_at
+from ops.processes.parked_reasons import label_of
 from schemas.gap import ObjectGap
 from schemas.log_record import Record
 from schemas.mapping import Mapping
@@ -245,7 +246,7 @@ def results_told(frame: Frame) -> Callable[[str, Sequence[Record], Sequence[Resu
             frame.metrics.records_finished(topic, outcome, count)
         for result in results:
             if result.outcome is Outcome.PARKED:
-                frame.metrics.parked(topic, result.reason)
+                frame.metrics.parked(topic, label_of(result.reason))
         ends.records(records, results)
         frame.metrics.batch_taken(frame.stage, len(results))
 

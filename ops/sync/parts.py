@@ -11,6 +11,7 @@ from adapters.mongo.leases import MongoLeases
 from adapters.mongo.logs import MongoSyncLog
 from adapters.mongo.positions import MongoPositions
 from adapters.mongo.retention import DEFAULT
+from adapters.mongo.runs import MongoRuns
 from adapters.mongo.walks import MongoWalks
 from adapters.salesforce.describes import Describes
 from adapters.salesforce.lists import Queries, RecordLists
@@ -19,6 +20,7 @@ from consumers.catalog import Catalog
 from consumers.ports import Doorbells
 from consumers.reconciler.derive import Deriver
 from consumers.rules.retry import RetryPolicy
+from consumers.rules.sync_verdict import Verdict
 from consumers.rules.timing import Timing
 from consumers.writer.desk import Desk
 from ops.processes.parts import wall_ms
@@ -28,6 +30,7 @@ from ops.sync.look import LookWalk, Tally
 from ops.sync.ports import ChangeLog
 from ops.sync.push import PushWalk
 from ops.sync.walk import Walk
+from schemas.gap import ComparisonGap, Found
 from schemas.session import LoginFailed
 from schemas.stream import change_event, poll_channel
 from schemas.sync_run import Purpose, Run, RunStep, Task
@@ -160,16 +163,36 @@ class SyncParts:
         return await MongoLeases(self.database).held(f"changes:{org_id}")
 
     async def finish(self, run: Run) -> Run:
-        """Of a comparison of everything: the gaps that were noticed before it began are closed.
+        """Of a comparison: what it found is kept as gaps that are closed. Of one of everything, which nothing has
+        hindered, the gaps that were noticed before it began are closed too.
 
         Raises:
             Unavailable: the store or the login does not answer.
         """
-        if run.request.purpose is not Purpose.COMPARE or run.request.what != ALL or run.request.dry_run:
+        if run.request.purpose is not Purpose.COMPARE or run.request.dry_run:
+            return run
+        missed, is_whole = await self._missed(run), run.request.what == ALL and not run.problems
+        if not missed and not is_whole:
             return run
         gaps = MongoGaps(self.database, await self.org_id(), self.gaps_kept)
+        await gaps.compared(missed)
+        if not is_whole:
+            return run
         closed = await gaps.close(run.started_at, by=run.id, note=run.found, at=self.now())
         return run.model_copy(update={"closed_gaps": closed})
+
+    async def _missed(self, run: Run) -> list[ComparisonGap]:
+        """What nothing had told of, by kind; of steps that could not go on, once they have."""
+        found = [(step, found_by(step)) for step in run.steps if not step.problem]
+        missed = [(step, each) for step, each in found if each.published or each.deleted]
+        if not missed:
+            return []
+        since, now = await MongoRuns(self.database).compared_before(run, (run.request.what, ALL)), self.now()
+        return [
+            ComparisonGap(run.id, step.kind, kind.sobject, each, step.found, since, now)
+            for step, each in missed
+            if (kind := self.catalog().kinds.get(step.kind)) is not None
+        ]
 
     def forget(self, run: Run) -> None:
         """What was counted of a run that has ended."""
@@ -180,3 +203,10 @@ def may_bring(channel: str, sobject: str) -> bool:
     """Whether a channel may bring an object's events: all objects' channel, its own, or one that somebody made."""
     name = channel.removeprefix("/data/")
     return name in ("ChangeEvents", change_event(sobject)) or name.endswith("__chn")
+
+
+def found_by(step: RunStep) -> Found:
+    """What a comparison's step has found: records that it had read, and those that are in no list."""
+    acted = sum(count for word, count in step.counts.items() if Verdict(word).acts)
+    missing = step.counts.get(Verdict.MISSING, 0)
+    return Found(step.passed, acted - missing, missing)

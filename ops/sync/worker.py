@@ -45,8 +45,8 @@ async def _as_it_is(run: Run) -> Run:
 class Worker:
     """One process's worker. `now` gives epoch milliseconds.
 
-    `walk` opens what a step walks over, `finish` does what is left once all steps are done. `moved` is told of each
-    part, `ended` of each run that ended or was paused.
+    `walk` opens what a step walks over, `finish` does what is left once all steps are done or hindered. `moved` is told
+    of each part, `ended` of each run that ended or was paused.
     """
 
     def __init__(
@@ -120,9 +120,10 @@ class Worker:
         """One step that cannot go on does not keep the others from their end; it is the whole run's that it tells."""
         if run.step is not None:
             return await self._end(run, lease, RunState.PLANNED)
+        run = await self._finished(run)
         hindered = [step for step in run.steps if step.problem]
         if not hindered:
-            return await self._end(await self._finished(run), lease, RunState.DONE)
+            return await self._end(run, lease, RunState.DONE)
         asks = all(step.asks for step in hindered)
         return await self._end(run, lease, RunState.PAUSED if asks else RunState.FAILED, run.problems)
 

@@ -14,6 +14,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from support.fakes_stream import FakeStream, settings
 from support.sync_stage import TIMING, Stage
 
+from adapters.mongo.allocations import MongoAllocations
 from adapters.mongo.collections import prepare
 from adapters.mongo.documents import MongoDocuments
 from adapters.mongo.logs import MongoParkedRecords, MongoSyncLog
@@ -23,9 +24,11 @@ from consumers.catalog import Catalog
 from consumers.ports import DocumentWrite
 from consumers.rules.versions import DecidedByNewerMapping
 from consumers.runner.runner import Runner
-from ops import mapping_command
+from ops import mapping_change, mapping_command
 from ops.mapping_walk import Application, make_plan
+from ops.processes.parts import wall_ms
 from schemas import topics
+from schemas.allocation import Allocation, AllocationHeard
 from schemas.mapping import Mapping
 from schemas.mapping_yaml import dump_mapping
 from schemas.outcome import Outcome
@@ -89,7 +92,13 @@ async def published(database: Database, mapping: Mapping) -> Catalog:
 
 
 def application(
-    stage: Stage, database: Database, catalog: Catalog, *, documents: MongoDocuments | None = None, page: int = 3
+    stage: Stage,
+    database: Database,
+    catalog: Catalog,
+    *,
+    documents: MongoDocuments | None = None,
+    page: int = 3,
+    **pace: Any,
 ) -> Application:
     """Of this version, a few documents at a time."""
     return Application(
@@ -99,6 +108,7 @@ def application(
         catalog=catalog,
         timing=TIMING,
         now=lambda: stage.now,
+        **pace,
     )
 
 
@@ -122,6 +132,41 @@ def file_of(mapping: Mapping, tmp_path: Path) -> Path:
     file = tmp_path / "mapping.yaml"
     file.write_text(dump_mapping(mapping), encoding="utf-8")
     return file
+
+
+async def test_a_page_waits_until_there_is_room(stage: Stage, database: Database) -> None:
+    """It says what it waits for, once for each reason, and that it goes on; meanwhile nothing more is decided."""
+    catalog = await published(database, mapped_too(await in_force(database), **NICKNAME))
+    reasons = ["", "the writer is busy", "the writer is busy", "no call is left", "", "", ""]
+    told: list[str] = []
+    decided: list[int] = []
+
+    async def hindrance(collection: str) -> str:
+        assert collection == "customers"
+        return reasons.pop(0)
+
+    async def sleep(_seconds: float) -> None:
+        decided.append((await versions_of(database)).count(2))
+
+    paced = application(stage, database, catalog, hindrance=hindrance, waits=told.append, sleep=sleep)
+    assert (await paced.run()).decided == DOCUMENTS
+    assert told == ["the writer is busy", "no call is left", ""]
+    assert decided == [3, 3, 3]
+    assert reasons == []
+    assert await versions_of(database) == [2] * DOCUMENTS
+
+
+async def test_the_command_waits_for_the_writer(stage: Stage, database: Database) -> None:
+    """By what the processes have stored: the documents that are due, and the calls that were used."""
+    await published(database, mapped_too(await in_force(database), **NICKNAME))
+    async with mapping_change.open_mappings() as opened:
+        assert await opened.hindrance("customers") == ""
+        now = wall_ms()
+        await database["customers"].update_one({"_id": "cust-1"}, {"$set": {"_sync.due_at": now}})
+        assert await opened.hindrance("customers") == ""
+        heard = AllocationHeard(Allocation(9_000, 10_000, now))
+        await MongoAllocations(database, "https://login").exchange("write-1", heard, 60)
+        assert "no room for it now (reserve_reached)" in await opened.hindrance("customers")
 
 
 async def test_a_plan_changes_nothing(

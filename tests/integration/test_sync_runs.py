@@ -11,9 +11,11 @@ import pytest
 from support.orders import MAPPING as ORDERS
 from support.sync_world import Database, SyncWorld, counts, mapping, sync_world
 
+from adapters.mongo.gap_rows import MongoGapRows
 from consumers.catalog import Catalog
 from ops.sync.asking import CannotRun
 from ops.sync.walk import Advance, Walk
+from schemas.gap import Found, GapReason, GapState
 from schemas.mapping import Mapping as MappingOfAll
 from schemas.sync_run import Run, RunState, RunStep, Wish
 
@@ -491,6 +493,51 @@ async def test_a_comparison_of_everything_closes_the_gaps_before_it(world: SyncW
     (note,) = {row["note"] for row in await world.database["tandem_gaps"].find({"state": "closed"}).to_list()}
     assert note == run.found
     assert re.fullmatch(r"[0-9]+ looked at: [0-9]+ [a-z_]+.*", note)
+
+
+async def test_what_a_comparison_finds_is_a_closed_gap(world: SyncWorld) -> None:
+    """From the comparison before to this one, as often as its end is tried; one that finds nothing leaves none."""
+    await world.both_sides(3)
+    before = await world.run("all", purpose="compare")
+    rows = MongoGapRows(world.database)
+    assert await rows.rows() == []
+    contacts = await world.contacts()
+    world.edit(action="delete", id=contacts["cust-1"]["Id"])
+    world.edit(action="update", id=contacts["cust-2"]["Id"], fields={"Title": "Nobody told of it"})
+    assert (await world.run("contacts", purpose="compare", dry_run=True)).problems == ""
+    assert await rows.rows() == []
+    run = await world.run("all", purpose="compare")
+    assert (await world.parts.finish(run)).id == run.id
+    (gap,) = await rows.rows()
+    assert (gap.reason, gap.entity, gap.state) == (GapReason.COMPARISON, "Contact", GapState.CLOSED)
+    assert (gap.since, gap.closed_by) == (before.started_at, run.id)
+    assert gap.found == Found(looked=2, published=1, deleted=1)
+    assert gap.note == run.steps[0].found
+    assert run.started_at <= gap.until == gap.closed_at
+    (stored,) = await world.database["tandem_gaps"].find().to_list()
+    assert stored["expires_at"].replace(tzinfo=UTC) > datetime.fromtimestamp(gap.until / 1000, UTC)
+    assert await rows.unrepaired() == []
+    await world.settle()
+    assert counts(await world.run(purpose="compare")) == {"compare": {"up_to_date": 2}}
+    assert len(await rows.rows()) == 1
+
+
+async def test_what_a_hindered_comparison_found_is_kept_too(world: SyncWorld) -> None:
+    """Of the steps that were through; the gaps before it stay open, since not all was looked at."""
+    await world.both_sides(1)
+    world.edit(action="delete", id=(await world.contacts())["cust-0"]["Id"])
+    run = await world.run("contacts", purpose="compare")
+    (step,) = run.steps
+    hindered = step.model_copy(update={"kind": "order", "problem": "the login may not read it"})
+    request = run.request.model_copy(update={"what": "all"})
+    again = run.model_copy(update={"id": "hindered", "request": request, "steps": (step, hindered)})
+    await world.database["tandem_gaps"].insert_one(
+        {"_id": "before", "channel": "salesforce.changes", "reason": "overflow", "until": 1, "state": "open"}
+    )
+    assert (await world.parts.finish(again)).closed_gaps == 0
+    rows = await MongoGapRows(world.database).rows()
+    assert {row.closed_by for row in rows if row.state is GapState.CLOSED} == {run.id, "hindered"}
+    assert [row.id for row in rows if row.state is not GapState.CLOSED] == ["before"]
 
 
 async def test_totals_are_taken_of_what_was_there_before_us(database: Database) -> None:

@@ -38,6 +38,30 @@ class Mutation:
     noticed_by: Schedule | Example
 
 
+BESIDE_OUR_WRITE: Final = Schedule(
+    [
+        "rest",
+        "edit phone whole, seen 2 behind",
+        "edit title named",
+        "post and keep",
+        "writer A",
+        "post 2nd",
+        "edit phone named, seen 1 behind",
+        "wait 25000",
+        "writer B",
+    ],
+    Setting(
+        policy="platform_wins",
+        other_policy="platform_wins",
+        trigger="sets another",
+        platform_skew=-1500,
+        salesforce_skew=700,
+        on_delete=("unlink", "delete"),
+        exists=True,
+    ),
+)
+"""Two writers are at work, one of them slow, while a trigger sets the title beside each phone that is written."""
+
 MUTATIONS: Final = (
     Mutation(
         "1",
@@ -45,7 +69,32 @@ MUTATIONS: Final = (
         "salesforce",
         "if change.position <= last_event(state, link, change.record_id):",
         "if False:",
-        Example("rule_1_a_change_not_beyond_the_last_event_is_a_duplicate"),
+        Schedule(
+            [
+                "rest",
+                "wait 6000",
+                "edit phone whole, own shown",
+                "sales Phone",
+                "view",
+                "edit phone named",
+                "edit phone whole",
+                "read",
+                "edit phone whole, seen",
+                "sales Phone and Title",
+                "edit phone named",
+                "change, meanwhile post",
+                "change, meanwhile write",
+                "rewind 4",
+            ],
+            Setting(
+                policy="min",
+                other_policy="fill_only",
+                trigger="resets some",
+                salesforce_skew=-1500,
+                on_delete=("unlink", "delete"),
+                exists=True,
+            ),
+        ),
     ),
     Mutation(
         "1",
@@ -53,7 +102,30 @@ MUTATIONS: Final = (
         "existence",
         "    return state.position if record_id == link.record_id else link.positions.get(record_id, BEGINNING)",
         "    return state.position",
-        Example("rule_1_what_one_record_tells_makes_nothing_old_that_another_tells", ("salesforce_wins",)),
+        Schedule(
+            [
+                "rest",
+                "edit title named, seen",
+                "post 2nd",
+                "sales Phone",
+                "sales Title",
+                "write ok",
+                "merge",
+                "edit phone whole, seen",
+                "post",
+                "write ok",
+                "change ahead",
+                "write late",
+                "rewind 1",
+                "writer A, meanwhile post",
+            ],
+            Setting(
+                policy="latest_wins",
+                other_policy="review",
+                salesforce_skew=-1500,
+                on_delete=("unlink", "delete"),
+            ),
+        ),
     ),
     Mutation(
         "1",
@@ -294,7 +366,7 @@ MUTATIONS: Final = (
         "salesforce",
         "had_seen = rule.pulls and field.source is not None and rule.same(field.value, lay_there)",
         "had_seen = False",
-        Example("rule_11_what_a_trigger_set_beside_our_write_needs_no_agreement"),
+        BESIDE_OUR_WRITE,
     ),
     Mutation(
         "11",
@@ -302,7 +374,39 @@ MUTATIONS: Final = (
         "salesforce",
         "had_seen = rule.pulls and field.source is not None and rule.same(field.value, lay_there)",
         "had_seen = rule.pulls and field.source is not None",
-        Example("rule_11_a_trigger_that_saw_an_older_write_of_ours_had_not_seen_the_current_value"),
+        Schedule(
+            [
+                "rest",
+                "view, seen",
+                "edit title named, seen",
+                "post 2nd",
+                "write unanswered",
+                "edit tier named",
+                "post",
+                "edit title named",
+                "edit phone whole, seen 2 behind",
+                "view, 2 behind",
+                "wait 1",
+                "edit title whole, seen",
+                "post",
+                "edit phone whole",
+                "change",
+                "post 2nd",
+                "edit title named, seen 1 behind",
+                "edit phone named, seen",
+                "edit total named",
+                "writer A",
+            ],
+            Setting(
+                policy="latest_wins",
+                other_policy="latest_wins",
+                trigger="sets another",
+                platform_skew=300,
+                salesforce_skew=-1500,
+                on_delete=("unlink", "delete"),
+                exists=True,
+            ),
+        ),
     ),
     Mutation(
         "11",
@@ -310,7 +414,7 @@ MUTATIONS: Final = (
         "salesforce",
         "        untold = _untold(state, write)\n",
         "        pass\n",
-        Example("rule_11_what_a_trigger_set_beside_our_write_needs_no_agreement"),
+        BESIDE_OUR_WRITE,
     ),
     Mutation(
         "12",
@@ -762,7 +866,7 @@ MUTATIONS: Final = (
         "writes",
         "    if not _may_ask(state, kind, timing, now=now):",
         "    if state.deleted:",
-        Example("rule_21_nothing_is_written_through_a_gone_link"),
+        Schedule(["post", "write ok", "delete record"]),
     ),
     Mutation(
         "21",
@@ -1284,7 +1388,7 @@ MUTATIONS: Final = (
         "        untold = _untold(state, write)\n    doubted = _end_doubts(state, change, kind, write)\n",
         "        pass\n    doubted = _end_doubts(state, change, kind, write)\n"
         "    untold = _untold(state, write) if write else {}\n",
-        Example("rule_11_a_trigger_beside_our_write_had_seen_one_that_is_in_doubt"),
+        BESIDE_OUR_WRITE,
     ),
     Mutation(
         "26",

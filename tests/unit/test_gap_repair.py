@@ -67,6 +67,7 @@ def test_of_our_own_topics_one_sweeps_and_one_needs_a_person() -> None:
     """Doorbells ring again by themselves; a platform event that Kafka has removed only the platform still has."""
     lost = partial(gap, GapReason.OFFSET_OUT_OF_RANGE)
     assert isinstance(means_for(lost(channel=topics.SALESFORCE_WRITES), MAPPED, overlap=0), Swept)
+    assert isinstance(means_for(gap(GapReason.COMPARISON, entity="Contact"), MAPPED, overlap=0), Swept)
     for topic, asks in (
         (topics.PLATFORM_EVENTS, "ask the platform to post again"),
         (topics.PLATFORM_CHANGES, "have it read what it keeps of ours anew"),

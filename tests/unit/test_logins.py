@@ -4,13 +4,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from support.keys import new_key, pem
 
 from adapters.mongo.connection_notes import SignedIn
 from adapters.salesforce.authorization import challenge_of, is_answer, new_authorization, read_redirect
 from adapters.salesforce.credential import QUARTER_DAYS, fingerprint, reminder
-from adapters.salesforce.grants import Grant
+from adapters.salesforce.grants import Grant, read_grant
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.metrics import Metrics
 from ops.connection_notes import LastSync, NoteKeeper
@@ -251,3 +252,14 @@ def test_what_is_no_answer_is_refused(location: str, code: str) -> None:
         read_redirect(location, "s")
     assert (failed.value.code, failed.value.terminal) == (code, True)
     assert "aPrx" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [("invalid_grant", "invalid_grant"), ("Ada ada@example.org", "http_400"), ("a" * 81, "http_400"), ("", "http_400")],
+)
+def test_a_refused_logins_code_is_none_that_is_free_text(told: str, code: str) -> None:
+    """It goes into documents and onto pages, as `LOGIN:` and the code."""
+    with pytest.raises(LoginFailed) as failed:
+        read_grant(400, orjson.dumps({"error": told}), login_url="https://login.salesforce.com")
+    assert (failed.value.code, failed.value.terminal) == (code, True)

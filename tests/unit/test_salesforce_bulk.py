@@ -211,7 +211,23 @@ async def test_what_stands_in_a_rows_error() -> None:
         "A_CODE", "Email: no: such", ("Email", "Phone")
     )
     assert row_error("ENTITY_IS_DELETED:entity is deleted:--") == ApiError("ENTITY_IS_DELETED", "entity is deleted")
-    assert row_error("nonsense").code == "nonsense"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ada Lovelace ada@example.org is not allowed",
+        "ada@example.org: no such person:--",
+        "Ada: A_CODE:Email --",
+        "a_code:in small letters:--",
+        "A" * 82 + ":longer than any code:--",
+        ":no code:--",
+        "",
+    ],
+)
+async def test_a_rows_error_without_a_code_is_none(text: str) -> None:
+    """All of it is kept, as the message: a code goes where no person's data may."""
+    assert row_error(text) == ApiError("UNREADABLE_ERROR", text)
 
 
 @dataclass

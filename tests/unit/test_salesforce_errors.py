@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from adapters.salesforce.errors import ApiError, CallFailed, Fault, call_fault, errors_of, row_fault
+from adapters.salesforce.errors import ApiError, CallFailed, Fault, api_error, call_fault, errors_of, row_fault
 from schemas.records import Failure
 
 NOT_RUN, UNKNOWN, REJECTED, GONE = Failure.NOT_RUN, Failure.UNKNOWN, Failure.REJECTED, Failure.GONE
@@ -147,8 +147,8 @@ def test_of_several_errors_the_most_final_counts() -> None:
 
 def test_error_bodies_come_as_an_array_or_a_bare_object() -> None:
     """Whole calls say `errorCode`, rows `statusCode`; what has no code is no error of Salesforce's."""
-    assert errors_of(b'{"statusCode":"X","message":"m","fields":["A"]}') == [ApiError("X", "m", ("A",))]
-    assert errors_of(b'[{"errorCode":"X"},{"nothing":1}]') == [ApiError("X")]
+    assert errors_of(b'{"statusCode":"A_CODE","message":"m","fields":["A"]}') == [ApiError("A_CODE", "m", ("A",))]
+    assert errors_of(b'[{"errorCode":"A_CODE"},{"nothing":1}]') == [ApiError("A_CODE")]
 
 
 def test_a_failed_calls_text_names_the_code_alone() -> None:
@@ -194,3 +194,19 @@ def test_several_choices_are_a_refusal_that_names_them() -> None:
     expected = Fault(REJECTED, "DUPLICATE_EXTERNAL_ID", existing=(RECORD, OTHER))
     assert call_fault(300, orjson.dumps(addresses)) == expected
     assert call_fault(300, b"<html>") == Fault(REJECTED, "DUPLICATE_EXTERNAL_ID")
+
+
+@pytest.mark.parametrize("key", ["errorCode", "statusCode"])
+@pytest.mark.parametrize("text", ["Ada Lovelace ada@example.org", "small_letters", "A", "A CODE", "A" * 82, "A_CODE\n"])
+def test_free_text_is_no_code(key: str, text: str) -> None:
+    """It is kept in the message, which is stored and never logged; what the code tells goes into metrics and logs."""
+    (error,) = errors_of(orjson.dumps([{key: text, "message": "in words", "fields": ["Email"]}]))
+    assert error == ApiError("UNREADABLE_ERROR", f"{text}: in words", ("Email",))
+    assert api_error(text, "") == ApiError("UNREADABLE_ERROR", text)
+    assert row_fault([error], by_id=True).failure is REJECTED
+    assert str(CallFailed(call_fault(400, orjson.dumps([{key: text}])))) == "Salesforce: UNREADABLE_ERROR"
+
+
+def test_a_code_that_nobody_knows_stays_what_it_is() -> None:
+    """An org's packages have codes of their own, which a person may look up."""
+    assert api_error("A_CODE_OF_TOMORROW2", "why") == ApiError("A_CODE_OF_TOMORROW2", "why")
