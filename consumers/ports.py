@@ -86,6 +86,12 @@ class Documents(Protocol):
         Their revision is raised, so that whoever decides on one at this moment looks again. How many there were.
         """
 
+    async def let_go(self, collection: str, field: str, keepers: Sequence[str], now: int) -> int:
+        """Make documents due that are noted as kept back by one of these (`_sync.awaited.<field>.keeper`).
+
+        The revision of all of them is raised, for whoever decides on one at this moment. How many there were.
+        """
+
     async def undrained(self, collection: str, limit: int) -> list[Document]:
         """Documents that still hold audit rows, from a process that ended before it had drained them."""
 

@@ -142,7 +142,10 @@ def _of_document(document: Row, *, values: bool) -> Iterator[Entry]:
     if retry := sync.get("retry"):
         yield Entry(retry["at"], "next try", f"after {retry['tries']} that failed by {retry['code']}")
     for name, awaited in sorted(sync.get("awaited", {}).items()):
-        yield Entry(awaited["at"], "next look", f"{name} waits for the record of {awaited['parent']}")
+        told = f"{name} waits for the record of {awaited['parent']}"
+        if keeper := awaited.get("keeper"):
+            told = f"kept back: the mapping's filter leaves out {keeper}, on which it hangs by {name}"
+        yield Entry(awaited["at"], "next look", told)
     if "due_at" in sync:
         yield Entry(sync["due_at"], "due", "the writer looks at it")
 

@@ -216,6 +216,16 @@ class MongoDocuments:
             )
         return woken.modified_count
 
+    async def let_go(self, collection: str, field: str, keepers: Sequence[str], now: int) -> int:
+        """Make documents due that are noted as kept back by one of these; how many there were."""
+        waits = f"_sync.awaited.{field}"
+        with answering():
+            freed = await self._database[collection].update_many(
+                {f"{waits}.keeper": {"$in": list(keepers)}},
+                {"$min": {f"{waits}.at": now, "_sync.due_at": now}, "$inc": {"revision": 1}},
+            )
+        return freed.modified_count
+
     async def to_enrich(self, collection: str, now: int, limit: int) -> dict[str, int]:
         """Documents whose person is to be looked up by now, oldest first: ids and due times."""
         with answering():

@@ -10,7 +10,17 @@ from schemas.derivation import Derivation, Total
 from schemas.enrichment import EnrichmentMapping
 from schemas.field_mapping import Direction, FieldMapping, Policy, Privacy
 from schemas.lookup import record_named
-from schemas.mapping import Creation, Mapping, Matching, OnDelete, OnMerge, Preference, Unlinked, WholeRecords
+from schemas.mapping import (
+    Creation,
+    KindMapping,
+    Mapping,
+    Matching,
+    OnDelete,
+    OnMerge,
+    Preference,
+    Unlinked,
+    WholeRecords,
+)
 from schemas.place import LEAD_PREFIX, Place
 from schemas.record_filter import Condition
 from schemas.transforms import CompiledField, InvalidValue, compile_field
@@ -129,6 +139,10 @@ class Kind:
     """The fields by which other documents' totals are taken of this kind's."""
     enrichment: EnrichmentMapping | None = None
     """How a person of the kind is looked up while they register."""
+    hangs: tuple[FieldRule, ...] = ()
+    """The lookups that name what its documents cannot be without, and are kept back with."""
+    hung_on: bool = False
+    """A filter may keep its documents back, and others that cannot be without them."""
 
     def place_of(self, record_id: str) -> Place:
         """The object of a record. Without one: that in which a record would be made."""
@@ -166,6 +180,7 @@ def compile_kind(name: str, mapping: Mapping) -> Kind:
         for field in kind.fields
     )
     own, *others = kind.places()
+    keeping = _keeping(mapping)
     return Kind(
         name=name,
         version=mapping.version,
@@ -193,7 +208,23 @@ def compile_kind(name: str, mapping: Mapping) -> Kind:
         consent=kind.consent,
         on_merge=kind.on_merge,
         enrichment=kind.enrichment,
+        hangs=tuple(rule for rule in rules if rule.required and not keeping.isdisjoint(rule.lookup)),
+        hung_on=kind.filters.push is not None and any(name in _needed(other) for other in mapping.kinds.values()),
     )
+
+
+def _keeping(mapping: Mapping) -> set[str]:
+    """The kinds whose documents may keep back what hangs on them: for a filter of their own, or of what they hang
+    on."""
+    keeping = {name for name, kind in mapping.kinds.items() if kind.filters.push is not None}
+    for _deeper in mapping.kinds:
+        keeping |= {name for name, kind in mapping.kinds.items() if not keeping.isdisjoint(_needed(kind))}
+    return keeping
+
+
+def _needed(kind: KindMapping) -> set[str]:
+    """The kinds that its documents cannot be without."""
+    return {parent for field in kind.fields if field.required for parent in field.lookups}
 
 
 def _counts(field: FieldMapping, mapping: Mapping) -> Counted | None:

@@ -139,7 +139,8 @@ def note_awaited(state: DocumentState, kind: Kind, values: Mapping[str, Any], pa
             state.awaited.pop(rule.name, None)
             continue
         before = state.awaited.get(rule.name)
-        since = before.since if before is not None and before.parent == str(value) else now
+        missed = before is not None and before.parent == str(value) and not before.keeper
+        since = before.since if before is not None and missed else now
         state.awaited[rule.name] = Awaited(str(value), now + min(max(now - since, SOONEST), LATEST), since)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from consumers.rules.audit import Occasion
 from consumers.rules.existence import is_to_be_deleted, makes_anew
+from consumers.rules.hanging import kept_back
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.making import given_up
 from consumers.rules.review import open_reviews
@@ -68,8 +69,8 @@ def effects(
     if not bring_up(state, after, Occasion("plan", now, now + timing.visible_after), shown):
         return []
     known = load(document, document_id, before) if before is not None else None
-    was = _standing(known, before) if known is not None and before is not None else _Standing()
-    will_be = _standing(state, after)
+    was = _standing(known, before, now) if known is not None and before is not None else _Standing()
+    will_be = _standing(state, after, now)
     found = _of_document(was, will_be, behind=decided_by < in_force)
     found += _of_writes(was, will_be, after, decided_by)
     found += [(Effect.TAKEN_ANEW, name) for name in _taken_anew(before, after, decided_by)]
@@ -126,14 +127,14 @@ def _follows_from(rule: FieldRule) -> tuple[Any, ...]:
     return rule.derive, how, [keys for _reading, keys in read.where]
 
 
-def _standing(state: DocumentState, kind: Kind) -> _Standing:
+def _standing(state: DocumentState, kind: Kind, now: int) -> _Standing:
     if state.deleted:
         return _Standing(delete=is_to_be_deleted(state, kind))
     link, anew = state.link, makes_anew(state, kind)
     if link is not None and link.gone and not anew:
         return _Standing()
     values = due_values(state, kind)
-    if given_up(state, kind, values):
+    if given_up(state, kind, values) or kept_back(state, kind, now=now):
         values = {}
     due = frozenset(values)
     if state.record is None:

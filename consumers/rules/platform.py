@@ -22,6 +22,8 @@ from consumers.rules.state import (
 from schemas.outcome import Outcome, Result
 
 NO_MAPPED_FIELD: Final = Result(Outcome.APPLIED, "no mapped field")
+_OF_NO_VALUE: Final = (None, "", [])
+"""How a page has a field of which it was shown nothing. A `false` is compared as nothing too, and somebody says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def _assert_field(
             return Outcome.DUPLICATE
     heard_before = min(known.heard, assertion.occurred_at) if known else None
     named = assertion.changed is not None
-    if not named and not brought and _is_no_change(field, rule, value):
+    if not named and not brought and _is_no_change(field, rule, value, assertion):
         _hear(field, rule, value, assertion, moved=False)
         return Outcome.APPLIED
     if not rule.pushes:
@@ -203,7 +205,7 @@ def _only_views_since(
     if rule.snapshot:
         return False
     remembered = field.is_platforms or len(field.shown) < SHOWN_VALUES_KEPT
-    return remembered and not _is_no_change(field, rule, value)
+    return remembered and not _is_no_change(field, rule, value, assertion)
 
 
 def _stale(
@@ -218,7 +220,7 @@ def _stale(
     """Rule 3; audited where the value may be a late edit, and may as well be an old view that was forgotten."""
     if assertion.changed is not None or assertion.occurred_at <= known.changed or not rule.pushes or rule.snapshot:
         return Outcome.STALE
-    if _is_no_change(field, rule, value):
+    if _is_no_change(field, rule, value, assertion):
         return Outcome.STALE
     held = field.salesforce
     state.audit.append(
@@ -237,8 +239,9 @@ def _stale(
     return Outcome.APPLIED
 
 
-def _is_no_change(field: FieldState, rule: FieldRule, value: Any) -> bool:
-    """Rule 4: an unnamed value that the platform said before, or that the document shows or has shown.
+def _is_no_change(field: FieldState, rule: FieldRule, value: Any, assertion: Assertion) -> bool:
+    """Rule 4: an unnamed value that the platform said before, or that the document shows or has shown; or that it has
+    shown nothing.
 
     Where it is known to be no page but what the platform's database held, only what the document shows.
     """
@@ -249,7 +252,14 @@ def _is_no_change(field: FieldState, rule: FieldRule, value: Any) -> bool:
         return field.source is not None and _was_shown(field, rule, value)
     if rule.snapshot:
         return rule.same(value, field.value)
-    return rule.same(value, field.platform.value) or _was_shown(field, rule, value)
+    if rule.same(value, field.platform.value) or _was_shown(field, rule, value):
+        return True
+    return value in _OF_NO_VALUE and _showed_nothing(field, assertion)
+
+
+def _showed_nothing(field: FieldState, assertion: Assertion) -> bool:
+    """The document was there without any value when the author looked, who cannot have seen the first."""
+    return not field.shown and field.shown_revision > 1 and not _could_have_seen(field, assertion)
 
 
 def _was_shown(field: FieldState, rule: FieldRule, value: Any) -> bool:

@@ -324,6 +324,9 @@ class Awaited:
     parent: str
     at: int
     since: int
+    keeper: str = ""
+    """Where it is no record that is missed: whose filter keeps the parent back, and with it this document, as
+    `<kind>/<id>`."""
 
 
 @dataclass(slots=True)
@@ -367,6 +370,8 @@ class DocumentState:
     """Its derived fields are to be taken anew (rule 28); due until they are."""
     uncounted: bool = False
     """What others count of it has changed, and their totals have not been taken since; due until they are."""
+    keeps: bool = False
+    """The mapping's filter has kept it back, and what hangs on it has not been let go since; due once it may be."""
 
     @property
     def next_revision(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from consumers.rules import enriched, registers
 from consumers.rules.existence import counts_as_deleted
 from consumers.rules.filters import left_out, unasked
+from consumers.rules.hanging import kept_back
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.making import STATUSES, is_unmade
 from consumers.rules.review import held_paths, open_reviews
@@ -173,10 +174,11 @@ def load(document: Mapping[str, Any] | None, document_id: str, kind: Kind) -> Do
         state.retry = Retry(retry["tries"], retry["at"], retry["code"], retry.get("locked", False))
     for name, awaited in sync.get("awaited", {}).items():
         if name in kind.by_name:
-            state.awaited[name] = Awaited(awaited["parent"], awaited["at"], awaited.get("since", awaited["at"]))
+            since, keeper = awaited.get("since", awaited["at"]), awaited.get("keeper", "")
+            state.awaited[name] = Awaited(awaited["parent"], awaited["at"], since, keeper)
     if known := sync.get("enriched"):
         state.enriched = enriched.load(known)
-    state.underived, state.uncounted = "underived" in sync, "uncounted" in sync
+    state.underived, state.uncounted, state.keeps = "underived" in sync, "uncounted" in sync, "keeps" in sync
     state.audit = list(sync.get("audit", ()))
     state.told = list(sync.get("told", ()))
     state.stored_due_at = sync.get("due_at")
@@ -312,10 +314,10 @@ def _waiting(state: DocumentState, kind: Kind) -> dict[str, Any]:
     """What waits for a parent's record, what for a person, and what is known of one."""
     stored: dict[str, Any] = {} if state.enriched is None else {"enriched": enriched.dump(state.enriched)}
     if state.awaited:
-        stored["awaited"] = {
-            name: {"parent": one.parent, "at": one.at, "since": one.since} for name, one in state.awaited.items()
-        }
+        stored["awaited"] = {name: _dump_awaited(one) for name, one in state.awaited.items()}
     stored |= {name: True for name in ("underived", "uncounted") if getattr(state, name)}
+    if state.keeps or (kind.hung_on and left_out(state, kind)):
+        stored["keeps"] = True
     if reviews := [found.rule.name for found in open_reviews(state, kind)]:
         stored["reviews"] = reviews
     return stored
@@ -324,7 +326,7 @@ def _waiting(state: DocumentState, kind: Kind) -> dict[str, Any]:
 def _public(state: DocumentState, kind: Kind, due_at: int | None, now: int) -> dict[str, Any]:
     """What the platform may read of the sync: the names of the product's own participant document."""
     linked = state.link is not None
-    status = enriched.shown_status(state.enriched, _status(state, kind, due_at), is_linked=linked)
+    status = enriched.shown_status(state.enriched, _status(state, kind, due_at, now), is_linked=linked)
     known: dict[str, Any] = {}
     if state.enriched is not None and not unasked(state, kind):
         known = enriched.shown_within(state.enriched, is_linked=linked)
@@ -349,14 +351,14 @@ def _person(link: Link, kind: Kind) -> dict[str, str]:
     return {name: record_id for name, record_id in told.items() if record_id}
 
 
-def _status(state: DocumentState, kind: Kind, due_at: int | None) -> str:
+def _status(state: DocumentState, kind: Kind, due_at: int | None, now: int) -> str:
     if counts_as_deleted(state, kind):
         return "deleted"
     if state.link is not None and state.link.gone:
         return "merged" if state.link.merged_into else "gone"
     if state.refusal is not None and not is_unmade(state):
         return "error"
-    if left_out(state, kind):
+    if left_out(state, kind) or kept_back(state, kind, now=now):
         return "filtered"
     if state.refusal is not None and due_at is None:
         return STATUSES[state.refusal.code]
@@ -377,6 +379,11 @@ def _load_write(stored: Mapping[str, Any]) -> Write:
         job=stored.get("job", ""),
         ask_at=stored.get("ask", 0),
     )
+
+
+def _dump_awaited(one: Awaited) -> dict[str, Any]:
+    stored = {"parent": one.parent, "at": one.at, "since": one.since}
+    return {**stored, "keeper": one.keeper} if one.keeper else stored
 
 
 def _dump_refusal(refusal: Refusal) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from consumers.rules.existence import is_to_be_deleted, makes_anew, may_be_back
 from consumers.rules.filters import left_out, matches
+from consumers.rules.hanging import kept_back
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.making import given_up, is_unmade, why_unmade
 from consumers.rules.review import held_paths
@@ -49,7 +50,7 @@ class Verdict(StrEnum):
     UNMADE = "unmade"
     """No record matches it, and none may be made: the mapping makes none, or demands consent that is not there."""
     FILTERED = "filtered"
-    """The mapping's filter leaves it out."""
+    """The mapping's filter leaves it out, or what it cannot be without."""
     NOT_ASKED = "not_asked"
     """The run's own filter, or its `since`, leaves it out."""
     GONE = "gone"
@@ -83,7 +84,7 @@ _ACTS = frozenset(
 
 def push_verdict(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> Verdict:
     """What the writer would come to do for a document, if it looked at it now."""
-    verdict = _push(state, kind)
+    verdict = _push(state, kind, now)
     if not verdict.acts:
         return verdict
     due = due_at(state, kind, timing, now=now)
@@ -92,7 +93,7 @@ def push_verdict(state: DocumentState, kind: Kind, timing: Timing, *, now: int) 
     return verdict if due <= now else Verdict.WAITING
 
 
-def _push(state: DocumentState, kind: Kind) -> Verdict:
+def _push(state: DocumentState, kind: Kind, now: int) -> Verdict:
     if state.open_write() is not None:
         return Verdict.IN_FLIGHT
     if state.deleted:
@@ -100,7 +101,7 @@ def _push(state: DocumentState, kind: Kind) -> Verdict:
     link = state.link
     if link is not None and link.gone and not makes_anew(state, kind):
         return Verdict.GONE if link.searched else Verdict.READ
-    if left_out(state, kind):
+    if left_out(state, kind) or kept_back(state, kind, now=now):
         return Verdict.FILTERED
     values = due_values(state, kind)
     if values and given_up(state, kind, values):

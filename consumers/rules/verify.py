@@ -12,6 +12,7 @@ from typing import Any, Final
 from consumers.rules.derived import expected
 from consumers.rules.existence import is_to_be_deleted
 from consumers.rules.filters import lacks_consent, left_out
+from consumers.rules.hanging import kept_back
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.review import held_back
 from consumers.rules.state import DocumentState, FieldState, Link, Side
@@ -174,7 +175,7 @@ def _reason(
     if not rule.pushes:
         theirs = field.source is Side.SALESFORCE and field.review is None and not field.merged
         return (Why.BY_HAND if theirs else Why.PULLED_ONLY), 0, ""
-    if left_out(state, kind):
+    if left_out(state, kind) or kept_back(state, kind, now=now):
         return Why.FILTERED, 0, ""
     if field.overruled:
         return Why.OVERRULED, 0, ""
@@ -219,7 +220,7 @@ def _unlinked(both: BothSides, kind: Kind, now: int) -> Difference:
     state = both.state
     if both.off:
         return Difference(Why.SWITCHED_OFF)
-    if left_out(state, kind):
+    if left_out(state, kind) or kept_back(state, kind, now=now):
         return Difference(Why.FILTERED)
     if state.refusal is not None:
         return Difference(Why.PARKED, code=state.refusal.code)

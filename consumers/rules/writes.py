@@ -16,6 +16,7 @@ from consumers.rules.existence import (
     place_of,
 )
 from consumers.rules.filters import lacks_consent, left_out
+from consumers.rules.hanging import kept_back, lets_go
 from consumers.rules.jobs import FIRST_ASKED
 from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.lookups import may_name_a_lost_record
@@ -184,7 +185,7 @@ def _next_step(
     values = sendable(state, kind, now)
     if any(_unknown(state, name) for name in values):
         return Read("rule 18: nothing is known of a field")
-    if values or _claims(state, link):
+    if values or (_claims(state, link) and not kept_back(state, kind, now=now)):
         return Send(values)
     return Until(overdue + timing.event_within) if overdue is not None else _until_parents(state, kind, now)
 
@@ -212,6 +213,8 @@ def _awaiting(state: DocumentState, kind: Kind, now: int) -> Iterator[tuple[Fiel
     """Lookups that are not written now, since the parent that they name had no record, and when to look again."""
     for name, awaited in state.awaited.items():
         rule, field = kind.by_name[name], state.field(name)
+        if awaited.keeper and rule not in kind.hangs:
+            continue  # by this version of the mapping nobody keeps it back
         if now < awaited.at and field.value is not None and str(field.value) == awaited.parent and rule.pushes:
             yield rule, awaited.at
 
@@ -276,6 +279,8 @@ def wait(state: DocumentState, code: str, *, until: int) -> None:
 
 def due_at(state: DocumentState, kind: Kind, timing: Timing, *, now: int) -> int | None:
     """When the writer should look at this document: now, later, or not at all. Kept in `_sync.due_at`."""
+    if lets_go(state, kind):
+        return now
     match _next_step(state, kind, timing, now=now, sendable=_one_sendable):
         case Nothing():
             return None
@@ -457,6 +462,8 @@ def _landed_or_acknowledged(state: DocumentState, write: Write, result: RowResul
 
 
 def _sendable(state: DocumentState, kind: Kind, now: int) -> dict[str, Any]:
+    if kept_back(state, kind, now=now):
+        return {}
     values = due_values(state, kind)
     for rule, _at in _awaiting(state, kind, now):
         values.pop(rule.name, None)

@@ -221,6 +221,10 @@ class Desk:
         """How deep the kind lies below its parents."""
         return depths(self._kinds())[kind.name]
 
+    def kinds(self) -> Mapping[str, Kind]:
+        """All kinds of the mapping in force."""
+        return self._kinds()
+
     def kind(self, name: str) -> Kind:
         """A kind of the mapping in force."""
         return self._kinds()[name]

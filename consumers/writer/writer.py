@@ -51,6 +51,7 @@ from consumers.writer.desk import Desk
 from consumers.writer.find import Finder
 from consumers.writer.follow import Follower
 from consumers.writer.job import JobWriter
+from consumers.writer.keepers import Keepers
 from consumers.writer.prepare import Preparer
 from consumers.writer.read import Reader
 from consumers.writer.resolve import Resolver
@@ -144,7 +145,8 @@ class Writer:
         self._totals = Totals(catalog, self._desk, deriver)
         self._finder = Finder(self._desk, records)
         answers = Answers(self._desk, Resolver(self._desk, records))
-        preparer = Preparer(self._desk)
+        self._keepers = Keepers(self._desk, documents)
+        preparer = Preparer(self._desk, self._keepers)
         self._jobs = (
             None if bulk is None else JobWriter(self._desk, bulk, answers, preparer, threshold=bulk_rows, pace=job_pace)
         )
@@ -210,7 +212,7 @@ class Writer:
         steps = _Steps()
         for some in parts(visits):
             resting: list[Visit] = []
-            there = await self._totals.take(await self._desk.look(some))
+            there = await self._keepers.let_go(await self._totals.take(await self._desk.look(some)))
             for visit in self._switched_on(there):
                 self._assign(visit, steps, resting)
             await self._reschedule(resting)

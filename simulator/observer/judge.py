@@ -15,6 +15,7 @@ from simulator.observer.echoes import restless
 from simulator.observer.fields import Thing, judge_fields
 from simulator.observer.filtering import Leave
 from simulator.observer.gaps import Gaps
+from simulator.observer.hanging import Hanging
 from simulator.observer.history import (
     Commit,
     Row,
@@ -25,7 +26,13 @@ from simulator.observer.history import (
     value_at,
 )
 from simulator.observer.lineage import Lineage
-from simulator.observer.permission import made_without_consent, states, told_though_left_out, told_without_consent
+from simulator.observer.permission import (
+    made_without_consent,
+    states,
+    told_though_above_left_out,
+    told_though_left_out,
+    told_without_consent,
+)
 from simulator.observer.places import in_own_words, live
 from simulator.observer.totals import Totals, fits
 from simulator.observer.verdict import Fault, Finding, Tally, Verdict
@@ -69,6 +76,7 @@ def judge(
     }
     links = {name: linked_records(logs[name], kind.external_id) for name, kind in mapping.kinds.items()}
     totals, missed = Totals(mapping, events, documents), Gaps.of(gaps)
+    hanging = Hanging(mapping, documents, events, looks)
     written: set[int] = set()
     for name, kind in mapping.kinds.items():
         own = [commit for commit in logs[name] if any(commit.entity == place.sobject for place in kind.places())]
@@ -104,7 +112,7 @@ def judge(
                 verdict.findings += deleted_in_salesforce(kind, thing, things.deletion(thing), ours)
             elif any(event.acknowledged for event in heard):
                 verdict.findings += undeleted(thing)
-                _judge_thing(thing, kind, fields, ours, verdict)
+                _judge_thing(thing, kind, fields, ours, hanging, verdict)
                 _judge_totals(thing, kind, totals, verdict)
         verdict.findings[told:] = [replace(finding, kind=name) for finding in verdict.findings[told:]]
     verdict.writes = len(written)
@@ -134,7 +142,9 @@ def _parents(mapped: FieldMapping, links: Mapping[str, Mapping[str, str]]) -> di
     )
 
 
-def _judge_thing(thing: Thing, kind: KindMapping, fields: Sequence[MappedField], ours: Ours, verdict: Verdict) -> None:
+def _judge_thing(
+    thing: Thing, kind: KindMapping, fields: Sequence[MappedField], ours: Ours, hanging: Hanging, verdict: Verdict
+) -> None:
     may_go, may_be_made = Leave(kind, kind.filters.push), Leave(kind, kind.consent)
     if thing.document is None:
         first = next(event for event in thing.events if event.acknowledged)
@@ -142,8 +152,9 @@ def _judge_thing(thing: Thing, kind: KindMapping, fields: Sequence[MappedField],
         verdict.findings.append(Finding(Fault.LOST, thing.id, "", f"event {first.event_id}", why))
         return
     verdict.findings += made_without_consent(kind, thing, ours)
+    let = may_go.lets(thing.document) and hanging.lets(kind, thing.document)
     if thing.record is None:
-        if may_go.lets(thing.document) and may_be_made.lets(thing.document):
+        if let and may_be_made.lets(thing.document):
             verdict.findings.append(Finding(Fault.DIFFERENT, thing.id, "", "", "the document has no record"))
         else:
             verdict.kept_back += 1
@@ -151,14 +162,17 @@ def _judge_thing(thing: Thing, kind: KindMapping, fields: Sequence[MappedField],
     kept = kind.place_of(str(thing.record["Id"])).names
     there = [mapped for mapped in fields if mapped.name in kept]
     verdict.findings += told_without_consent(kind, thing, there, replay(thing.commits, there, ours))
-    if may_go.lets(thing.document):
+    if let:
         judge_fields(thing, there, ours, verdict)
         return
     verdict.kept_back += 1
     if not may_go.ever_let([*states(thing.events), *(look.fields for look in thing.looks)]):
         why = "it has a record, though the mapping's filter has always kept it back"
         verdict.findings.append(Finding(Fault.DIFFERENT, thing.id, "", f"record {thing.record['Id']}", why))
-    verdict.findings += told_though_left_out(kind, thing, there, replay(thing.commits, there, ours))
+    histories = replay(thing.commits, there, ours)
+    verdict.findings += told_though_left_out(kind, thing, there, histories)
+    since = hanging.shut_since(kind, thing.document)
+    verdict.findings += told_though_above_left_out(since, thing, there, histories)
 
 
 def _judge_totals(thing: Thing, kind: KindMapping, totals: Totals, verdict: Verdict) -> None:

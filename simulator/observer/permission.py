@@ -48,6 +48,17 @@ def told_though_left_out(
     return [finding for mapped in fields for finding in _written_after(since, thing, mapped, histories, why)]
 
 
+def told_though_above_left_out(
+    since: int | None, thing: Thing, fields: Sequence[MappedField], histories: Mapping[str, FieldHistory]
+) -> list[Finding]:
+    """Values that the platform was told of after it had seen that what the thing cannot be without is kept back, since
+    `since` and for good, and that we wrote."""
+    if since is None:
+        return []
+    why = "a value that came after what it hangs on was kept back was written"
+    return [finding for mapped in fields for finding in _written_after(since, thing, mapped, histories, why)]
+
+
 def told_without_consent(
     kind: KindMapping, thing: Thing, fields: Sequence[MappedField], histories: Mapping[str, FieldHistory]
 ) -> list[Finding]:

@@ -76,13 +76,16 @@ class Pulse:
     """How many documents there are, all their revisions summed, and how many are not in step yet.
 
     Not in step is a document that says so, one that has a time at which it is to be looked at (as after a write whose
-    answer never came), or one that holds audit rows which are not in the log yet.
+    answer never came), or one that holds audit rows which are not in the log yet. One that says it is kept back, and is
+    not looked at again soon, is in step: whether it should be kept back, the judge finds out.
     """
 
     documents: int
     revisions: int
     pending: int
 
+
+_NOT_SOON_MS = 3_600_000
 
 MongoGone = ConnectionFailure
 """What readers raise while MongoDB is away."""
@@ -113,7 +116,10 @@ class MongoWitness:
 
     async def pulse(self, collection: str) -> Pulse:
         """Whether anything moves in a collection."""
-        waits = {"$ne": [{"$ifNull": ["$_sync.due_at", None]}, None]}
+        has_time = {"$ne": [{"$ifNull": ["$_sync.due_at", None]}, None]}
+        late = {"$gt": ["$_sync.due_at", {"$add": [{"$toLong": "$$NOW"}, _NOT_SOON_MS]}]}
+        kept_back = {"$and": [{"$eq": ["$salesforce.syncStatus", "filtered"]}, late]}
+        waits = {"$and": [has_time, {"$not": [kept_back]}]}
         undrained = {"$ne": [{"$ifNull": ["$_sync.audit", []]}, []]}
         says_so = {"$eq": ["$salesforce.syncStatus", "pending"]}
         pending = {"$cond": [{"$or": [says_so, waits, undrained]}, 1, 0]}

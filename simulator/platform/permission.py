@@ -1,8 +1,9 @@
 """What the pretend platform's people allow: a record at sales where there is none, and being told of at all.
 
 Most consent and leave it at that. Of twenty people two never consent, two do so later, one opts out, one opts out and
-in again, and one takes the consent back. None of those register for an event or build something, as nobody could say
-beforehand whether there will be a record for it to stand under.
+in again, and one takes the consent back. Who opts out registers for events like everybody, and the registrations say
+nothing of it. The others of those do not, and none of those build something, as nobody could say beforehand whether
+there will be a record for it to stand under.
 """
 
 from collections.abc import Mapping
@@ -38,3 +39,8 @@ def decided_next(number: int, said: Mapping[str, Any]) -> dict[str, Any]:
 def takes_part(number: int) -> bool:
     """Whether there is a record of somebody in the end, whatever happens when."""
     return number % _OF not in _NEVER | _LATER | {_OUT, _OUT_AND_IN, _TAKEN_BACK}
+
+
+def registers(number: int) -> bool:
+    """Whether somebody registers for events: who takes part, and who opts out, for good or for a while."""
+    return takes_part(number) or number % _OF in (_OUT, _OUT_AND_IN)

@@ -175,7 +175,7 @@ def hackathon(seed: int, people: int, run: str, known: Known = ()) -> list[Part]
     whole = _Whole(seed, run, companies=max(2, people // 15), people=people, events=max(2, people // 50))
     decisions = Decisions(permission.at_first, permission.decided_next)
     participants = whole.people("part", PARTICIPANT, known, decisions)
-    those = those_who_take_part(whole.person_ids("part"))
+    those = [person for number, person in enumerate(whole.person_ids("part")) if permission.registers(number)]
     registrations = Registrations(those, whole.happenings, of="participant_id", seed=seed)
     clerk = Clerk(seed, registrations, whole.habits, prefix=f"reg-{run}")
     builders = builders_of(whole.person_ids("part"))

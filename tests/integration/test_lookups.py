@@ -1,5 +1,6 @@
 """Documents that name one another, and the records behind them: in memory and on the real MongoDB."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from consumers.catalog import Catalog
 from schemas.mapping import Mapping
 from schemas.outcome import Outcome
 from schemas.storage import DocumentWrite
+from schemas.unavailable import Unavailable
 
 
 def kind(collection: str, sobject: str, event: str, *fields: dict[str, Any]) -> dict[str, Any]:
@@ -216,6 +218,93 @@ async def test_what_cannot_be_made_without_its_parent_waits_for_it(stage: Stage)
     (member,) = stage.salesforce.rows["CampaignMember"].values()
     assert (member["ContactId"], member["Status"]) == (contact(stage, "cust-1")["Id"], "Sent")
     assert not parked(stage)
+
+
+async def kept_back(stage: Stage) -> dict[str, Any]:
+    """A member who changes their status after the customer was left out; the member's document, asleep."""
+    raw: Any = copy.deepcopy(MAPPING)
+    raw["kinds"]["customer"]["filters"] = {"push": {"none": [{"path": "title", "equals": "out"}]}}
+    stage.catalog = Catalog(Mapping.model_validate(raw))
+    await post(stage, "campaign", "conf-1", name="PyConf")
+    for number in (1, 2):
+        await post(stage, "customer", f"cust-{number}", last_name="Lovelace")
+        who = {"campaign_id": "conf-1", "customer_id": f"cust-{number}"}
+        await post(stage, "member", f"m-{number}", **who, status="Sent")
+    await stage.settle()
+    for number in (1, 2):
+        await post(stage, "customer", f"cust-{number}", title="out")
+        await post(stage, "member", f"m-{number}", status="Responded")
+    await stage.settle()
+    asleep = await stage.document("m-1", "members")
+    assert asleep["salesforce"]["syncStatus"] == "filtered"
+    assert asleep["_sync"]["due_at"] > stage.now + 50_000_000, "or this tells nothing"
+    assert statuses(stage) == ["Sent", "Sent"]
+    return asleep
+
+
+def statuses(stage: Stage) -> list[str]:
+    rows = stage.salesforce.rows["CampaignMember"].values()
+    return [row["Status"] for row in sorted(rows, key=lambda row: str(row["Tandem_Member_Id__c"]))]
+
+
+async def test_what_was_kept_back_is_written_as_soon_as_its_parent_is_let_out(stage: Stage) -> None:
+    """However long it slept, and nobody else's. Nothing was due of the parent itself."""
+    await kept_back(stage)
+    other = await stage.document("m-2", "members")
+    stage.now += 20_000_000
+    await post(stage, "customer", "cust-1", title=None)
+    assert "cust-1" in str(stage.doorbells.rung), "at once, and not by the sweep"
+    began = stage.now
+    await stage.settle()
+    assert stage.now - began < 60_000
+    assert statuses(stage) == ["Responded", "Sent"]
+    written = await stage.document("m-1", "members")
+    assert (written["salesforce"]["syncStatus"], written["_sync"].get("awaited")) == ("synced", None)
+    assert "keeps" not in (await stage.document("cust-1"))["_sync"]
+    assert await stage.document("m-2", "members") == other
+
+
+async def test_who_is_killed_while_letting_go_leaves_it_to_the_next(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark is in the parent's document before, and goes after that."""
+    await kept_back(stage)
+    await post(stage, "customer", "cust-1", title=None)
+
+    async def ended(*_asked: Any) -> int:
+        raise Unavailable("killed here")
+
+    with monkeypatch.context() as killed:
+        killed.setattr(stage.documents, "let_go", ended)
+        with pytest.raises(Unavailable):
+            await stage.answer_doorbells()
+    assert (await stage.document("cust-1"))["_sync"]["keeps"] is True
+    stage.doorbells.rung.clear()
+    await stage.settle()
+    assert statuses(stage) == ["Responded", "Sent"]
+
+
+async def test_a_child_that_decides_while_it_is_let_go_looks_again(stage: Stage) -> None:
+    """It has read its parent as left out a moment ago, and would sleep a day."""
+    found = await kept_back(stage)
+    assert await stage.documents.let_go("members", "ContactId", ["customer/cust-1"], stage.now) == 1
+    late = DocumentWrite("m-1", found["revision"], "late", set={"revision": found["revision"] + 1})
+    assert await stage.documents.write("members", [late]) == {"m-1"}
+    freed = await stage.document("m-1", "members")
+    assert freed["_sync"]["awaited"]["ContactId"]["at"] == freed["_sync"]["due_at"] == stage.now
+    assert await stage.documents.let_go("members", "ContactId", ["customer/cust-1"], stage.now + 5) == 1, "once more"
+    assert (await stage.document("m-1", "members"))["_sync"]["due_at"] == stage.now
+
+
+async def test_a_mapping_without_the_filter_lets_all_go(stage: Stage) -> None:
+    """Whatever was noted by the one before."""
+    await kept_back(stage)
+    raw: Any = copy.deepcopy(MAPPING)
+    stage.catalog = Catalog(Mapping.model_validate(raw | {"version": 2}))
+    for number in (1, 2):
+        await post(stage, "member", f"m-{number}", status="Responded")
+    await stage.settle()
+    assert statuses(stage) == ["Responded", "Responded"]
 
 
 async def test_a_cycle_of_lookups_is_made_all_the_same(stage: Stage) -> None:

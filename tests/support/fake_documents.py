@@ -177,6 +177,17 @@ class FakeDocuments:
                 woken += 1
         return woken
 
+    async def let_go(self, collection: str, field: str, keepers: Sequence[str], now: int) -> int:
+        freed = 0
+        for document in self._at(collection).values():
+            waits = at_path(document, f"_sync.awaited.{field}")
+            if waits and waits.get("keeper") in keepers:
+                waits["at"] = min(now, waits["at"])
+                document["_sync"]["due_at"] = min(now, document["_sync"].get("due_at", now))
+                document["revision"] += 1
+                freed += 1
+        return freed
+
     async def to_enrich(self, collection: str, now: int, limit: int) -> dict[str, int]:
         found = {
             key: due

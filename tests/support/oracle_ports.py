@@ -70,6 +70,9 @@ class WatchedDocuments:
     async def wake(self, collection: str, field: str, parents: Sequence[str], now: int) -> int:
         return await self._documents.wake(collection, field, parents, now)
 
+    async def let_go(self, collection: str, field: str, keepers: Sequence[str], now: int) -> int:
+        return await self._documents.let_go(collection, field, keepers, now)
+
     async def undrained(self, collection: str, limit: int) -> list[Document]:
         return await self._documents.undrained(collection, limit)
 

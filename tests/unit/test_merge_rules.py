@@ -1047,6 +1047,37 @@ def test_rule_4_the_platforms_own_last_value_is_no_change_although_it_lost(world
     assert field(world).value == "s1"
 
 
+def test_rule_4_a_page_without_a_value_clears_none_that_it_could_not_show(world: World) -> None:
+    """As of somebody who opts out for the first time; who can have seen the value and sends none takes it out."""
+
+    def says(value: Any, at: int, *, named: bool) -> None:
+        state = world.load()
+        changed = frozenset({"title"}) if named else None
+        assertion = Assertion(f"title-{value}-{at}", at, {"title": value}, changed)
+        assert_platform(state, assertion, world.kind, world.occasion(assertion.event_id))
+        world.save(state)
+
+    says(None, world.now, named=False)
+    first = world.now
+    world.now += 10_000
+    says("t1", first, named=True)
+    says(None, first + 6_000, named=False)
+    assert field(world, "Title").value == "t1"
+    says(None, first + 7_000, named=True)
+    assert field(world, "Title").value is None
+
+
+def test_rule_4_a_page_that_can_have_shown_the_first_value_and_has_none_clears_it(world: World) -> None:
+    """Its author took it out, though the event does not say so."""
+    title(world, "t1")
+    world.now += 10_000
+    state = world.load()
+    assertion = Assertion("cleared", world.now, {"title": None}, None)
+    assert_platform(state, assertion, world.kind, world.occasion(assertion.event_id))
+    world.save(state)
+    assert field(world, "Title").value is None
+
+
 def title(world: World, value: Any) -> None:
     """Deliver one platform event about the title."""
     state = world.load()

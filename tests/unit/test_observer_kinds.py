@@ -539,6 +539,61 @@ def test_what_is_written_of_who_has_opted_out_is_found() -> None:
     assert [one for one in found(world) if one[1] == "different"] == []
 
 
+PERSON = {"last_name": "Pop", "consent": True}
+REGISTERED = {"event_id": "event-1", "participant_id": "part-1", "status": "registered"}
+CAMPAIGN = "701000000000001AAA"
+
+
+def registered() -> Witnesses:
+    """Somebody is registered for an event, and opts out after that; the platform has seen it in the document."""
+    world = Witnesses(hackathons())
+    world.sent(90, {"name": "Gala"}, type="event.created", document="event-1")
+    world.ours(95, document="event-1", record=CAMPAIGN, kind="event", Name="Gala")
+    world.shows(2, "event-1", CAMPAIGN, "event", name="Gala")
+    participant(world, **PERSON, opted_out=False)
+    world.ours(200, document="part-1", record=LEAD, kind="participant", entity="Lead", LastName="Pop")
+    world.records[LEAD]["Sync_Consent__c"] = True
+    world.sent(210, REGISTERED, type="registration.created", document="reg-1")
+    values = {"LeadId": LEAD, "CampaignId": CAMPAIGN, "Status": "Registered"}
+    world.ours(250, document="reg-1", record=MEMBER_RECORD, kind="registration", **values)
+    world.sent(300, {"opted_out": True}, changed=["opted_out"], type="participant.updated", document="part-1")
+    world.looked(320, 5, PERSON | {"opted_out": True}, "part-1")
+    world.shows(5, "part-1", LEAD, "participant", **PERSON, opted_out=True)
+    world.shows(3, "reg-1", MEMBER_RECORD, "registration", **REGISTERED)
+    return world
+
+
+def test_what_hangs_on_who_has_opted_out_is_kept_back_with_them() -> None:
+    """A registration that says nothing of it: neither made nor written; what was on its way before may land."""
+    world = registered()
+    assert found(world) == []
+    told = {"type": "registration.attended", "document": "reg-1"}
+    world.sent(310, {"status": "no_show"}, changed=["status"], **told)
+    world.sent(330, {"status": "attended"}, changed=["status"], **told)
+    world.shows(4, "reg-1", MEMBER_RECORD, "registration", **REGISTERED | {"status": "attended"})
+    world.sent(340, REGISTERED, type="registration.created", document="reg-2")
+    world.shows(1, "reg-2", "", "registration", **REGISTERED)
+    assert found(world) == []
+    assert world.verdict().kept_back == 3
+    world.ours(350, document="reg-1", record=MEMBER_RECORD, kind="registration", Status="No Show")
+    assert found(world) == []
+    world.ours(360, document="reg-1", record=MEMBER_RECORD, kind="registration", Status="Attended")
+    assert found(world) == [("registration", "different", "Status")]
+
+
+def test_what_hung_on_who_is_in_again_must_have_been_written() -> None:
+    """As ever: a registration without a member is a fault then, and so is an edit that never came."""
+    world = registered()
+    world.sent(330, {"status": "attended"}, changed=["status"], type="registration.attended", document="reg-1")
+    world.shows(4, "reg-1", MEMBER_RECORD, "registration", **REGISTERED | {"status": "attended"})
+    world.sent(340, REGISTERED, type="registration.created", document="reg-2")
+    world.shows(1, "reg-2", "", "registration", **REGISTERED)
+    world.sent(400, {"opted_out": False}, changed=["opted_out"], type="participant.updated", document="part-1")
+    world.shows(6, "part-1", LEAD, "participant", **PERSON, opted_out=False)
+    wrong = [one for one in found(world) if one[0] == "registration"]
+    assert wrong == [("registration", "lost", "Status"), ("registration", "different", "")]
+
+
 def test_a_field_that_was_written_without_the_consent_it_needs_is_found() -> None:
     """What is held back is no difference. A value that came after the consent was taken back must not be written."""
     world = Witnesses(preset("ticketing"))

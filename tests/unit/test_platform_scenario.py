@@ -12,7 +12,7 @@ from schemas.presets import preset
 from schemas.transforms import compile_field
 from simulator.platform.author import Author, Habits, Posting
 from simulator.platform.people import Inventor
-from simulator.platform.permission import CONSENT, OPTED_OUT, takes_part
+from simulator.platform.permission import CONSENT, OPTED_OUT, registers, takes_part
 from simulator.platform.posting import body_of
 from simulator.platform.scenario import Scenario, builders_of, play
 from simulator.platform.sorts import BUYER, COMPANY, DEAL, EVENT, HACKATHON, PARTICIPANT, SPONSOR, Sort
@@ -193,10 +193,14 @@ def test_one_of_a_few_is_always_named(name: str) -> None:
             assert changed <= set(event.changed or ())
 
 
+PAPERS = ("registration", "project")
+
+
 def test_a_hackathons_people_decide_what_sales_may_know() -> None:
     """Some never consent, some late, some opt out, for good or for a while; each decision is named and told alone.
 
-    Who may be left without a record registers for nothing and builds nothing.
+    Who may be left without a record builds nothing, and registers for nothing either, but for those who opt out: what
+    they register for says nothing of that.
     """
     script, postings = played("hackathon", edits=2_000)
     people = script.of("participant")
@@ -212,6 +216,9 @@ def test_a_hackathons_people_decide_what_sales_may_know() -> None:
     assert any(states[:3] == ((True, False), (None, True), (None, False)) for states in turns)
     assert ((True, False), (False, None)) in turns
     sure = {person for number, person in enumerate(people) if takes_part(number)}
-    papers = ("registration.created", "project.created")
-    named = {one.event.fields["participant_id"] for one in postings if one.event.type in papers}
-    assert named == sure >= set(builders_of(people))
+    those = {person for number, person in enumerate(people) if registers(number)}
+    made = {paper: [one.event for one in postings if one.event.type == f"{paper}.created"] for paper in PAPERS}
+    named = {paper: {event.fields["participant_id"] for event in events} for paper, events in made.items()}
+    assert named["project"] <= set(builders_of(people)) <= sure
+    assert named["registration"] == those > sure
+    assert not any(OPTED_OUT in one.event.fields for one in postings if one.event.type.partition(".")[0] in PAPERS)

@@ -363,6 +363,54 @@ async def test_nothing_more_is_told_of_who_opts_out(tmp_path: Path) -> None:
         assert (await world.row("SELECT City FROM Lead"))["City"] == "Umberfeld"
 
 
+@pytest.mark.parametrize("sobject", ["Lead", "Contact"])
+@pytest.mark.parametrize("by_sales", [True, False])
+async def test_an_opt_out_holds_for_what_hangs_on_the_person(tmp_path: Path, by_sales: bool, sobject: str) -> None:
+    """Registrations and projects that say nothing of it, there before or new; opting in sends all that is due."""
+    async with world_of(preset("hackathon"), tmp_path) as world:
+        if sobject == "Contact":
+            known = {"LastName": "Loper", "Email": "dev@x.io"}
+            await world.org.admin("POST", "/edits", {"action": "create", "object": "Contact", "fields": known})
+        for number in (1, 2):
+            await world.post("event.created", f"hack-{number}", name=f"Hack {number}", status="open", active=True)
+        await world.post("participant.registered", "p-1", email="dev@x.io", last_name="Loper", consent=True)
+        await world.post("registration.created", "r-1", event_id="hack-1", participant_id="p-1", status="registered")
+        await world.settle()
+
+        async def says(opted_out: bool) -> None:
+            if by_sales:
+                row = await world.row(f"SELECT Id FROM {sobject}")
+                await world.edit(sobject, row["Id"], Sync_Opt_Out__c=opted_out)
+            else:
+                await world.change("participant.updated", "p-1", opted_out=opted_out)
+            await world.settle()
+
+        async def members() -> list[str]:
+            found = await world.org.query("SELECT Status FROM CampaignMember ORDER BY Tandem_Registration_Id__c")
+            return [row["Status"] for row in found["records"]]
+
+        await says(opted_out=True)
+        await world.post("registration.attended", "r-1", status="attended")
+        await world.post("registration.created", "r-2", event_id="hack-2", participant_id="p-1", status="registered")
+        hanging = [("registrations", "r-1"), ("registrations", "r-2")]
+        if sobject == "Contact":  # a project names no Lead
+            await world.post("project.created", "j-1", participant_id="p-1", title="Loom", status="draft")
+            hanging.append(("projects", "j-1"))
+        await world.settle()
+        assert await members() == ["Registered"]
+        assert (await world.org.query("SELECT Id FROM Hackathon_Project__c"))["totalSize"] == 0
+        for collection, id_ in hanging:
+            assert (await world.document(collection, id_))["salesforce"]["syncStatus"] == "filtered"
+        await says(opted_out=False)
+        assert await members() == ["Attended", "Registered"]
+        for collection, id_ in hanging:
+            assert (await world.document(collection, id_))["salesforce"]["syncStatus"] == "synced"
+        projects = await world.org.query("SELECT Title__c FROM Hackathon_Project__c")
+        assert [row["Title__c"] for row in projects["records"]] == ["Loom"] * (sobject == "Contact")
+        assert "keeps" not in (await world.document("participants", "p-1"))["_sync"]
+        assert world.parked == []
+
+
 async def test_sales_may_enter_an_opt_out(tmp_path: Path) -> None:
     """Somebody tells sales: the platform's document knows, and nothing more goes out."""
     async with world_of(preset("hackathon"), tmp_path) as world:

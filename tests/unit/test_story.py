@@ -106,3 +106,16 @@ def test_a_link_that_was_found_and_one_that_nobody_else_would_have_done() -> Non
     assert told({"_id": "x", "type": "match", "at": NOON, "record": "003A", "by": "Email", "runners_up": []}) == [
         "link: to 003A: matched by Email"
     ]
+
+
+def test_whom_a_document_waits_for_and_who_keeps_it_back() -> None:
+    """The one comes with a record; the other with a decision of somebody's."""
+    awaited = {
+        "CampaignId": {"parent": "hack", "at": NOON, "since": NOON},
+        "ContactId": {"parent": "p-1", "at": NOON, "since": NOON, "keeper": "participant/p-1"},
+    }
+    known = Known("registration", "r-1", document={"_id": "r-1", "_sync": {"awaited": awaited}})
+    assert [f"{entry.what}: {entry.told}" for entry in story(known, values=False)] == [
+        "next look: CampaignId waits for the record of hack",
+        "next look: kept back: the mapping's filter leaves out participant/p-1, on which it hangs by ContactId",
+    ]
