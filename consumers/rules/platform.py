@@ -22,7 +22,7 @@ from consumers.rules.state import (
 from schemas.outcome import Outcome, Result
 
 NO_MAPPED_FIELD: Final = Result(Outcome.APPLIED, "no mapped field")
-_OF_NO_VALUE: Final = (None, "", [])
+_OF_NO_VALUE: Final[tuple[Any, ...]] = (None, "", [])
 """How a page has a field of which it was shown nothing. A `false` is compared as nothing too, and somebody says it."""
 
 
