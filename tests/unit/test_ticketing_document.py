@@ -42,7 +42,7 @@ FIELDS = {
 
 def mapped() -> Mapping:
     """The preset with the document's table put over it."""
-    return with_flat(TICKETING, {"contact": FIELDS})
+    return with_flat(TICKETING, {"contact": FIELDS})[0]
 
 
 @pytest.mark.parametrize("sobject", ["Contact", "Lead", "Opportunity", "Account"])
