@@ -6,7 +6,7 @@ be there is called `UNREAD`. What is said of such a mapping may follow from that
 
 import copy
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -124,7 +124,7 @@ def read_what_can_be(raw: Any) -> Reading:
         return Reading(None, faults, aside)
 
 
-def _mended(raw: Any, places: Iterable[Location], aside: Aside) -> Any:
+def _mended(raw: Any, places: Sequence[Location], aside: Aside) -> Any:
     if not isinstance(raw, dict):
         return raw
     values = copy.deepcopy(raw)
@@ -136,6 +136,8 @@ def _mended(raw: Any, places: Iterable[Location], aside: Aside) -> Any:
             case ("kinds", str(kind)) | ("kinds", str(kind), "[key]"):
                 values["kinds"].pop(kind, None)
                 aside.kinds.add(kind)
+            case ("kinds", str(kind), "fields") if any(len(each) > 3 and each[:3] == place for each in places):
+                pass  # a list counts as empty where all that is in it is wrong
             case ("kinds", str(kind), str(setting), *_):
                 aside.settings.setdefault(kind, set()).add(setting)
             case (str(setting), *_):

@@ -117,6 +117,19 @@ async def test_what_cannot_be_read_is_told_alone_where_all_else_is_good(name: st
         await alone(lambda raw, number=number, change=change: change(raw["fields"], number))
 
 
+async def test_a_kind_of_which_every_field_is_wrong_hides_no_other_fault() -> None:
+    """Its list is not empty: each place is told, and what is said beside them."""
+
+    def spoil(raw: dict[str, Any]) -> None:
+        raw["token"] = raw["external_id"]
+        for each in raw["fields"]:
+            each["policy"] = "newest"
+
+    found = await find_faults(customer(spoil), BEFORE, all_good)
+    assert len(found.shape) == len(BEFORE.kinds["customer"].fields)
+    assert any("is the external id field too" in line for line in found.faults)
+
+
 def required_by(line: str) -> list[str]:
     """What is said of the field Email of the org, and of all else that may be said of customers."""
     return [
