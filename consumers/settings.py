@@ -168,7 +168,7 @@ class BudgetSettings(BaseSettings):
         ge=1,
         le=1000,
         description="Calls under way at once over all processes: an org runs at most 25 that are longer than 20 s, a "
-        "Developer Edition 5.",
+        "Developer Edition 5. Each process may always have one: more processes than this are more calls.",
     )
     share_seconds: float = Field(
         default=10.0,

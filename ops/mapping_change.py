@@ -113,6 +113,16 @@ async def stored(version: int | None) -> Mapping | None:
         return await mappings.current() or seed.read()
 
 
+async def in_force() -> Mapping | None:
+    """The newest version, or nothing before the first one.
+
+    Raises:
+        WrongSettings, Unavailable, Refused, InvalidMapping.
+    """
+    async with open_mappings() as opened:
+        return await opened.mappings.current()
+
+
 def of_file(mapping: Mapping) -> Wanted:
     """What a file says, which names the version that it was made from."""
 

@@ -11,16 +11,19 @@ from typing import Final
 import typer
 from rich.console import Console
 
+from adapters.mongo.client import Refused
 from adapters.mongo.mappings import VersionConflict
 from ops import mapping_change
 from ops.command_end import ask, complain, exit_code, say
 from ops.mapping_change import TAKEN_UP_SECONDS, CannotChange, Wanted
-from ops.mapping_fit import fit_of
+from ops.mapping_fit import Fit, fit_of
 from ops.mapping_view import plan_lines, progress_bar, versions_table
 from ops.operator_name import operator_name
+from ops.settings import WrongSettings
 from schemas.mapping import Mapping
+from schemas.mapping_faults import find_faults, is_made_from
 from schemas.mapping_reading import InvalidMapping
-from schemas.mapping_yaml import dump_mapping, load_mapping, shaped_mapping
+from schemas.mapping_yaml import dump_mapping, read_yaml
 from schemas.unavailable import Unavailable
 
 GO_ON: Final = "`tandem mapping apply` goes on"
@@ -42,7 +45,7 @@ def run_plan(file: Path, names: int) -> int:
     """Show what the file would do as the next version; the exit code."""
 
     def work() -> None:
-        mapping, told = _fitting(file)
+        mapping, told = _usable(file)
         say(plan_lines(ask(mapping_change.plan_change(mapping_change.of_file(mapping), names, progress_bar))))
         _note(told)
 
@@ -54,7 +57,7 @@ def run_publish(file: Path, note: str, *, sure: bool) -> int:
 
     def work() -> None:
         _refuse_nobody_to_ask(sure=sure)
-        mapping, told = _fitting(file)
+        mapping, told = _usable(file)
         _note(told)
         _publish(mapping_change.of_file(mapping), note, sure=sure)
 
@@ -68,7 +71,7 @@ def run_rollback(version: int, note: str, *, sure: bool) -> int:
         _refuse_nobody_to_ask(sure=sure)
         found = ask(mapping_change.stored(version))
         if found is not None:
-            _note(_compared(found))
+            _note(_fitting(found))
         _publish(mapping_change.of_version(version), note or f"back to version {version}", sure=sure)
 
     return _exit_code(work)
@@ -149,32 +152,51 @@ def _confirmed(question: str) -> bool:
         return False
 
 
-def _fitting(file: Path) -> tuple[Mapping, list[str]]:
-    """What the file says, if the org has nothing against it; and what is worth saying all the same.
+def _usable(file: Path) -> tuple[Mapping, list[str]]:
+    """What the file says, if nothing forbids it; and what is worth saying all the same.
 
     Raises:
-        InvalidMapping: with everything that is wrong, in itself and by the org.
+        InvalidMapping: with everything that is wrong: in itself, against the version in force, by the org.
     """
-    text = _text(file)
+    reading = read_yaml(_text(file))
+    before, not_known = _in_force()
+    fits: list[Fit] = []
+
+    async def ask_org(mapping: Mapping) -> tuple[Sequence[str], str]:
+        fits.append(await fit_of(mapping))
+        return fits[-1].blocking, fits[-1].untold
+
+    found = ask(find_faults(reading, before, ask_org))
+    if faults := found.told:
+        if not not_known and not is_made_from(reading, before) and reading.mapping is not None:
+            faults.append(str(VersionConflict(reading.mapping.version, before.version if before else 0)))
+        raise InvalidMapping([*faults, *not_known])
+    if reading.mapping is None:
+        raise InvalidMapping(["mapping: cannot be read"])
+    return reading.mapping, [line for fit in fits for line in _worth_saying(fit)]
+
+
+def _in_force() -> tuple[Mapping | None, list[str]]:
+    """The version that the file is compared with; where MongoDB does not tell, that is said beside what is wrong."""
     try:
-        mapping, faults = load_mapping(text), list[str]()
-    except InvalidMapping as error:
-        shape = shaped_mapping(text)
-        if shape is None:
-            raise
-        mapping, faults = shape, list(error.problems)
-    return mapping, _compared(mapping, faults)
+        return ask(mapping_change.in_force()), []
+    except (WrongSettings, Unavailable, Refused, InvalidMapping) as error:
+        return None, [f"not compared with the version in force: {error}"]
 
 
-def _compared(mapping: Mapping, faults: Sequence[str] = ()) -> list[str]:
+def _fitting(mapping: Mapping) -> list[str]:
     """What is worth saying of a mapping that the org has nothing against.
 
     Raises:
-        InvalidMapping: with these faults and what the org has against it.
+        InvalidMapping: with what the org has against it.
     """
     fit = ask(fit_of(mapping))
-    if faults or fit.blocking:
-        raise InvalidMapping([*faults, *fit.blocking])
+    if fit.blocking:
+        raise InvalidMapping(fit.blocking)
+    return _worth_saying(fit)
+
+
+def _worth_saying(fit: Fit) -> list[str]:
     told = [f"not compared with the org: {fit.untold}"] if fit.untold else []
     return [*told, *(f"note: {complaint}" for complaint in fit.complaints)]
 

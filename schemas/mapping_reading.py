@@ -77,8 +77,13 @@ def read_mapping(raw: Any) -> Mapping:
     try:
         return Mapping.model_validate(raw)
     except ValidationError as error:
-        places = [place for place in error.errors() if not _follows(place, error.errors())]
-        raise InvalidMapping([f"{dotted(place['loc'])}: {_what(place)}" for place in places]) from None
+        raise InvalidMapping(shape_faults(error)) from None
+
+
+def shape_faults(error: ValidationError) -> list[str]:
+    """Every wrong place, a line each."""
+    places = [place for place in error.errors() if not _follows(place, error.errors())]
+    return [f"{dotted(place['loc'])}: {_what(place)}" for place in places]
 
 
 def dotted(location: Location) -> str:

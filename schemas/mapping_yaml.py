@@ -6,17 +6,20 @@ Read as YAML 1.2 means it: only integers, null, `true` and `false` are anything 
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import yaml
 
 from schemas.field_mapping import Direction, FieldMapping, Policy
 from schemas.mapping import KindMapping, Mapping
-from schemas.mapping_reading import InvalidMapping, dotted, parse_mapping, read_mapping
+from schemas.mapping_mending import Reading, read_what_can_be
+from schemas.mapping_reading import InvalidMapping, dotted
 
 Location = tuple[str | int, ...]
 Lines = dict[str, int]
 
+_ALIASES: Final = "anchors and aliases are not supported"
 _KIND_SAID_FIRST: Final = {"collection", "sobject", "external_id", "token", "events", "filters", "fields"}
 _SAID_FIRST: Final = {"platform", "salesforce", "direction", "policy", "first", "transform"}
 
@@ -31,23 +34,30 @@ def load_mapping(text: str) -> Mapping:
     Raises:
         InvalidMapping: each problem as `line 12: kinds.customer.fields[3].policy: …`.
     """
+    reading = read_yaml(text)
+    faults = [*reading.faults, *reading.own_faults()]
+    if faults or reading.mapping is None:
+        raise InvalidMapping(faults)
+    return reading.mapping
+
+
+def read_yaml(text: str) -> Reading:
+    """The same with its faults beside it, so that more can be said of it: whether it holds together is not asked yet.
+
+    Raises:
+        InvalidMapping: it is no YAML, or of a sort that is not supported.
+    """
     node = _composed(text)
     lines: Lines = {}
-    repeated = list(_read_lines(node, (), lines, set()))
-    if repeated:
-        raise InvalidMapping(repeated)
-    try:
-        return parse_mapping(_values(node))
-    except InvalidMapping as error:
-        raise InvalidMapping([_with_line(problem, lines) for problem in error.problems]) from None
+    faults = list(_read_lines(node, (), lines, set()))
+    if any(fault.endswith(_ALIASES) for fault in faults):
+        raise InvalidMapping(faults)
 
+    def placed(problem: str) -> str:
+        return _with_line(problem, lines)
 
-def shaped_mapping(text: str) -> Mapping | None:
-    """The same though it does not hold together, so that more can be said of it; nothing where its shape is wrong."""
-    try:
-        return read_mapping(_values(_composed(text)))
-    except InvalidMapping:
-        return None
+    read = read_what_can_be(_values(node))
+    return replace(read, faults=(*faults, *map(placed, read.faults)), placed=placed)
 
 
 def dump_mapping(mapping: Mapping) -> str:
@@ -143,7 +153,7 @@ def _read_lines(node: yaml.Node, location: Location, lines: Lines, seen: set[int
     if isinstance(node, yaml.ScalarNode):
         return
     if id(node) in seen:
-        yield f"line {line}: {dotted(location)}: anchors and aliases are not supported"
+        yield f"line {line}: {dotted(location)}: {_ALIASES}"
         return
     seen.add(id(node))
     if isinstance(node, yaml.SequenceNode):

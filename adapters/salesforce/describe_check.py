@@ -12,6 +12,7 @@ from schemas.mapping import Creation, KindMapping, PlatformDeletion
 from schemas.mapping import Mapping as MappingOfAll
 from schemas.place import CONVERTED_TO, IS_CONVERTED, LEAD
 from schemas.platform_event import ID_LENGTH
+from schemas.record_filter import comparisons
 
 TOKEN_LENGTH: Final = 80
 """Room for a document id and a number."""
@@ -19,6 +20,8 @@ _TEXT: Final = frozenset(
     {"string", "textarea", "phone", "url", "email", "combobox", "picklist", "multipicklist", "encryptedstring"}
 )
 _NUMBER: Final = frozenset({"int", "long", "double", "currency", "percent"})
+_QUOTED: Final = _TEXT | {"id", "reference"}
+"""What SOQL compares with a text in quotes."""
 _UNSUPPORTED: Final = frozenset({"address", "location", "base64", "complexvalue", "json", "anyType"})
 _FITS: Final[Mapping[Transform, frozenset[str]]] = {
     Transform.TRIM: _TEXT | {"reference", "id"},
@@ -101,6 +104,7 @@ def check_kind(
             for complaint in _field(f"{kind_name}.fields.{mapped.platform}", mapped, fields, objects or {})
         ),
         *_matching(f"{kind_name}.match", kind, fields),
+        *_pulled(f"{kind_name}.filters.pull", kind, fields),
         *_enrichment(f"{kind_name}.enrichment", kind, fields),
         *_defaults(f"{kind_name}.defaults", kind, fields),
         *(
@@ -151,9 +155,21 @@ def _matching(where: str, kind: KindMapping, fields: Mapping[str, Mapping[str, A
     for name in kind.match.by:
         if name in fields and fields[name].get("filterable") is not True:
             yield Complaint(where, f"{name} cannot be searched by in the org")
+        elif name in fields and (of_type := fields[name].get("type")) not in _QUOTED:
+            yield Complaint(where, f"{name} is of type {of_type}, and records are searched by text alone")
     for preference in kind.match.prefer:
         if preference.field not in fields:
             yield _missing(where, preference.field, fields)
+
+
+def _pulled(where: str, kind: KindMapping, fields: Mapping[str, Mapping[str, Any]]) -> Iterator[Complaint]:
+    """That Salesforce can be asked which records shall become documents."""
+    called = {mapped.platform: mapped.salesforce for mapped in kind.fields}
+    paths = dict.fromkeys(test.path for test in comparisons(kind.filters.pull)) if kind.filters.pull is not None else {}
+    for path in paths:
+        name = called.get(path, "")
+        if name in fields and fields[name].get("filterable") is not True:
+            yield Complaint(where, f"{name} cannot be filtered by in the org, so no record could be pulled")
 
 
 def _enrichment(where: str, kind: KindMapping, fields: Mapping[str, Mapping[str, Any]]) -> Iterator[Complaint]:
@@ -311,7 +327,7 @@ def _missing(where: str, name: str, fields: Mapping[str, Mapping[str, Any]]) -> 
 
 def _writable(where: str, name: str, found: Mapping[str, Any], *, create_only: bool = False) -> Iterator[Complaint]:
     if found.get("calculated") is True:
-        yield Complaint(where, f"{name} is a formula, so it can only be pulled")
+        yield Complaint(where, f"{name} is calculated (a formula or a roll-up), so it can only be pulled")
         return
     createable, updateable = found.get("createable") is True, found.get("updateable") is True
     if not createable:

@@ -1,11 +1,14 @@
 """What is said of the mapping over HTTP, in the flat form of the product's document or in full, and how it is shown."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, RootModel, StringConstraints, Tag
 
+from listener.api.problem import Fault, pointer
 from schemas.field_mapping import PlatformPath, SalesforceName
 from schemas.mapping import Mapping
+from schemas.mapping_mending import Aside, read_what_can_be
 
 ObjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")]
 FlatForm = dict[ObjectName, dict[PlatformPath, SalesforceName | None]]
@@ -34,6 +37,50 @@ class MappingWanted(
             ]
         }
     )
+
+    _faults: tuple[Fault, ...] = ()
+    _aside: Aside = Aside()
+
+    @classmethod
+    def mended(cls, values: Any, faults: Sequence[Fault]) -> "MappingWanted | None":
+        """What can be read of a body that has these faults, so that all else that is wrong is told with them."""
+        reading = read_what_can_be(values) if _form(values) == "<full>" else None
+        root = _flat_without_faults(values, faults) if reading is None else reading.mapping
+        if root is None:
+            return None
+        return cls.model_construct(root=root).with_faults(faults, Aside() if reading is None else reading.aside)
+
+    def with_faults(self, faults: Sequence[Fault], aside: Aside) -> Self:
+        """The same, with what of it could not be read."""
+        self._faults, self._aside = tuple(faults), aside
+        return self
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What of it could not be read."""
+        return self._faults
+
+    @property
+    def aside(self) -> Aside:
+        """What was set aside for that."""
+        return self._aside
+
+
+def _flat_without_faults(values: Any, faults: Sequence[Fault]) -> FlatForm | None:
+    if not isinstance(values, dict):
+        return None
+    wrong = {fault.pointer for fault in faults}
+    return {
+        name: {path: to for path, to in fields.items() if not _is_wrong(wrong, name, path)}
+        for name, fields in values.items()
+        if isinstance(fields, dict) and not _is_wrong(wrong, name)
+    }
+
+
+def _is_wrong(wrong: Iterable[str | None], *place: str) -> bool:
+    """By its value, or by its own name."""
+    at = pointer(place)
+    return at in wrong or f"{at}/[key]" in wrong
 
 
 class MappingShown(RootModel[FlatForm | Mapping]):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from listener.api.problem import INVALID, Fault, Problem
+from listener.api.problem import Fault
 from schemas.field_mapping import FieldMapping
 from schemas.mapping import KindMapping
 from schemas.mapping import Mapping as FieldMappings
@@ -37,15 +37,13 @@ def kinds_called(name: str, mapping: FieldMappings) -> list[str]:
     return [each for each in there if mapping.kinds[each].lead is None] or there
 
 
-def with_flat(before: FieldMappings, flat: Flat) -> FieldMappings:
-    """The mapping with what the flat form names. What is not named stays; null takes a field out.
+def with_flat(before: FieldMappings, flat: Flat) -> tuple[FieldMappings, list[Fault]]:
+    """The mapping with what the flat form names, and each name in it that is neither a kind nor the object of one.
 
-    A new field has the defaults of direction and policy, one that is there keeps its settings.
-
-    Raises:
-        Problem: a name that is neither a kind nor the object of one; all of them.
+    What is not named stays; null takes a field out. A new field has the defaults of direction and policy, one that is
+    there keeps its settings.
     """
-    kinds, faults = dict(before.kinds), []
+    kinds, faults = dict(before.kinds), list[Fault]()
     for name, wanted in flat.items():
         found = kinds_called(name, before)
         if len(found) != 1:
@@ -55,9 +53,7 @@ def with_flat(before: FieldMappings, flat: Flat) -> FieldMappings:
             continue
         kind = kinds[found[0]]
         kinds[found[0]] = kind.model_copy(update={"fields": _fields(kind, wanted)})
-    if faults:
-        raise Problem(INVALID, errors=faults)
-    return before.model_copy(update={"kinds": kinds})
+    return before.model_copy(update={"kinds": kinds}), faults
 
 
 def _fields(kind: KindMapping, wanted: Mapping[str, str | None]) -> tuple[FieldMapping, ...]:

@@ -26,7 +26,9 @@ from listener.api.problem import Fault, Problem, ProblemType
 from listener.api.routes import GET, POST, PUT, Answer, Call, Group, Route
 from schemas.api_key import Scope
 from schemas.mapping import Mapping
-from schemas.mapping_reading import InvalidMapping, check_mapping
+from schemas.mapping_faults import find_faults
+from schemas.mapping_mending import Reading
+from schemas.mapping_reading import InvalidMapping
 from schemas.mapping_versions import differences
 
 CANNOT_BE: Final = ProblemType("mapping_refused", 422, "The mapping cannot be used")
@@ -73,8 +75,8 @@ class Mappings(Protocol):
     async def versions(self) -> Sequence[Version]:
         """All of them, the newest first."""
 
-    async def misfits(self, before: Mapping, after: Mapping) -> Sequence[str]:
-        """What the org has against `after` alone that would make writes fail, a line each; nothing where it is away."""
+    async def misfits(self, before: Mapping, after: Mapping) -> tuple[Sequence[str], str]:
+        """What the org has against `after` alone that would make writes fail, a line each; why it does not tell."""
 
     async def plan(self, before: Mapping, after: Mapping) -> Plan:
         """What it would do; nothing is changed.
@@ -214,12 +216,12 @@ class MappingRoutes:
     async def change(self, call: Call) -> Answer:
         """A new version."""
         how = call.query(Change)
-        before, after = await self._wanted(call)
-        return await self._published(call, before, after, how.note, dry_run=how.dry_run)
+        before, after, told = await self._wanted(call)
+        return await self._published(call, before, after, told, how.note, dry_run=how.dry_run)
 
     async def plan(self, call: Call) -> Answer:
         """What would follow."""
-        before, after = await self._wanted(call)
+        before, after, told = await self._wanted(call)
         try:
             plan = await self._mappings.plan(before, after)
         except InvalidMapping as wrong:
@@ -228,7 +230,7 @@ class MappingRoutes:
             raise Problem(PLAN_TOO_SLOW, "`tandem mapping plan` takes the time that it needs") from None
         shown = PlanShown(
             version=before.version,
-            differences=tuple(differences(before, after)),
+            differences=told,
             lines=tuple(plan.lines),
             api_calls_to_read=plan.reads,
             api_calls_to_write=plan.writes,
@@ -241,15 +243,21 @@ class MappingRoutes:
         before = await self._mappings.current()
         older = await self._one(asked.version)
         note = asked.note or f"as version {asked.version}"
-        return await self._published(call, before, older.model_copy(update={"version": before.version}), note)
+        after = older.model_copy(update={"version": before.version})
+        told = await self._differences(before, Reading(after))
+        return await self._published(call, before, after, told, note)
 
     async def _published(
-        self, call: Call, before: Mapping, after: Mapping, note: str, *, dry_run: bool = False
+        self,
+        call: Call,
+        before: Mapping,
+        after: Mapping,
+        told: tuple[str, ...],
+        note: str,
+        *,
+        dry_run: bool = False,
     ) -> Answer:
-        told = tuple(differences(before, after))
         version, is_new = before.version, bool(told) and not dry_run
-        if told and (misfits := await self._mappings.misfits(before, after)):
-            raise _refused(misfits)
         if is_new:
             by = "" if call.key is None else f"api key {call.key.id} ({call.key.name})"
             try:
@@ -261,23 +269,39 @@ class MappingRoutes:
         result = MappingResult(version=version, published=is_new, differences=told)
         return Answer(result, headers={"ETag": f'"{version}"'})
 
-    async def _wanted(self, call: Call) -> tuple[Mapping, Mapping]:
-        """The version in force, and what it shall be."""
-        wanted = call.body(MappingWanted).root
+    async def _wanted(self, call: Call) -> tuple[Mapping, Mapping, tuple[str, ...]]:
+        """The version in force, what it shall be, and what differs."""
+        body = call.body(MappingWanted)
+        wanted, shape = body.root, list(body.faults)
         before = await self._mappings.current()
         if call.etag is not None and call.etag != str(before.version):
             raise Problem(MOVED_ON, f"it is at version {before.version}")
         if isinstance(wanted, Mapping):
-            if wanted.version not in (0, before.version):
+            if "version" not in body.aside.whole and wanted.version not in (0, before.version):
                 raise Problem(MOVED_ON, f"it is at version {before.version}, and this was made from {wanted.version}")
             after = wanted.model_copy(update={"version": before.version, "since": before.since})
         else:
-            after = with_flat(before, wanted)
-        try:
-            check_mapping(after)
-        except InvalidMapping as wrong:
-            raise _refused(wrong.problems) from None
-        return before, after
+            after, unknown = with_flat(before, wanted)
+            shape += unknown
+        return before, after, await self._differences(before, Reading(after, aside=body.aside), shape)
+
+    async def _differences(self, before: Mapping, after: Reading, shape: Sequence[Fault] = ()) -> tuple[str, ...]:
+        """What differs.
+
+        Raises:
+            Problem: it cannot be used; with everything that is wrong with it, and with `shape`.
+        """
+
+        async def ask_org(mapping: Mapping) -> tuple[Sequence[str], str]:
+            return await self._mappings.misfits(before, mapping)
+
+        found = await find_faults(after, before, ask_org)
+        if shape:
+            lines = [*found.faults, *found.not_compared]
+            raise Problem(problem.INVALID, errors=[*shape, *(Fault(detail=line) for line in lines)])
+        if found.told:
+            raise _refused(found.told)
+        return found.differences
 
     async def _one(self, version: int) -> Mapping:
         found = await self._mappings.get(version)

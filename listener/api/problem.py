@@ -119,7 +119,7 @@ def answer(problem: Problem, request_id: str | None) -> web.Response:
 
 def faults_of_body(error: ValidationError) -> list[Fault]:
     """Every wrong place of a body, by its JSON Pointer."""
-    return [Fault(detail=text, pointer=_pointer(place)) for place, text in _wrong(error)]
+    return [Fault(detail=text, pointer=pointer(place)) for place, text in _wrong(error)]
 
 
 def faults_of_parameters(error: ValidationError) -> list[Fault]:
@@ -132,7 +132,7 @@ def _wrong(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]]:
     return [(place["loc"], place["msg"].removeprefix("Value error, ")) for place in told]
 
 
-def _pointer(place: Sequence[int | str]) -> str:
-    """Without the words by which pydantic tells the forms of a union apart: they are not in the body."""
+def pointer(place: Sequence[int | str]) -> str:
+    """The JSON Pointer of a place, without the words by which pydantic tells forms apart: they are not in the body."""
     parts = [str(part) for part in place if not (isinstance(part, str) and part.startswith("<"))]
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)

@@ -4,9 +4,9 @@ import hashlib
 import re
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 import orjson
 from aiohttp import web
@@ -34,6 +34,15 @@ class Made:
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     about: str = ""
+
+
+@runtime_checkable
+class Mendable(Protocol):
+    """A body whose handler tells what is wrong with its shape together with all else."""
+
+    @classmethod
+    def mended(cls, values: Any, faults: Sequence[Fault]) -> BaseModel | None:
+        """What can be read of it; nothing where that is nothing."""
 
 
 def request_id(given: str | None) -> str:
@@ -124,7 +133,11 @@ def _of_body(model: type[BaseModel], raw: bytes) -> BaseModel:
     try:
         return model.model_validate_json(raw, strict=True)
     except ValidationError as error:
-        raise Problem(problem.INVALID, errors=problem.faults_of_body(error)) from None
+        faults = problem.faults_of_body(error)
+        mended = model.mended(orjson.loads(raw), faults) if issubclass(model, Mendable) else None
+        if mended is None:
+            raise Problem(problem.INVALID, errors=faults) from None
+        return mended
 
 
 async def _body(request: web.BaseRequest, settings: ApiSettings) -> bytes:

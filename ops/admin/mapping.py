@@ -10,9 +10,11 @@ from ops.admin.trying import Tried, tried
 from ops.errands import mappings as errands
 from ops.errands.keeper import FAILED
 from schemas.mapping import Mapping
-from schemas.mapping_reading import InvalidMapping, check_mapping
-from schemas.mapping_versions import differences, impossible
-from schemas.mapping_yaml import dump_mapping, load_mapping
+from schemas.mapping_faults import find_faults, is_made_from
+from schemas.mapping_mending import Reading
+from schemas.mapping_reading import InvalidMapping
+from schemas.mapping_versions import differences
+from schemas.mapping_yaml import dump_mapping, load_mapping, read_yaml
 from schemas.unavailable import Unavailable
 
 LIMIT: Final = 20
@@ -51,8 +53,7 @@ async def propose(asked: Asked) -> Answer:
     """Take what was written, if it can be used, and have a plan made of it."""
     text, current = _text(asked), await _current(asked)
     try:
-        mapping = load_mapping(text)
-        return await _asked_for(asked, current, mapping)
+        return await _asked_for(asked, current, read_yaml(text))
     except InvalidMapping as wrong:
         return await _page(asked, text, list(wrong.problems), status=422)
 
@@ -61,8 +62,7 @@ async def check(asked: Asked) -> Answer:
     """What is wrong with what is being written, and what it changes: JSON, asked for while somebody types."""
     text, current = _text(asked), await _current(asked)
     try:
-        mapping = load_mapping(text)
-        told, notes = await _looked_at(asked, current, mapping)
+        _mapping, told, notes = await _looked_at(asked, current, read_yaml(text))
     except InvalidMapping as wrong:
         return json({"problems": wrong.problems, "differences": [], "notes": []})
     return json({"problems": [], "differences": told, "notes": notes})
@@ -74,7 +74,6 @@ async def try_on(asked: Asked) -> Answer:
     kind, document_id = asked.form.get("kind", ""), asked.form.get("document", "").strip()
     try:
         mapping = load_mapping(text)
-        check_mapping(mapping)
         if kind not in mapping.kinds:
             raise CannotDo(f"{kind} is no kind of what is written")
         found = await asked.parts.documents.read(mapping.kinds[kind].collection, [document_id])
@@ -93,7 +92,7 @@ async def roll_back(asked: Asked) -> Answer:
     if found is None:
         raise CannotDo(f"there is no version {number}")
     try:
-        return await _asked_for(asked, current, found.model_copy(update={"version": current.version}))
+        return await _asked_for(asked, current, Reading(found.model_copy(update={"version": current.version})))
     except InvalidMapping as wrong:
         raise CannotDo("; ".join(wrong.problems)) from None
 
@@ -162,9 +161,9 @@ def _may(row: Row) -> list[str]:
     return ["resume"] if row["state"] == FAILED else []
 
 
-async def _asked_for(asked: Asked, current: Mapping, mapping: Mapping) -> Answer:
+async def _asked_for(asked: Asked, current: Mapping, reading: Reading) -> Answer:
     """Raises InvalidMapping as `_looked_at`, and where nothing differs."""
-    told, notes = await _looked_at(asked, current, mapping)
+    mapping, told, notes = await _looked_at(asked, current, reading)
     if not told:
         raise InvalidMapping([f"nothing differs from version {current.version}, which is in force"])
     row_id = f"mapping-{uuid.uuid4().hex[:12]}"
@@ -173,24 +172,24 @@ async def _asked_for(asked: Asked, current: Mapping, mapping: Mapping) -> Answer
     return Done("planning: what it would do is told below", f"{TO}/changes/{row_id}")
 
 
-async def _looked_at(asked: Asked, current: Mapping, mapping: Mapping) -> tuple[list[str], list[str]]:
-    """What differs, and what is worth saying beside it.
+async def _looked_at(asked: Asked, current: Mapping, reading: Reading) -> tuple[Mapping, list[str], list[str]]:
+    """What was written, what differs, and what is worth saying beside it.
 
-    Raises InvalidMapping where it cannot be used, documents cannot follow, or the org has something against it.
+    Raises InvalidMapping with all that is wrong: in itself, made from another version, such that documents cannot
+    follow, or against the org.
     """
-    check_mapping(mapping)
-    if mapping.version != current.version:
+
+    async def ask_org(mapping: Mapping) -> tuple[list[str], str]:
+        return await asked.parts.org.misfits(current, mapping)
+
+    found, mapping = await find_faults(reading, current, ask_org), reading.mapping
+    faults = found.told
+    if mapping is not None and not is_made_from(reading, current):
         told_of = f"it was made from version {mapping.version}, and version {current.version} is in force"
-        raise InvalidMapping([f"{told_of}: make your change there"])
-    told = differences(current, mapping)
-    if problems := impossible(current, mapping):
-        raise InvalidMapping(problems)
-    if not told:
-        return told, []
-    misfits, untold = await asked.parts.org.misfits(current, mapping)
-    if misfits:
-        raise InvalidMapping(misfits)
-    return told, [f"not compared with the org: {untold}"] if untold else []
+        faults.append(f"{told_of}: make your change there")
+    if faults or mapping is None:
+        raise InvalidMapping(faults)
+    return mapping, list(found.differences), found.not_compared
 
 
 def _text(asked: Asked) -> str:

@@ -58,13 +58,16 @@ class StoredMappings:
         """As the port."""
         return [Version(each.version, each.at, each.by, each.note) for each in await self._mappings.publications()]
 
-    async def misfits(self, before: Mapping, after: Mapping) -> Sequence[str]:
+    async def misfits(self, before: Mapping, after: Mapping) -> tuple[Sequence[str], str]:
         """As the port: what did not fit before is no reason to refuse a change."""
         try:
             async with asyncio.timeout(FIT_SECONDS):
-                return await new_misfits(self._salesforce, before, after, self._off)
-        except (CallFailed, LoginFailed, Unavailable, TimeoutError):
-            return ()  # an org that is away forbids nothing: each process says what does not fit when it takes it up
+                return await new_misfits(self._salesforce, before, after, self._off), ""
+        # An org that is away forbids nothing: each process says what does not fit when it takes the version up.
+        except TimeoutError:
+            return (), f"it did not answer within {FIT_SECONDS:.0f} seconds"
+        except (CallFailed, LoginFailed, Unavailable) as error:
+            return (), str(error)
 
     async def plan(self, before: Mapping, after: Mapping) -> Plan:
         """As the port."""

@@ -5,12 +5,14 @@ What was acknowledged since is in Kafka, whose consumers stand behind it, and in
 with the documents.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from support.backup import dump, restore
 from support.running import MAIN, until
 from support.whole import Whole
@@ -18,9 +20,11 @@ from support.whole import Whole
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
 from adapters.mongo.users import MongoSessions
+from ops import sync_command, verify_command
 from ops.processes import reconcile
 from schemas import topics
 from schemas.operators import Session
+from schemas.sync_run import Purpose, RunDirection
 from simulator.org.edits import Edit
 
 pytestmark = [pytest.mark.integration, pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -143,3 +147,83 @@ async def test_a_restored_backup_catches_up_without_loss_or_doubling(
         for name in (*old[:11], *young):
             for path in ("title", "last_name", "email", "department"):
                 await world.both(name, path)
+
+
+async def empty(bootstrap: str) -> None:
+    """All records that Kafka keeps are lost; its groups stand at the end of nothing."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        places = [TopicPartition(topic, number) for topic in topics.ALL for number in range(PARTITIONS)]
+        await admin.delete_records({place: RecordsToDelete(before_offset=-1) for place in places})
+    finally:
+        await admin.close()
+
+
+async def test_kafka_is_lost_too_and_a_comparison_finds_what_nobody_tells_again(
+    open_whole: OpenWhole, kafka_bootstrap: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The row of the runbook: nothing to hear again, the platform posts again, and after a run nothing is different."""
+    async with open_whole() as world:
+        old, young = world.names(8), world.names(2)
+        await world.post_new(old, title="Engineer")
+        await world.rest(REST)
+        backup = await dump(world.database)
+        for name in old[:2]:
+            await world.rename(name, title=f"Platform {name}")
+        await world.post_new(young, title="Countess")
+        await world.rest(REST)
+        world.edit(old[2], Department="SALES")
+        await world.rest(REST)
+        records = sorted(each["Id"] for each in await world.records())
+
+        for name in MAIN:
+            await world.stop(name)
+        await world.database.client.drop_database(world.database.name)
+        with world.untold():
+            world.edit(old[3], Department="TOLD BY NOBODY")
+        gone = await world.record(old[7])
+        with world.untold():
+            world.edits([Edit(action="delete", id=gone["Id"])])
+        await empty(kafka_bootstrap)
+        await restore(backup, world.database)
+
+        world.start("subscribe")
+        world.start("reconcile")
+        await nothing_unread(world)
+        for name in ("write", "webhook", "repair"):
+            world.start(name)
+        for name in old[:2]:
+            await world.rename(name, title=f"Platform {name}")
+        await world.post_new(young, title="Countess")
+        await world.rest(REST)
+        assert (await world.document(old[3])).get("department") is None
+        ended = await asyncio.to_thread(
+            sync_command.run_sync,
+            "all",
+            direction=RunDirection.BOTH,
+            purpose=Purpose.COMPARE,
+            since="",
+            created_since="",
+            filter_text="",
+            dry_run=False,
+            sure=True,
+        )
+        assert ended == 0
+        await world.rest(REST)
+
+        async def nothing_differs() -> bool:
+            wanted = verify_command.Wanted()
+            return await asyncio.to_thread(verify_command.run, wanted, values=False, as_json=False) == 0
+
+        # What was written this moment may be in flight.
+        await until(nothing_differs, "nothing is truly different", seconds=REST)
+        assert "nothing is truly different" in capsys.readouterr().out
+        assert await world.both(old[3], "department") == "TOLD BY NOBODY"
+        assert await world.both(old[2], "department") == "SALES"
+        for name in old[:2]:
+            assert await world.both(name, "title") == f"Platform {name}"
+        for name in young:
+            assert await world.both(name, "title") == "Countess"
+        assert (await world.document(old[7]))["salesforce"]["syncStatus"] == "gone"
+        assert sorted(each["Id"] for each in await world.records()) == [each for each in records if each != gone["Id"]]

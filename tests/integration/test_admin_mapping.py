@@ -1,5 +1,6 @@
 """The mapping on the admin page: changed, planned, published, applied and rolled back, on a real MongoDB."""
 
+import html
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -122,6 +123,30 @@ async def test_what_cannot_be_used_is_said_line_by_line_and_kept_in_the_form(adm
         assert await visitor.post("/admin/mapping", {"yaml": without(text, "Title")}) == 422
         assert "as the org has it" in visitor.last
         assert (await visitor.json("/admin/mapping"))["changes"] == []
+
+
+async def test_faults_of_every_sort_are_told_in_one_answer(admin: AdminWorld) -> None:
+    """While it is written, and when it is sent."""
+    admin.org.against = ["customer.fields.nickname: the object has no field Nickname__c (as the org has it)"]
+    async with admin.visit("admin") as visitor:
+        text = (await yaml(visitor)).replace("sobject: Contact", "sobject: Person__c")
+        text = text.replace("version: 1", "version: 7")
+        text += "\n      - {platform: skills, salesforce: Skills__c, policy: newest}"
+        text += "\n      - {platform: home, salesforce: Email}"
+        sorts = [
+            'policy: "newest" is not allowed',
+            '"Email" is already mapped by fields[',
+            'sobject: cannot change from "Contact" to "Person__c"',
+            "no field Nickname__c",
+            "made from version 7",
+        ]
+        told = (await checked(visitor, text))["problems"]
+        assert [said for said in sorts if not any(said in line for line in told)] == []
+        await visitor.get("/admin/mapping")
+        assert await visitor.post("/admin/mapping", {"yaml": text}) == 422
+        assert [line for line in told if line not in html.unescape(visitor.last)] == []
+        admin.org.against, admin.org.untold = [], "it is away"
+        assert "not compared with the org: it is away" in (await checked(visitor, text))["problems"]
 
 
 async def checked(visitor: Visitor, text: str) -> Any:

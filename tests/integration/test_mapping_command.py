@@ -99,6 +99,42 @@ async def test_a_mapping_that_does_not_fit_the_org_is_not_published(
         assert "not compared" not in capsys.readouterr().err
 
 
+async def test_faults_of_every_sort_are_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What cannot be read, what does not hold together, what documents cannot follow, the org's, and the version."""
+    await MongoMappings(database).publish(preset("customers"), 0, by="a")
+    text = (await exported(capsys)).replace("version: 1", "version: 9")
+    text = text.replace("collection: customers", "collection: x")
+    file = tmp_path / "wrong.yaml"
+    file.write_text(
+        text
+        + "      - {platform: nickname, salesforce: Nickname__c}\n"
+        + "      - {platform: skills, salesforce: Skills__c, policy: newest}\n"
+        + "      - {platform: home, salesforce: Email}\n",
+        encoding="utf-8",
+    )
+    sorts = [
+        'policy: "newest" is not allowed',
+        '"Email" is already mapped by fields[',
+        'collection: cannot change from "customers" to "x"',
+        "the mapping is at version 1, not at 9",
+    ]
+    of_org = [f"the object has no field {name}" for name in ("Nickname__c", "Skills__c")]
+    assert await asyncio.to_thread(partial(mapping_command.run_plan, file, 0)) == 1
+    told = capsys.readouterr().err
+    assert [said for said in sorts if said not in told] == []
+    assert "not compared with the org: the settings SALESFORCE_* name none" in told
+    async with org_client() as org:
+        monkeypatch.setenv("SALESFORCE_LOGIN_URL", org.org.base_url)
+        monkeypatch.setenv("SALESFORCE_CLIENT_ID", org.org.client_id)
+        monkeypatch.setenv("SALESFORCE_CLIENT_SECRET", org.org.client_secret)
+        assert await asyncio.to_thread(partial(mapping_command.run_publish, file, "", sure=True)) == 1
+    told = capsys.readouterr().err
+    assert [said for said in (*sorts, *of_org) if said not in told] == []
+    assert len(told.splitlines()) == len(sorts) + len(of_org)
+
+
 async def test_without_an_org_a_mapping_is_published_and_that_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -193,6 +193,7 @@ class FakeMappings:
 
     published: list[tuple[Mapping, Version]] = field(default_factory=list)
     against: tuple[str, ...] = ()
+    untold: str = ""
 
     def __post_init__(self) -> None:
         first = preset("ticketing").model_copy(update={"version": 1})
@@ -210,10 +211,10 @@ class FakeMappings:
         """As the port."""
         return [version for _mapping, version in reversed(self.published)]
 
-    async def misfits(self, before: Mapping, after: Mapping) -> Sequence[str]:
+    async def misfits(self, before: Mapping, after: Mapping) -> tuple[Sequence[str], str]:
         """As the port."""
-        del before, after
-        return self.against
+        assert before != after
+        return self.against, self.untold
 
     async def plan(self, before: Mapping, after: Mapping) -> Plan:
         """As the port."""

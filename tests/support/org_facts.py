@@ -462,11 +462,14 @@ async def _bayeux(asker: Asker) -> str:
         waited = asyncio.get_running_loop().time() - began
         nowhere = "/data/NoSuchThing__ChangeEvent"
         refused, _ = await send("/meta/subscribe", "3", subscription=nowhere, ext={"replay": {nowhere: -1}}, **client)
-        await send("/meta/disconnect", "4", **client)
+        here = "/data/ContactChangeEvent"
+        taken, _ = await send("/meta/subscribe", "4", subscription=here, ext={"replay": {here: -1}}, **client)
+        await send("/meta/disconnect", "5", **client)
     first = "at once" if waited < 5 else f"after {waited:.0f} s"
     return (
         f"cookies {', '.join(cookies) or 'none'}; ext {sorted(shaken.get('ext', {}))}; first connect {first}; "
-        f"{refused.get('error')}; advice {refused.get('advice')}"
+        f"{refused.get('error')}; advice {refused.get('advice')}; "
+        f"a subscription that is taken: {taken.get('successful')}, ext {taken.get('ext')}"
     )
 
 

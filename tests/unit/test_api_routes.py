@@ -227,6 +227,47 @@ async def test_every_mistake_of_a_mapping_is_named(api: RunningApi, world: ApiWo
     assert len(world.mappings.published) == 1
 
 
+async def test_a_mapping_with_faults_of_every_sort_has_all_of_them_named_at_once(
+    api: RunningApi, world: ApiWorld
+) -> None:
+    """What cannot be read, what does not hold together, what documents cannot follow, and what the org says."""
+    _, wanted, _ = await ask(api, "GET", "/mappings?form=full")
+    customer, deal = wanted["kinds"]["customer"], wanted["kinds"]["deal"]
+    customer["fields"][0]["policy"] = "newest"
+    customer["fields"][1]["region"] = "RO"
+    deal["collection"] = "other_deals"
+    world.mappings.against = ("customer.fields.fax: the object has no field Fax (as the org has it)",)
+    for method, path in (("PUT", "/mappings"), ("POST", "/mappings/plan")):
+        status, told, _ = await ask(api, method, path, wanted)
+        assert (status, told["type"]) == (422, "urn:tandem:problem:invalid")
+        first, *rest = [each["detail"] for each in told["errors"]]
+        assert told["errors"][0]["pointer"] == "/kinds/customer/fields/0/policy"
+        assert "Input should be" in first
+        assert [line.partition(":")[0] for line in rest] == [
+            "kinds.customer.fields[1].region",
+            "kinds.deal.collection",
+            "customer.fields.fax",
+        ]
+    flat = {"contact": {"a b": "Fax", "mail": "Email"}, "nobody": {"a": "A"}, "deal": "all"}
+    _, told, _ = await ask(api, "PUT", "/mappings", flat)
+    places = [each.get("pointer") or each["detail"].partition(":")[0] for each in told["errors"]]
+    assert places[:3] == ["/contact/a b/[key]", "/deal", "/nobody"]
+    assert places[3].startswith("kinds.customer.fields[")
+    assert places[-1] == "customer.fields.fax"
+    assert len(world.mappings.published) == 1
+
+
+async def test_an_org_that_is_away_hides_no_fault(api: RunningApi, world: ApiWorld) -> None:
+    """All else is told, and that there may be more; where nothing is wrong it forbids nothing."""
+    world.mappings.untold = "Salesforce does not answer"
+    status, told, _ = await ask(api, "POST", "/mappings/plan", {"contact": {"mail": "Email"}})
+    lines = [each["detail"] for each in told["errors"]]
+    assert (status, told["type"]) == (422, "urn:tandem:problem:mapping_refused")
+    assert lines[-1] == "not compared with the org: Salesforce does not answer"
+    assert "is already mapped by" in lines[0]
+    assert (await ask(api, "PUT", "/mappings", {"contact": {"fax": "Fax"}}))[0] == 200
+
+
 async def test_versions_their_difference_a_plan_and_the_way_back(api: RunningApi, world: ApiWorld) -> None:
     """Nothing is lost: an older version is published anew."""
     await ask(api, "PUT", "/mappings", {"contact": {"fax": "Fax"}})

@@ -29,7 +29,7 @@ from consumers.rules.sync_verdict import Verdict
 from listener.webhook.answers import CLIENT_GONE
 from listener.webhook.signature import decode_secret, verify
 from ops.commands_page import commands
-from ops.processes import reconcile, write
+from ops.processes import deliver, enrich, reconcile, schedule, write
 from ops.settings import variables
 from ops.settings_groups import ALL, OF_PROCESS
 from ops.sync.asking import new_run
@@ -42,10 +42,20 @@ from schemas.mapping import Mapping
 from schemas.outcome import Outcome
 from schemas.platform_event import PlatformEvent
 from schemas.position import CommitPosition
-from schemas.presets import preset
+from schemas.presets import preset, preset_names
 from schemas.records import Failure
 from schemas.sync_run import Purpose, Run, RunDirection, RunRequest, RunState
 
+TOGETHER = frozenset({"all", "up"})
+"""Several of the others in one."""
+GROUPS = {
+    reconcile.GROUP,
+    write.GROUP,
+    deliver.GROUP,
+    enrich.GROUP,
+    enrich.GROUP_CHANGES,
+    schedule.GROUP,
+}
 OUR_FOLDERS = ("schemas", "adapters", "listener", "consumers", "ops", "simulator", "tests", "docs", "benchmarks")
 LATER = frozenset({"union", "max", "min"}) - set(Policy)
 """Words of the design that the code does not know yet."""
@@ -190,10 +200,28 @@ def test_the_examples_of_the_merge_are_what_the_rules_do_now(pages: dict[str, Pa
 def test_topics_groups_and_headers(pages: dict[str, Page]) -> None:
     """Everything about Kafka that somebody else could read or set."""
     page = pages["docs/kafka.md"]
-    assert {row[0].strip("`") for row in page.rows("The topics")[1:]} >= set(topics.ALL)
-    assert not missing(page, (reconcile.GROUP, write.GROUP))
+    by_topic = {row[0].strip("`"): row[4] for row in page.rows("The topics")[1:] if len(row) == 5}
+    assert by_topic.keys() == set(topics.EVERY)
+    assert {group for groups in by_topic.values() for group in re.findall(r"`([\w.]+)`", groups)} == GROUPS
     headers = [value for name, value in vars(cloudevents).items() if name.isupper() and name != "SPEC_VERSION"]
     assert not missing(page, headers)
+
+
+def test_how_many_of_each_process_and_who_shares_what(pages: dict[str, Page]) -> None:
+    """Nothing that can be started is left out, and no group whose partitions are shared."""
+    page = pages["docs/scale.md"]
+    rows = " ".join(row[0] for row in page.rows("What to run")[1:])
+    assert {name for name in OF_PROCESS if name not in TOGETHER and f"`tandem {name}`" not in rows} == set()
+    assert not missing(page, GROUPS)
+
+
+def test_each_kind_of_a_preset_is_listed(pages: dict[str, Page]) -> None:
+    """By its name, in the row of its preset."""
+    text = pages["docs/mapping.md"].text
+    listed = dict(re.findall(r"^\| `(\w+)` \| (`.*) \|$", text.partition("\n## ")[0], re.MULTILINE))
+    assert {name: set(re.findall(r"`(\w+)` (?:\(|alone)", row)) for name, row in listed.items()} == {
+        name: set(preset(name).kinds) for name in preset_names()
+    }
 
 
 def test_every_answer_of_the_webhook(pages: dict[str, Page]) -> None:

@@ -4,8 +4,10 @@ Each test has the plan's words. What it says of a registration: `test_hackathon_
 """
 
 from collections.abc import AsyncIterator
+from datetime import time
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -21,12 +23,20 @@ from adapters.telemetry.metrics import Metrics
 from consumers.settings import BudgetSettings, WriterSettings
 from ops.admin.health import NEARLY_ALL_USED, USED
 from ops.admin.lately import ERRORS, MANY_FAILURES, TAKEN
+from ops.admin.rollup import HOUR
 from ops.admin.routes import ROUTES
 from ops.campaigns.report import reports, shape_of
+from ops.schedule_settings import ScheduleSettings
 from ops.settings import variables
 from ops.settings_groups import ALL
+from ops.sync.slots import Weekly
+from ops.weekly.model import Beside, report
+from ops.weekly.render import html, text
+from ops.weekly.week import DAY, week_named
+from schemas import topics
 from schemas.mapping import Asserts
 from schemas.presets import preset
+from schemas.samples import Sample
 
 HACKATHON = preset("hackathon")
 ALERTS = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
@@ -246,7 +256,10 @@ def test_implement_data_deletion_in_both_systems(told: str) -> None:
     ],
 )
 def test_admin_ui(method: str, path: str) -> None:
-    """`/admin/salesforce`, `/admin/participants/[id]`, a re-sync of all, and errors with a retry."""
+    """`/admin/salesforce`, `/admin/participants/[id]`, a re-sync of all, and errors with a retry.
+
+    What each page shows, line by line: tests/integration/test_hackathon_admin.py.
+    """
     assert (method, path) in {(route.method, route.path) for route in ROUTES}
 
 
@@ -269,6 +282,29 @@ def test_key_metrics_and_alerting_rules(target: str, alert: str, expression: str
     groups = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"]
     said = {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"]}
     assert expression in said[alert]
+
+
+def test_weekly_report() -> None:
+    """`sync stats, top errors, API usage trend`: all three are in the mail, and it goes out each Monday."""
+    week = week_named("2026-W48")
+
+    def hour(at: int, took: int, used: int, locked: int) -> Sample:
+        counts = {"write:applied": took, f"handled:{topics.SALESFORCE_WRITES}": took + locked}
+        if locked:
+            counts |= {"write:deferred": locked, f"error:{topics.SALESFORCE_WRITES}:UNABLE_TO_LOCK_ROW": locked}
+        return Sample(at, HOUR, HOUR, counts, {"api_used": used, "api_limit": 15_000})
+
+    now = [hour(week.since + day * DAY, 100, 1_000 * (day + 1), 3 if day == 2 else 0) for day in range(7)]
+    before = [hour(week.moved(-1).since, 350, 500, 0)]
+    told = report(week, now, before, Beside(), Beside(), now=week.until)
+    page, mail = html(told, "https://tandem.example.com"), text(told, "https://tandem.example.com")
+    figures = {each.name: (each.now, each.before) for each in told.figures}
+    assert figures["Writes sent to Salesforce"] == (703, 350)
+    assert [(each.name, each.now) for each in told.errors] == [("UNABLE_TO_LOCK_ROW", 3)]
+    assert [day.api_used for day in told.days] == [1_000 * (day + 1) for day in range(7)]
+    for part in (page, mail):
+        assert [word for word in ("703", "UNABLE_TO_LOCK_ROW", "1,000", "7,000") if word not in part] == []
+    assert ScheduleSettings().report() == Weekly(0, time(7, 0), ZoneInfo("UTC"))
 
 
 def test_alerts_without_prometheus_are_of_the_same_numbers() -> None:

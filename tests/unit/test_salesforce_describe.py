@@ -8,6 +8,7 @@ from adapters.salesforce.describe_check import check_kind, check_mapping
 from schemas.enrichment import EnrichedField, EnrichmentMapping
 from schemas.field_mapping import FieldMapping, Transform
 from schemas.mapping import KindMapping, Mapping, Matching, Preference
+from schemas.record_filter import AllOf, Comparison, Filters, NoneOf
 
 KIND = KindMapping(
     collection="customers",
@@ -100,7 +101,7 @@ def test_an_object_the_org_does_not_have() -> None:
         ),
         (
             describe(changed={"name": "Spent__c", "calculated": True}),
-            "customer.fields.spent: Spent__c is a formula, so it can only be pulled",
+            "customer.fields.spent: Spent__c is calculated (a formula or a roll-up), so it can only be pulled",
         ),
         (
             describe(changed={"name": "Birthdate", "type": "datetime"}),
@@ -206,6 +207,33 @@ def test_what_is_matched_by_must_be_searchable_and_preferences_must_be_there() -
     assert complaints(describe(changed=field("LastName", nillable=False, filterable=True)), good) == []
 
 
+@pytest.mark.parametrize("of_type", ["double", "currency", "date", "datetime", "boolean", "int"])
+def test_what_is_matched_by_must_be_text(of_type: str) -> None:
+    """A value in quotes is refused for such a field: every first write would wait for nothing."""
+    kind = mapped().model_copy(update={"match": Matching(by=("X__c",))})
+    found = check_kind("customer", kind, described_by(field("X__c", of_type, filterable=True)))
+    assert [str(each) for each in found if each.where == "customer.match"] == [
+        f"customer.match: X__c is of type {of_type}, and records are searched by text alone"
+    ]
+    assert all(each.blocking for each in found if each.where == "customer.match")
+    for text in ("string", "email", "phone", "picklist", "reference"):
+        found = check_kind("customer", kind, described_by(field("X__c", text, filterable=True)))
+        assert [each for each in found if each.where == "customer.match"] == []
+
+
+def test_what_a_pull_is_filtered_by_must_be_filterable() -> None:
+    """A long text is not: every pull of the kind would fail."""
+    condition = AllOf(all=(Comparison(path="x", present=True), NoneOf(none=(Comparison(path="x", equals="a"),))))
+    kind = mapped().model_copy(update={"filters": Filters(pull=condition)})
+    long_text = field("X__c", "textarea", length=32_768, filterable=False)
+    (found,) = check_kind("customer", kind, described_by(long_text))
+    assert str(found) == "customer.filters.pull: X__c cannot be filtered by in the org, so no record could be pulled"
+    assert found.blocking
+    assert check_kind("customer", kind, described_by(field("X__c", filterable=True))) == []
+    pushed = kind.model_copy(update={"filters": Filters(push=condition)})
+    assert check_kind("customer", pushed, described_by(long_text)) == []
+
+
 def test_what_a_record_is_made_with_must_be_there_and_fit() -> None:
     """Else every first write would be refused for a value that no document says."""
     defaults = {"LeadSourc": "Web", "Locked__c": "x", "Source__c": "Webb", "Code__c": "much too long"}
@@ -256,6 +284,10 @@ def described_by(*more: dict[str, Any]) -> dict[str, Any]:
 def mapped(**settings: Any) -> KindMapping:
     """The kind with one field more."""
     return KIND.model_copy(update={"fields": (*KIND.fields, FieldMapping(platform="x", salesforce="X__c", **settings))})
+
+
+ROLL_UP = field("X__c", "double", calculated=True, calculatedFormula=None, createable=False, updateable=False)
+"""Calculated as a formula is, and has none."""
 
 
 def choices(*values: str, restricted: bool = True, **more: Any) -> dict[str, Any]:
@@ -312,11 +344,17 @@ def choices(*values: str, restricted: bool = True, **more: Any) -> dict[str, Any
             mapped(direction="both"),
             field("X__c", "double", calculated=True, createable=False, updateable=False),
             [
-                "customer.fields.x: X__c is a formula, so it can only be pulled",
+                "customer.fields.x: X__c is calculated (a formula or a roll-up), so it can only be pulled",
                 "customer.fields.x: X__c is of type double; without transform number other forms are refused",
             ],
         ),
         (mapped(direction="pull"), field("X__c", "double", calculated=True, createable=False, updateable=False), []),
+        (mapped(direction="pull"), ROLL_UP, []),
+        (
+            mapped(direction="push", transform=(Transform.NUMBER,)),
+            ROLL_UP,
+            ["customer.fields.x: X__c is calculated (a formula or a roll-up), so it can only be pulled"],
+        ),
     ],
 )
 def test_a_field_fits_by_its_values_its_type_and_what_it_names(

@@ -10,6 +10,7 @@ from support.org import OrgClient, org_client
 from adapters.salesforce.describes import Describes
 from adapters.salesforce.lists import Listing, ListRefused, RecordLists, Rows
 from adapters.salesforce.opening import Salesforce, open_salesforce
+from adapters.salesforce.rest import Described
 from adapters.salesforce.settings import SalesforceSettings
 from consumers.budget import Budget
 from consumers.rules.budget import BudgetLane, BudgetPolicy, Refusal
@@ -194,3 +195,19 @@ async def test_what_a_list_costs() -> None:
     """A count, then a page or a job for each part."""
     lists: Any = RecordLists(None, None, None, bulk_rows=10_000, chunk_rows=50_000)  # type: ignore[arg-type]
     assert [lists.calls(rows) for rows in (0, 2_000, 2_001, 10_000, 50_001)] == [2, 2, 3, 6, 11]
+
+
+async def test_what_salesforce_calculates_is_a_formula_or_a_roll_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A roll-up has no formula, and no change event tells of either: both are looked at by a refresh."""
+    described = dict((await world.salesforce.rest.describe_since("Contact")).definition or {})
+    assert await world.lists().calculated("Contact") == frozenset()
+    roll_up = {"calculated": True, "calculatedFormula": None, "createable": False, "updateable": False}
+    described["fields"] = [one | (roll_up if one["name"] == "Total_Spent__c" else {}) for one in described["fields"]]
+
+    async def with_a_roll_up(_sobject: str, _since: str = "") -> Described:
+        return Described(described)
+
+    monkeypatch.setattr(world.salesforce.rest, "describe_since", with_a_roll_up)
+    assert await world.lists().calculated("Contact") == {"Total_Spent__c"}

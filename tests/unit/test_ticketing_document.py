@@ -1,10 +1,15 @@
 """The ticketing document, line by line: what it lists, by its own words. Its endpoints at work: tests/e2e."""
 
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.api_world import ApiWorld
 from support.fake_documents import FakeDocuments, FakeLog
+from support.org import org_client
 from support.sync_stage import Stage
 
 from adapters.mongo import collections
@@ -12,20 +17,24 @@ from adapters.mongo.connections import CONNECTIONS
 from adapters.mongo.mappings import COLLECTION as FIELD_MAPPINGS
 from adapters.salesforce.caller_soql import checked_soql
 from adapters.salesforce.error_codes import CODES, Remedy
+from adapters.salesforce.opening import open_salesforce
 from adapters.salesforce.query_scope import QueryScope
+from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.metrics import Metrics
 from adapters.telemetry.settings import LogLevel, TelemetrySettings
-from consumers.rules.parents import ROWS_A_CALL
+from consumers.rules.parents import Row, calls
 from listener.api.mapping_form import flat_form, with_flat
 from listener.api.openapi import document
 from ops.schedule_settings import ScheduleSettings
-from ops.settings import variables
+from ops.settings import read_settings, variables
 from ops.settings_groups import ALL
+from ops.sync_settings import SyncSettings
 from schemas.field_mapping import Direction
 from schemas.mapping import Asserts, Mapping
 from schemas.mapping_reading import check_mapping
 from schemas.presets import preset
 from schemas.records import Failure
+from simulator.org.clock import system_clock
 
 ROOT = Path(__file__).parents[2]
 TICKETING, HACKATHON = preset("ticketing"), preset("hackathon")
@@ -42,7 +51,7 @@ FIELDS = {
 
 def mapped() -> Mapping:
     """The preset with the document's table put over it."""
-    return with_flat(TICKETING, {"contact": FIELDS})
+    return with_flat(TICKETING, {"contact": FIELDS})[0]
 
 
 @pytest.mark.parametrize("sobject", ["Contact", "Lead", "Opportunity", "Account"])
@@ -87,8 +96,18 @@ def test_sync_triggers(trigger: str, event: str) -> None:
 
 
 def test_scheduled_sync_runs() -> None:
-    """Every night, without anybody asking."""
-    assert ScheduleSettings().compare is not None
+    """Every night, without anybody asking; and every six hours what Salesforce calculates."""
+    compare, refresh = ScheduleSettings().compare(), ScheduleSettings().refresh()
+    assert compare is not None
+    assert refresh is not None
+    night = datetime(2026, 12, 1, 3, 0, tzinfo=UTC)
+    assert [compare.last(night + timedelta(hours=hour)) - night for hour in (-1, 0, 23, 24)] == [
+        timedelta(days=day) for day in (-1, 0, 0, 1)
+    ]
+    assert {refresh.last(night + timedelta(hours=hour)) for hour in range(24)} == {
+        night + timedelta(hours=hour) for hour in (-1.5, 4.5, 10.5, 16.5, 22.5)
+    }
+    assert ScheduleSettings(compare_hours=0).compare() is None
 
 
 def test_soql() -> None:
@@ -102,22 +121,38 @@ def test_soql() -> None:
 
 
 @pytest.mark.parametrize(
-    "variable",
+    ("variable", "said", "means"),
     [
-        "SALESFORCE_CLIENT_ID",
-        "SALESFORCE_CLIENT_SECRET",
-        "SALESFORCE_REDIRECT_URI",
-        "SALESFORCE_API_VERSION",
-        "SALESFORCE_SANDBOX",
-        "SYNC_CONTACTS",
-        "SYNC_LEADS",
-        "SYNC_OPPORTUNITIES",
-        "SYNC_ACCOUNTS",
+        ("SALESFORCE_CLIENT_ID", "3MVG9", lambda read: read.client_id == "3MVG9"),
+        ("SALESFORCE_CLIENT_SECRET", "s3cret", lambda read: read.client_secret.get_secret_value() == "s3cret"),
+        ("SALESFORCE_REDIRECT_URI", "https://a.example/b", lambda read: read.redirect_uri == "https://a.example/b"),
+        ("SALESFORCE_API_VERSION", "61.0", lambda read: read.api_version == "61.0"),
+        ("SALESFORCE_SANDBOX", "true", lambda read: read.sandbox is True),
+        ("SYNC_CONTACTS", "false", lambda read: read.switched_off() == {"Contact"}),
+        ("SYNC_LEADS", "false", lambda read: read.switched_off() == {"Lead"}),
+        ("SYNC_OPPORTUNITIES", "false", lambda read: read.switched_off() == {"Opportunity"}),
+        ("SYNC_ACCOUNTS", "false", lambda read: read.switched_off() == {"Account"}),
     ],
 )
-def test_configuration(variable: str) -> None:
-    """Every key of the document's configuration is a setting."""
-    assert variable in {each for group in ALL for name in group.model_fields for each in variables(group, name)}
+def test_configuration(monkeypatch: pytest.MonkeyPatch, variable: str, said: str, means: Callable[[Any], bool]) -> None:
+    """Every key of the document's configuration is a setting, and does what it says."""
+    group = SyncSettings if variable.startswith("SYNC_") else SalesforceSettings
+    assert group in ALL
+    assert variable in {each for name in group.model_fields for each in variables(group, name)}
+    for name in variables_of_salesforce():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SALESFORCE_CLIENT_ID", "a")
+    monkeypatch.setenv("SALESFORCE_CLIENT_SECRET", "b")
+    monkeypatch.setenv("SALESFORCE_LOGIN_URL", "https://acme--dev.sandbox.my.salesforce.com")
+    monkeypatch.setenv(variable, said)
+    (read,) = read_settings(group)
+    assert means(read)
+
+
+def variables_of_salesforce() -> set[str]:
+    """All that could be set around this test."""
+    groups = (SalesforceSettings, SyncSettings)
+    return {each for group in groups for name in group.model_fields for each in variables(group, name)}
 
 
 @pytest.mark.parametrize(
@@ -164,8 +199,11 @@ def test_error_handling(code: str, remedy: Remedy) -> None:
 
 
 def test_bulk_operations() -> None:
-    """Up to 200 records a call."""
-    assert ROWS_A_CALL == 200
+    """Up to 200 records a call: 450 are three, and none is left out or there twice."""
+    rows = [Row(number, f"003{number:03}", frozenset()) for number in range(450)]
+    carried = calls(rows)
+    assert [len(call) for call in carried] == [200, 200, 50]
+    assert sorted(row.item for call in carried for row in call) == list(range(450))
 
 
 FEATURES = {field.salesforce: field for kind in TICKETING.kinds.values() for field in kind.fields}
@@ -251,8 +289,34 @@ def test_permission_set_support() -> None:
 
 
 def test_connected_app_setup() -> None:
-    """Step by step, for an admin."""
-    assert "New Connected App" in (ROOT / "docs/salesforce-setup.md").read_text(encoding="utf-8")
+    """Step by step, for an admin: in this order, from the app to the settings."""
+    page = (ROOT / "docs/salesforce-setup.md").read_text(encoding="utf-8")
+    app = page.partition("## 3. The app")[2].partition("\n## 4.")[0]
+    steps = (
+        "*API (Enable OAuth Settings)*",
+        "Callback URL",
+        "Scopes: **Manage user data via APIs (api)**",
+        "**Enable Client Credentials Flow**",
+        "**Run As** the integration user",
+        "*Consumer Key and Secret*: these are `SALESFORCE_CLIENT_ID` and `SALESFORCE_CLIENT_SECRET`",
+        "*New Connected App*, with the same OAuth settings",
+    )
+    places = [app.find(step) for step in steps]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+async def test_automatic_token_refresh() -> None:
+    """A token that ended costs one more login and loses no call, however many calls meet it at once."""
+    async with org_client() as org:
+        given = {"login_url": org.org.base_url, "client_id": org.org.client_id, "client_secret": org.org.client_secret}
+        async with open_salesforce(SalesforceSettings(**given), now=system_clock) as salesforce:
+            assert await salesforce.rest.describe("Contact")
+            first = (await salesforce.login.current()).access_token
+            assert (await org.admin("POST", "/tokens/revoke", {}))["revoked"] >= 1
+            assert all(await asyncio.gather(*(salesforce.rest.describe("Contact") for _ in range(5))))
+            assert (await salesforce.login.current()).access_token != first
+            assert (await org.admin("POST", "/tokens/revoke", {}))["revoked"] == 1
 
 
 @pytest.mark.parametrize(
