@@ -19,6 +19,9 @@ from schemas.mapping_reading import shape_faults
 UNREAD: Final = "tandem_unread"
 """Stands for a name that is not there, or is none."""
 
+MOST_MENDED: Final = 200
+"""Of a mapping that has more wrong places than these only they are told: it is no mapping with a few mistakes."""
+
 Location = tuple[str | int, ...]
 
 _NEEDED: Final = ("collection", "sobject", "external_id", "token")
@@ -118,6 +121,8 @@ def read_what_can_be(raw: Any) -> Reading:
     except ValidationError as error:
         faults, places = tuple(shape_faults(error)), [each["loc"] for each in error.errors()]
     aside = Aside()
+    if len(places) > MOST_MENDED:
+        return Reading(None, faults, aside)
     try:
         return Reading(Mapping.model_validate(_mended(raw, places, aside)), faults, aside)
     except ValidationError:

@@ -82,7 +82,8 @@ def read_mapping(raw: Any) -> Mapping:
 
 def shape_faults(error: ValidationError) -> list[str]:
     """Every wrong place, a line each."""
-    places = [place for place in error.errors() if not _follows(place, error.errors())]
+    all_ = error.errors()
+    places = [place for place in all_ if not _follows(place, all_)]
     return [f"{dotted(place['loc'])}: {_what(place)}" for place in places]
 
 
@@ -99,9 +100,11 @@ def dotted(location: Location) -> str:
 
 def _follows(place: ErrorDetails, all_: Sequence[ErrorDetails]) -> bool:
     """A list counts as empty where all that is in it is wrong: that is told already."""
+    if place["type"] != "too_short":
+        return False
     location = place["loc"]
     within = (other["loc"] for other in all_ if len(other["loc"]) > len(location))
-    return place["type"] == "too_short" and any(other[: len(location)] == location for other in within)
+    return any(other[: len(location)] == location for other in within)
 
 
 def _what(place: ErrorDetails) -> str:

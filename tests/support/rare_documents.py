@@ -32,7 +32,10 @@ def rare_documents(document: Mapping[str, Any], kind: Kind) -> Iterator[dict[str
 
     The kind must have a field in which a conflict may be held for a person, and a lookup.
     """
-    makers = (_refused, _undeletable, _waiting, _in_question, _converted, _handed_over, _writing, _looked_up, _telling)
+    makers = (
+        *(_refused, _undeletable, _waiting, _kept_back, _in_question, _converted),
+        *(_handed_over, _writing, _looked_up, _telling),
+    )
     for place, make in enumerate(makers):
         name = f"rare-{make.__name__.strip('_')}"
         known = {**document, "_id": name}
@@ -63,6 +66,12 @@ def _waiting(state: DocumentState, kind: Kind) -> None:
     state.underived = state.uncounted = True
 
 
+def _kept_back(state: DocumentState, kind: Kind) -> None:
+    lookup = next(name for name, rule in kind.by_name.items() if rule.lookup)
+    state.awaited = {lookup: Awaited("parent-2", NOW + 60_000, NOW - 60_000, "participant/parent-2")}
+    state.keeps = True
+
+
 def _in_question(state: DocumentState, kind: Kind) -> None:
     held = state.field(kind.may_hold[-1].name)
     held.show("vegan", Side.PLATFORM, made_at=NOW - 9_000, at=NOW - 8_000, revision=1)
@@ -84,6 +93,7 @@ def _converted(state: DocumentState, kind: Kind) -> None:
         positions={"00Q0000000000R1AAA": EARLIER},
         first_row=NOW - 4_000,
         converted=True,
+        converted_at=NOW - 9_500,
         account="0010000000000R1AAA",
         opportunity="0060000000000R1AAA",
         claimed=False,

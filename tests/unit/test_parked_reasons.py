@@ -1,15 +1,16 @@
 """The reasons of parked records that a metric tells."""
 
-import logging
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import structlog
 
 from adapters.salesforce.error_codes import CODES
 from adapters.telemetry.metrics import Metrics
 from ops.processes.parked_reasons import OTHER, label_of
 from ops.processes.parts import results_told
+from schemas.log_record import Record
 from schemas.outcome import Outcome, Result
 
 OURS = (
@@ -42,9 +43,10 @@ def test_anything_else_is_one_series(reason: str) -> None:
 def test_no_text_of_salesforces_becomes_a_label() -> None:
     """As the counter is told of a batch."""
     metrics = Metrics()
-    frame = SimpleNamespace(metrics=metrics, stage="writer", log=logging.getLogger(__name__))
+    frame = SimpleNamespace(metrics=metrics, stage="writer", log=structlog.get_logger())
     parked = [Result(Outcome.PARKED, reason) for reason in ("Ada ada@example.org", "PKG__1", "STRING_TOO_LONG")]
-    results_told(cast("Any", frame))("salesforce.writes", parked)
+    records = [Record("salesforce.writes", 0, offset, None, b"{}", {}, 0) for offset in range(len(parked))]
+    results_told(cast("Any", frame))("salesforce.writes", records, parked)
     told = metrics.render().decode()
     assert 'tandem_parked_total{reason="other",topic="salesforce.writes"} 2.0' in told
     assert 'tandem_parked_total{reason="STRING_TOO_LONG",topic="salesforce.writes"} 1.0' in told

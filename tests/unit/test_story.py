@@ -10,6 +10,7 @@ import pytest
 import adapters.mongo
 import consumers
 import ops
+from adapters.mongo.lookups import HEARD
 from ops.story import Entry, Known, story
 from schemas.debugging import DECISION
 
@@ -60,7 +61,7 @@ def told(row: dict[str, Any]) -> list[str]:
 
 def written() -> Iterator[str]:
     """The types of rows in the source, as it is installed: literals that have one, and what they are of or an id."""
-    named = {"DECISION": DECISION, "LINK": "link", "_TYPE": ABOUT_NOBODY}
+    named = {"DECISION": DECISION, "LINK": "link", "_TYPE": ABOUT_NOBODY, "HEARD": HEARD}
     for package in (consumers, adapters.mongo, ops):
         for path in Path(package.__path__[0]).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -83,7 +84,7 @@ def _is_text(key: ast.expr | None) -> bool:
 def test_every_type_that_is_written_is_documented_and_told() -> None:
     """A new one is named here, or somebody on call reads `None`."""
     types = set(written())
-    assert types == {*ROWS, ABOUT_NOBODY}
+    assert types == {*ROWS, ABOUT_NOBODY, HEARD}
     page = (ROOT / "docs/document.md").read_text(encoding="utf-8")
     assert [type_ for type_ in sorted(types) if f"\n| `{type_}` | " not in page] == []
 
