@@ -59,6 +59,7 @@ def apply_row(state: DocumentState, row: Row, kind: Kind, occasion: Occasion) ->
     landed = _newly_landed(state, row, kind)
     for shown in landed:
         shown.state, shown.covered = WriteState.LANDED, state.row_mark
+        link.claimed = link.claimed or (shown.claims and shown.taken_at >= link.linked_at)
     first_contact = not link.read
     place = kind.place_of(link.record_id)
     for rule in (rule for rule in kind.fields if kind.keeps(rule, place)):

@@ -56,6 +56,7 @@ def _apply_event(state: DocumentState, link: Link, change: Change, kind: Kind, o
     untold: dict[str, Any] = {}
     if write is not None:
         write.state = WriteState.LANDED
+        link.claimed = link.claimed or (write.claims and change.record_id == link.record_id)
         untold = _untold(state, write)
     doubted = _end_doubts(state, change, kind, write)
     if change.position.timestamp <= state.row_mark or (link.read and change.record_id != link.record_id):

@@ -218,6 +218,8 @@ class Write:
     """The Bulk job that carries it: it alone knows the answer, however long that takes."""
     ask_at: int = 0
     """When to ask after the job."""
+    claims: bool = False
+    """It gives the record our external id, which it had not got."""
 
     @property
     def pending(self) -> bool:

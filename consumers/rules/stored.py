@@ -378,6 +378,7 @@ def _load_write(stored: Mapping[str, Any]) -> Write:
         covered=stored.get("covered", 0),
         job=stored.get("job", ""),
         ask_at=stored.get("ask", 0),
+        claims=stored.get("claims", False),
     )
 
 
@@ -409,6 +410,8 @@ def _dump_write(write: Write) -> dict[str, Any]:
         stored["heard"] = True
     if write.covered:
         stored["covered"] = write.covered
+    if write.claims:
+        stored["claims"] = True
     if write.job and write.state is WriteState.OPEN:
         stored |= {"job": write.job, "ask": write.ask_at}
     return stored

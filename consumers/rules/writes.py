@@ -307,6 +307,7 @@ def take(state: DocumentState, values: dict[str, Any], *, now: int, job: str = "
         first=state.record is None,
         job=job,
         ask_at=now + FIRST_ASKED if job else 0,
+        claims=state.record is not None and not state.record.claimed,
     )
     state.writes.append(write)
     return write

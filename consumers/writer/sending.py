@@ -40,6 +40,6 @@ def update_of(ready: Ready, write: Write, *, first: bool) -> RecordUpdate:
     values = {**written, **to_leads, place.token: token}
     if first:
         return RecordUpdate(values=values, external_id=visit.id)
-    if not visit.claimed:
+    if write.claims:
         values[place.external_id] = visit.id
     return RecordUpdate(values=values, record_id=visit.record_id)

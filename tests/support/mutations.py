@@ -990,6 +990,22 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "23",
+        "only an answer says that a record has been given our external id",
+        "salesforce",
+        "        link.claimed = link.claimed or (write.claims and change.record_id == link.record_id)\n",
+        "",
+        Example("rule_23_the_event_of_a_write_says_that_it_has_given_our_external_id"),
+    ),
+    Mutation(
+        "23",
+        "a row that shows a write does not say that it gave our external id",
+        "rows",
+        "        link.claimed = link.claimed or (shown.claims and shown.taken_at >= link.linked_at)\n",
+        "",
+        Example("rule_23_the_row_that_shows_a_write_says_that_it_has_given_our_external_id"),
+    ),
+    Mutation(
+        "23",
         "a record that is gone is not followed",
         "writes",
         "    return link is None or not (link.gone and link.searched) or makes_anew(state, kind)",

@@ -119,7 +119,18 @@ def _handed_over(state: DocumentState, _kind: Kind) -> None:
 def _writing(state: DocumentState, kind: Kind) -> None:
     name = next(iter(kind.by_name))
     state.writes = [
-        Write(each, {name: f"value {each}"}, each, NOW, known, NOW + 1, first=each == 0, heard=True, covered=NOW - 1)
+        Write(
+            each,
+            {name: f"value {each}"},
+            each,
+            NOW,
+            known,
+            NOW + 1,
+            first=each == 0,
+            heard=True,
+            covered=NOW - 1,
+            claims=True,
+        )
         for each, known in enumerate(WriteState)
         if known is not WriteState.OPEN
     ]

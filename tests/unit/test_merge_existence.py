@@ -558,6 +558,36 @@ def test_rule_23_a_record_merged_into_anothers_is_not_made_anew() -> None:
     assert (world.record["Phone"], status(world)) == ("p1", "synced")
 
 
+def taken_over_unanswered() -> World:
+    """A record that took the place of another has been given our external id by a write that nobody has answered."""
+    world = linked()
+    world.merge({"Phone": "v1"})
+    while world.record is None or world.record.get("Ext__c") != "c-1":
+        world.deliver_change()
+        world.now += TIMING.quiet_before_read
+        world.write("unanswered")
+    assert not link(world).claimed
+    return world
+
+
+def test_rule_23_the_event_of_a_write_says_that_it_has_given_our_external_id() -> None:
+    """As of a Bulk job whose event is quicker than whoever asks after it: nothing is written again."""
+    world = taken_over_unanswered()
+    assert world.settle() == 0
+    assert link(world).claimed
+
+
+def test_rule_23_the_row_that_shows_a_write_says_that_it_has_given_our_external_id() -> None:
+    """Where no event of it is heard."""
+    world = taken_over_unanswered()
+    world.unheard = len(world.stream)
+    state = world.load()
+    state.read_reason = "somebody looks"
+    world.save(state)
+    assert world.settle() == 0
+    assert link(world).claimed
+
+
 def test_rule_23_a_record_taken_over_is_given_our_external_id_once() -> None:
     """By a write of its own where nothing else is due; refused, it is not asked for again."""
     world = linked()
