@@ -8,6 +8,16 @@ from ops.admin.series import drawn
 
 async def show(asked: Asked) -> Answer:
     """Every chart over one span."""
+    return Page("charts.html", "Charts", await over_span(asked))
+
+
+async def over_span(asked: Asked) -> dict[str, object]:
+    """The charts over the span that the address names; over the last hour where it names none.
+
+    Raises:
+        CannotDo: there is no such span.
+        Unavailable: MongoDB does not answer.
+    """
     try:
         span = Span(asked.query("span", Span.HOUR))
     except ValueError:
@@ -15,7 +25,7 @@ async def show(asked: Asked) -> Answer:
     tier, now = TIERS[span], asked.parts.now()
     samples = await MongoSamples(asked.parts.database).between(tier.width, now - tier.shown - tier.width, now + 1)
     charts = drawn(samples, tier, now)
-    shows = {
+    return {
         "span": span,
         "spans": list(Span),
         "width": charts.width,
@@ -23,4 +33,3 @@ async def show(asked: Asked) -> Answer:
         "charts": charts.charts,
         "kept": bool(samples),
     }
-    return Page("charts.html", "Charts", shows)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Final
 
 import orjson
@@ -11,6 +12,7 @@ from adapters.mongo.allocations import heard_by_all
 from adapters.mongo.overview import MOST
 from adapters.mongo.samples import MongoSamples
 from ops.admin.answers import Answer, Asked, Page
+from ops.admin.charts import over_span
 from ops.admin.health import Facts, Flow, Overview, judge
 from ops.admin.lately import Lately, lately
 from ops.admin.parts import AdminParts
@@ -37,8 +39,10 @@ ALSO: Final = (
 
 
 async def show(asked: Asked) -> Answer:
-    """The first page."""
-    return Page("overview.html", "Overview", await read(asked.parts))
+    """The first page: how things are, and below it how they were."""
+    overview, charts = await asyncio.gather(read(asked.parts), over_span(asked))
+    shown = {each.name: getattr(overview, each.name) for each in fields(overview)}
+    return Page("overview.html", "Overview", shown | {"over": charts})
 
 
 async def read(parts: AdminParts) -> Overview:

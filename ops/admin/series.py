@@ -94,7 +94,7 @@ def drawn(samples: Sequence[Sample], tier: Tier, now: int) -> Charts:
                 if topic in TOPICS or f"lag:{topic}" in levels
             ],
         ),
-        _chart("waiting", "What waits", "", [line(told, _level(name)) for name, told in WAITING.items()]),
+        _chart("waiting", "Waiting", "", [line(told, _level(name)) for name, told in WAITING.items()]),
         _chart("longest", "Longest due", "seconds", [line("the oldest that is due", _seconds("longest_due"))]),
         _chart(
             "conflicts",

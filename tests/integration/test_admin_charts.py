@@ -55,6 +55,9 @@ async def test_what_happened_is_noted_and_shown(admin: AdminWorld) -> None:
             assert lines["waiting", "parked"] == [1], span
             assert lines["lag", "the writer"] == [12], span
             assert len(told["times"]) == TIERS[span].shown // TIERS[span].width
+            over = (await visitor.json(f"/admin?span={span}"))["over"]
+            assert (over["span"], over["charts"]) == (span, told["charts"]), "below the overview too"
+        assert await visitor.get("/admin?span=year") == 409
         assert await visitor.get("/admin/charts?span=year") == 409
         assert await visitor.get("/admin/charts") == 200
         assert "Applied 2, at most 2" in visitor.last
