@@ -50,7 +50,7 @@ async def test_total_participants_synced_vs_not_synced(admin: AdminWorld) -> Non
     await admin.operator.stage.post(ADA | {"email": "b@example.org"}, id_="cust-2", type_="customer.created")
     await admin.operator.stage.settle()
     (row,) = (await told(admin, "/admin/salesforce"))["kinds"]
-    assert (row["documents"], row["settled"], row["refused"]) == (2, 1, 1)
+    assert (row["documents"], row["synced"], row["refused"]) == (2, 1, 1)
     assert "Synced and not" in await page(admin, "/admin/salesforce")
 
 
