@@ -19,7 +19,7 @@ class Timing:
     """An edit within this time of a value's being shown counts as made without having seen it (rule 5)."""
     answer_within: int = 150_000
     """An open write older than this has lost its writer: its outcome is unknown. Longer than any call may take."""
-    load_within: int = 60_000
+    load_within: int = 15_000
     """A Bulk job that is open longer after a row was taken into it has lost its writer: it is closed no more. Longer
     than it takes to store and to send its rows."""
     event_within: int = 30_000

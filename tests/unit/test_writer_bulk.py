@@ -352,7 +352,7 @@ class SlowLoad:
         return await self._bulk.send(job_id, load, held_up())
 
 
-@pytest.mark.parametrize(("held_up_for", "jobs"), [(30_000, 1), (TIMING.load_within, 2)])
+@pytest.mark.parametrize(("held_up_for", "jobs"), [(TIMING.load_within - 5_000, 1), (TIMING.load_within, 2)])
 async def test_a_job_that_is_still_being_loaded_is_left_to_its_writer(
     world: World, held_up_for: int, jobs: int
 ) -> None:
