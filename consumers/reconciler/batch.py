@@ -13,6 +13,7 @@ from consumers.rules.closely import look, of_record
 from consumers.rules.derived import is_underived, owners
 from consumers.rules.enrichment import first_look, verify
 from consumers.rules.filters import unasked
+from consumers.rules.kept_writes import forget_old_writes
 from consumers.rules.kinds import Kind
 from consumers.rules.lookups import Parents
 from consumers.rules.platform import assert_platform
@@ -23,7 +24,7 @@ from consumers.rules.stored import load, narrow, value_at
 from consumers.rules.telling import telling
 from consumers.rules.timing import Timing
 from consumers.rules.versions import bring_up
-from consumers.rules.writes import due_at, forget_old_writes, give_up_unanswered
+from consumers.rules.writes import due_at, give_up_unanswered
 from schemas.change import Change, ChangeType
 from schemas.debugging import NOTHING_DEBUGGED, Debugged
 from schemas.mapping import Unlinked

@@ -29,7 +29,7 @@ from consumers.reconciler.forget import FORGOTTEN, NOT_SET_UP, Forgotten, erased
 from consumers.reconciler.gaps import gaps_of
 from consumers.reconciler.incoming import ChangeFact, ErasedFact, Incoming, PlatformFact, Unmapped, Unreadable, read
 from consumers.reconciler.reading import read_documents
-from consumers.reconciler.tell import Key, link_rows, tell_all, with_audit, with_news
+from consumers.reconciler.tell import Key, link_and_write_rows, tell_all, with_audit, with_news
 from consumers.rules.kinds import Kind
 from consumers.rules.state import DocumentState
 from consumers.rules.timing import Timing
@@ -73,8 +73,8 @@ class Decided:
     """Documents in which audit rows are, as they were written last."""
     told: dict[tuple[str, str], tuple[Kind, DocumentState]] = field(default_factory=dict)
     """Documents in which something is for the platform to be told, as they were written or found last."""
-    links: list[dict[str, Any]] = field(default_factory=list)
-    """What befell the links of documents: rows of the log."""
+    befell: list[dict[str, Any]] = field(default_factory=list)
+    """What befell the links and writes of documents: rows of the log."""
     decisions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     """How facts about what somebody looks at closely were decided, by their places: rows of the log."""
 
@@ -87,7 +87,7 @@ class Decided:
         self.owners |= other.owners
         self.audited |= other.audited
         self.told |= other.told
-        self.links += other.links
+        self.befell += other.befell
         self.decisions += other.decisions
 
 
@@ -163,7 +163,7 @@ class Reconciler:
             self._on_gap(gap)
         now = self._now()
         rows = [_log_row(records[place], incoming[place], result, now, catalog) for place, result in results.items()]
-        rows += decided.links
+        rows += decided.befell
         rows += [_decision_row(records[place], row) for place, row in decided.decisions]
         bells = [doorbell(kind, state) for kind, state in decided.due.values()]
         bells += [stray(*named) for named in sorted(decided.unlinked)]
@@ -209,7 +209,7 @@ class Reconciler:
             lost_at = {key: batch.documents[key].state.revision for key in lost}
             end.audited |= with_audit(batch, lost | refused.keys())
             end.told |= with_news(batch, lost | refused.keys())
-            end.links += link_rows(batch, lost | refused.keys())
+            end.befell += link_and_write_rows(batch, lost | refused.keys())
             again = {place for key in lost for place in batch.documents[key].facts}
             left = {place: key for key in refused for place in batch.documents[key].facts if place not in again}
             end.due |= {

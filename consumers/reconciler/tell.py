@@ -8,6 +8,7 @@ from consumers.reconciler.batch import Batch
 from consumers.rules.kinds import Kind
 from consumers.rules.linked import link_row
 from consumers.rules.state import DocumentState
+from consumers.rules.write_rows import seen_first
 
 Key = tuple[str, str]
 """Kind and id of a document."""
@@ -31,10 +32,15 @@ def with_audit(batch: Batch, unwritten: Collection[Key]) -> dict[Key, tuple[Kind
     }
 
 
-def link_rows(batch: Batch, unwritten: Collection[Key]) -> list[dict[str, Any]]:
-    """Rows of the log about the links that the batch has made, moved or ended."""
-    written = (one for key, one in batch.documents.items() if one.changed and key not in unwritten)
-    return [row for one in written if (row := link_row(one.state, at=batch.now)) is not None]
+def link_and_write_rows(batch: Batch, unwritten: Collection[Key]) -> list[dict[str, Any]]:
+    """Rows of the log: links that the batch has made, moved or ended, and writes that it has seen before an answer."""
+    rows: list[dict[str, Any]] = []
+    for key, one in batch.documents.items():
+        if one.changed and key not in unwritten:
+            rows += seen_first(one.state, at=batch.now)
+            if (row := link_row(one.state, at=batch.now)) is not None:
+                rows.append(row)
+    return rows
 
 
 async def tell_all(documents: Documents, tellings: Tellings, told: Sequence[tuple[Kind, DocumentState]]) -> None:

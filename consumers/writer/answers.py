@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from consumers.ports import RowResult
+from consumers.rules.answers import Answer, answered, existing_found
 from consumers.rules.closely import Thing, of_thing
 from consumers.rules.explain import told_values
-from consumers.rules.state import Side, Write
-from consumers.rules.writes import Answer, answered, existing_found
+from consumers.rules.state import Write
+from consumers.rules.write_rows import write_row
 from consumers.writer.desk import Desk
 from consumers.writer.resolve import Existing, Refused, Resolver
 from consumers.writer.visit import NOTHING_DUE, Visit
@@ -100,27 +101,15 @@ def _result(means: Answer, answer: RowResult) -> Result:
 
 
 def _log_row(sent: Sent, at: int) -> dict[str, Any]:
-    """What became of one write: its number makes a repeat the same row."""
     visit = sent.visit
-    since = _newest_edit(sent)
-    return ({"since": since} if since else {}) | {
-        "_id": f"{visit.kind.name}:{visit.id}:write:{sent.write.number}",
-        "type": "write",
-        "kind": visit.kind.name,
-        "document": visit.id,
-        "record": sent.answer.record_id,
-        "write": sent.write.number,
-        "fields": sorted(sent.write.values),
-        "outcome": str(visit.result.outcome),
-        "code": sent.answer.code,
-        "reason": sent.answer.message if visit.is_there else visit.result.reason,
-        "at": at,
-    }
-
-
-def _newest_edit(sent: Sent) -> int:
-    """When the newest of the platform's edits was made that it carries; 0 where that is not known any more."""
-    fields = {} if sent.visit.found is None else sent.visit.found.fields
-    written = [fields[name] for name in sent.write.values if name in fields]
-    edits = (field.made_at for field in written if field.source is Side.PLATFORM)
-    return max((made_at for made_at in edits if made_at <= sent.write.taken_at), default=0)
+    return write_row(
+        visit.kind.name,
+        visit.id,
+        sent.write,
+        {} if visit.found is None else visit.found.fields,
+        record=sent.answer.record_id,
+        outcome=visit.result.outcome,
+        code=sent.answer.code,
+        reason=sent.answer.message if visit.is_there else visit.result.reason,
+        at=at,
+    )

@@ -12,6 +12,7 @@ from consumers.reconciler.tell import tell_all
 from consumers.rules.audit import Occasion
 from consumers.rules.derived import mark_totals
 from consumers.rules.existence import merged_into
+from consumers.rules.kept_writes import forget_old_writes
 from consumers.rules.kinds import Kind
 from consumers.rules.linked import link_row
 from consumers.rules.lookups import Ids, Parents, children_of, depths, may_be_named_anew
@@ -22,7 +23,8 @@ from consumers.rules.stored import load, updated, value_at
 from consumers.rules.timing import Timing
 from consumers.rules.unread import end_unread
 from consumers.rules.versions import DecidedByNewerMapping, bring_up
-from consumers.rules.writes import due_at, forget_old_writes, give_up_unanswered, wait
+from consumers.rules.write_rows import seen_first
+from consumers.rules.writes import due_at, give_up_unanswered, wait
 from consumers.writer.visit import NO_DOCUMENT, Visit, by_kind, parts, put_down
 from schemas.debugging import NOTHING_DEBUGGED, Debugged
 from schemas.outcome import Outcome, Result
@@ -291,6 +293,7 @@ class Desk:
                 )
             )
         links = {visit.id: row for visit in visits if (row := link_row(visit.state, at=now)) is not None}
+        seen = {visit.id: rows for visit in visits if (rows := seen_first(visit.state, at=now))}
         named_anew = {visit.id for visit in visits if may_be_named_anew(visit.state, visit.document)}
         try:
             lost = await self._documents.write(kind.collection, writes)
@@ -302,9 +305,10 @@ class Desk:
             if visit.just_saved and visit.document is not None:
                 visit.document = updated(visit.document, write.set, write.unset)
         await self._wake(kind, [visit.state for visit in visits if visit.id in named_anew - lost])
-        told_links = [row for document_id, row in links.items() if document_id not in lost]
+        befell = [row for document_id, row in links.items() if document_id not in lost]
+        befell += [row for document_id, rows in seen.items() if document_id not in lost for row in rows]
         audited = [visit.state for visit in visits if visit.id not in lost and visit.state.audit]
-        await self._drain(kind, audited, told_links)
+        await self._drain(kind, audited, befell)
         if self._tellings is not None:
             told = [(kind, visit.state) for visit in visits if visit.id not in lost and visit.state.told]
             await tell_all(self._documents, self._tellings, told)
@@ -333,12 +337,12 @@ class Desk:
         await self._documents.postpone(kind.collection, due, self.now() + self.retry.longest)
         return {*error.lost, *error.refused}
 
-    async def _drain(self, kind: Kind, states: Sequence[DocumentState], links: Sequence[dict[str, Any]]) -> None:
-        """Audit rows are safe in their documents: now they go to the log, and out of the documents; links with them."""
-        if not states and not links:
+    async def _drain(self, kind: Kind, states: Sequence[DocumentState], befell: Sequence[dict[str, Any]]) -> None:
+        """Audit rows are safe in their documents: now they go to the log and out of the documents, others with them."""
+        if not states and not befell:
             return
         rows = [row for state in states for row in state.audit]
-        for row in await self.log.append([*links, *rows]):
+        for row in await self.log.append([*befell, *rows]):
             if row["type"] == "audit":  # and not in the log yet: another may have drained it meanwhile
                 self._on_conflict(row)
         await self._documents.clear_audit(

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence, Set
 
 from consumers.ports import Records, Unavailable
+from consumers.rules.answers import linked
 from consumers.rules.kinds import Kind
 from consumers.rules.making import WHY, why_unmade
 from consumers.rules.state import Refusal
-from consumers.rules.writes import Send, Until, after_find, due_values, linked, not_found, wait
+from consumers.rules.writes import Send, Until, after_find, due_values, not_found, wait
 from consumers.writer.desk import Desk
 from consumers.writer.kept import Found, KeptRecords
 from consumers.writer.match import Matcher

@@ -217,6 +217,21 @@ def lasts(trouble: Trouble, *, pause: float, silence: float) -> float:
             assert_never(trouble)
 
 
+def ends_later(trouble: Trouble) -> float:
+    """Seconds that it takes beyond that, about: until what was started is ready on a machine that is at work."""
+    match trouble:
+        case Kill():
+            return 1.0
+        case Restart():
+            return 14.0 if trouble.server is Server.KAFKA else 3.0
+        case Crowd():
+            return 8.0
+        case Pause() | Cut() | Stall() | Silence() | Org():
+            return 0.0
+        case _:
+            assert_never(trouble)
+
+
 def is_silent(trouble: Trouble) -> bool:
     """Whether nothing but the time tells that something is wrong."""
     return trouble == Org(OrgTrouble.HALF_OPEN)

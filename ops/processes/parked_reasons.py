@@ -6,10 +6,10 @@ from typing import Final
 from adapters.salesforce.error_codes import CODES
 from adapters.salesforce.errors import UNEXPECTED_REPLY, UNREADABLE_ERROR
 from adapters.salesforce.records import SPLIT_LATER
+from consumers.rules.answers import GONE_SAYS_SALESFORCE
 from consumers.rules.enrichment import GIVEN_UP
 from consumers.rules.existence import MERGED_INTO_ANOTHERS
 from consumers.rules.making import NO_CONSENT, NOTHING_MATCHES
-from consumers.rules.writes import GONE_SAYS_SALESFORCE
 from consumers.writer.find import ANOTHERS_RECORD
 from consumers.writer.job import NEVER_SENT, NOT_FOR_BULK
 from consumers.writer.match import MATCHED_RECORD_TAKEN

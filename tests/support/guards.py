@@ -269,7 +269,7 @@ GUARDS: Final = (
         "a_converted_lead",
         "a refusal because of a conversion is final",
         (
-            "consumers.rules.writes",
+            "consumers.rules.answers",
             "case Failure.CONVERTED if state.link is not None and",
             "case Failure.CONVERTED if False and",
         ),

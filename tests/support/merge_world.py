@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from consumers.catalog import Catalog
+from consumers.rules.answers import answered, linked
 from consumers.rules.audit import Occasion
 from consumers.rules.existence import deletion_answered, deletion_asked, moved, stays_gone
 from consumers.rules.kinds import Kind, token_of
@@ -27,10 +28,8 @@ from consumers.rules.writes import (
     Send,
     Until,
     after_find,
-    answered,
     due_at,
     give_up_unanswered,
-    linked,
     next_step,
     not_found,
     take,

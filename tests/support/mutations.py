@@ -753,7 +753,7 @@ MUTATIONS: Final = (
     Mutation(
         "16",
         "no writes are kept",
-        "writes",
+        "kept_writes",
         "WRITES_KEPT: Final = 8",
         "WRITES_KEPT: Final = 0",
         Example("rule_16_writes_are_kept_until_none_can_land_any_more"),
@@ -761,7 +761,7 @@ MUTATIONS: Final = (
     Mutation(
         "16",
         "writes are forgotten although they may land",
-        "writes",
+        "kept_writes",
         "        if surplus > 0 and past:",
         "        if not write.pending:",
         Schedule(
@@ -772,7 +772,7 @@ MUTATIONS: Final = (
     Mutation(
         "16",
         "a write to a former id is forgotten by what the new record tells",
-        "writes",
+        "kept_writes",
         "    if _is_of_former_id(state, write):",
         "    if False:",
         Example("rule_16_a_write_to_a_former_id_is_kept_until_that_id_has_told_of_it"),
@@ -1143,7 +1143,7 @@ MUTATIONS: Final = (
     Mutation(
         "23",
         "an answer for the former id claims the new one",
-        "writes",
+        "answers",
         "state.link.claimed or state.link.record_id == result.record_id",
         "True",
         Example("rule_23_an_answer_for_the_former_id_does_not_claim_the_new_one"),
@@ -1529,7 +1529,7 @@ MUTATIONS: Final = (
     Mutation(
         "29",
         "an answer is refused whose field is mapped no more",
-        "writes",
+        "answers",
         "    for name in write.values.keys() & kind.by_name.keys():  # a version",
         "    for name in write.values:  # a version",
         Example("rule_29_a_write_whose_field_is_mapped_no_more_is_answered_all_the_same"),

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from consumers.catalog import Catalog
-from consumers.rules import existence, platform, review, rows, salesforce, stored, unread, writes
+from consumers.rules import answers, existence, kept_writes, platform, review, rows, salesforce, stored, unread, writes
 from consumers.rules.audit import Occasion
 from consumers.rules.kinds import token_of
 from consumers.rules.platform import Assertion
@@ -181,7 +181,7 @@ class World:
             self.audit.setdefault(row["_id"], row)
         state.audit = []
         writes.give_up_unanswered(state, self.kind, TIMING, now=self.now)
-        writes.forget_old_writes(state, now=self.now)
+        kept_writes.forget_old_writes(state, now=self.now)
         due = writes.due_at(state, self.kind, TIMING, now=self.now)
         changes = stored.dump(state, self.kind, now=self.now, due_at=due, decision="d")
         self.document = {**(self.document or {"_id": "c-1"}), **changes}
@@ -542,7 +542,7 @@ class World:
         step = writes.next_step(state, self.kind, TIMING, now=self.now)
         if isinstance(step, Find):
             if self.org.record is not None:
-                writes.linked(state, self.org.record_id, now=self.now)
+                answers.linked(state, self.org.record_id, now=self.now)
                 return Visit("done") if self.save(state) else None
             step = writes.after_find(state, self.kind, TIMING, now=self.now)
             writes.not_found(state, TIMING, now=self.now)
@@ -630,7 +630,7 @@ class World:
         assert result is not None
 
         def decide(state: DocumentState) -> bool:
-            writes.answered(state, self.kind, visit.number, result, RETRY, now=self.now)
+            answers.answered(state, self.kind, visit.number, result, RETRY, now=self.now)
             return True
 
         self.update(decide)

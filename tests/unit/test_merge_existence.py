@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from support.merge_world import RECORD, TIMING, World
 
+from consumers.rules.answers import answered
 from consumers.rules.existence import (
     MERGED_INTO_ANOTHERS,
     counts_as_deleted,
@@ -18,7 +19,7 @@ from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.rows import Row, apply_row
 from consumers.rules.state import DocumentState, Link, Refusal, SalesforceRegister
-from consumers.rules.writes import Delete, Find, Follow, Nothing, answered, next_step, take
+from consumers.rules.writes import Delete, Find, Follow, Nothing, next_step, take
 from schemas.change import Change, ChangeType
 from schemas.outcome import Outcome
 from schemas.position import CommitPosition

@@ -8,11 +8,12 @@ import pytest
 from support.merge_world import RECORD, World
 
 from consumers.rules.existence import moved
+from consumers.rules.kept_writes import UNHEARD_FOR, WRITES_KEPT, forget_old_writes
 from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.state import DocumentState, Link, WriteState
 from consumers.rules.stored import load
 from consumers.rules.timing import LONGEST_CALL
-from consumers.rules.writes import UNHEARD_FOR, WRITES_KEPT, forget_old_writes, take
+from consumers.rules.writes import take
 from schemas.change import Change, ChangeType
 from schemas.outcome import Outcome
 from schemas.position import BEGINNING, CommitPosition

@@ -10,6 +10,7 @@ import pytest
 from support.merge_world import RECORD, TIMING, World, changed, mapping
 from support.orders import MAPPING as ORDERS
 
+from consumers.rules.answers import Answer, answered
 from consumers.rules.audit import Occasion
 from consumers.rules.derived import derive, is_underived, mark_totals, owners
 from consumers.rules.kinds import compile_kind
@@ -19,7 +20,7 @@ from consumers.rules.review import open_reviews
 from consumers.rules.state import DocumentState, Existence, Side
 from consumers.rules.stored import dump, load, value_at
 from consumers.rules.versions import DecidedByNewerMapping, bring_up
-from consumers.rules.writes import Answer, Read, answered, due_values, next_step, take
+from consumers.rules.writes import Read, due_values, next_step, take
 from schemas.derivation import Total
 from schemas.mapping import Mapping
 from schemas.outcome import Outcome

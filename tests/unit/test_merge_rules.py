@@ -9,7 +9,9 @@ from support.merge_world import RECORD, TIMING, World
 from support.oracle_schedule import run
 from support.oracle_world import Setting
 
+from consumers.rules.answers import Answer, answered, existing_found
 from consumers.rules.jobs import FIRST_ASKED, LONGEST_UNASKED, ask_again, lost_with_job
+from consumers.rules.kept_writes import forget_old_writes
 from consumers.rules.kinds import number_of, token_of
 from consumers.rules.platform import Assertion, assert_platform
 from consumers.rules.retry import GiveUp, RetryPolicy, Wait
@@ -17,17 +19,13 @@ from consumers.rules.rows import Row, apply_row
 from consumers.rules.state import LARGEST_NUMBER, DocumentState, Side, WriteState
 from consumers.rules.timing import CLOCKS_APART
 from consumers.rules.writes import (
-    Answer,
     Ask,
     Nothing,
     Read,
     Send,
     Until,
-    answered,
     due_at,
     due_values,
-    existing_found,
-    forget_old_writes,
     give_up_unanswered,
     next_step,
     take,

@@ -31,6 +31,8 @@ from consumers.writer.writer import Writer
 from ops.processes.budget import BulkWithinBudget
 from ops.processes.counted import CountedBulk
 from schemas.allocation import BULK_BATCHES, Allocation
+from schemas.change import Change, ChangeType
+from schemas.position import CommitPosition
 
 ROWS = 12
 THRESHOLD = 10
@@ -553,3 +555,35 @@ async def test_a_store_that_goes_away_while_rows_are_told_leaves_nothing_behind(
     world.stage.doorbells.rung[:] = bells
     await world.until_rest()
     assert len(await world.contacts()) == ROWS
+
+
+async def test_writes_that_are_seen_before_anybody_asks_after_their_job_are_in_the_log(world: World) -> None:
+    """Once no write of a job is open nobody asks after it: what was seen of them is their row, each once."""
+    await world.post(range(ROWS))
+    await world.until_rest()
+    await world.org.admin("POST", "/faults", {"kind": "job_delay", "delay_ms": 500, "count": 1})
+    await world.post(range(ROWS), title="CTO")
+    await world.stage.answer_doorbells()
+    for number in range(ROWS):
+        (write,) = [one for one in await world.writes(f"cust-{number}") if one["n"] == 2]
+        record = (await world.stage.document(f"cust-{number}"))["_sync"]["link"]["id"]
+        assert write["state"] == "open"
+        change = Change(
+            entity="Contact",
+            record_id=record,
+            type=ChangeType.UPDATE,
+            position=CommitPosition(world.stage.now, number, 1),
+            transaction_key=f"job-{number}",
+            fields={"Title": "CTO", TOKEN: f"cust-{number}:2"},
+            client="",
+            commit_user="005000000000001AAA",
+            replay_id=number + 1,
+        )
+        await world.stage.reconciler.handle([world.stage.change(change)])
+    asked = (await world.calls()).get("GET /jobs/ingest/{id}", 0)
+    await world.until_rest()
+    assert (await world.calls()).get("GET /jobs/ingest/{id}", 0) == asked
+    rows = [row for row in world.stage.log.rows.values() if row["type"] == "write" and row["write"] == 2]
+    assert sorted(row["document"] for row in rows) == sorted(f"cust-{number}" for number in range(ROWS))
+    assert {(row["outcome"], tuple(row["fields"])) for row in rows} == {("applied", ("Title",))}
+    assert all(row["since"] <= row["at"] for row in rows)

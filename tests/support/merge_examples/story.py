@@ -3,10 +3,11 @@
 from typing import Any, Final
 
 from consumers.rules.derived import derive
+from consumers.rules.kept_writes import forget_old_writes
 from consumers.rules.review import choose
 from consumers.rules.rows import Row
 from consumers.rules.state import Side
-from consumers.rules.writes import Delete, Find, Follow, Nothing, Read, forget_old_writes
+from consumers.rules.writes import Delete, Find, Follow, Nothing, Read
 from schemas.mapping import Mapping
 from support.merge_examples.tale import FIELDS, Tale
 from support.merge_examples.words import SIDES, call_of, clock, value_of, values_of
