@@ -149,7 +149,7 @@ def _next_step(
         return Find() if sendable(state, kind, now) else _until_parents(state, kind, now)
     if link.gone:
         return Follow()
-    reason = state.read_reason or ("" if link.read else "rule 19: a new link")
+    reason = state.read_reason or ("" if link.read else "rule 19: a new link") or _unheard(state)
     if reason:
         quiet = max(link.linked_at, state.heard_at) + timing.quiet_before_read
         return Read(reason) if now >= quiet else Until(quiet)
@@ -191,6 +191,18 @@ def _awaiting(state: DocumentState, kind: Kind, now: int) -> Iterator[tuple[Fiel
             continue  # by this version of the mapping nobody keeps it back
         if now < awaited.at and field.value is not None and str(field.value) == awaited.parent and rule.pushes:
             yield rule, awaited.at
+
+
+def _unheard(state: DocumentState) -> str:
+    """Rule 14: what a record tells is in order, so a write that was answered before a later one that was heard was
+    taken has lost its event. What it is expected to have left there may be long gone: only a row tells."""
+    heard = max((write for write in state.writes if write.heard), key=lambda write: write.number, default=None)
+    if heard is None or not any(
+        not write.heard and write.number < heard.number and write.answered_at <= heard.taken_at
+        for write in state.acknowledged()
+    ):
+        return ""
+    return "rule 14: a later write was heard, and an earlier one was not"
 
 
 def _until_parents(state: DocumentState, kind: Kind, now: int) -> Until | Nothing:

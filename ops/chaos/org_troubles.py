@@ -81,8 +81,9 @@ def script(trouble: OrgTrouble, seconds: float) -> Script:  # noqa: PLR0912 - on
         case OrgTrouble.POSITION_REFUSED:
             return Script(
                 begin=[
-                    Post("/stream", {"action": "forget_replay_ids"}),
+                    # Whoever is connected still would miss what expires, and be told of nothing.
                     Post("/stream", {"action": "forget_sessions", "cut": True}),
+                    Post("/stream", {"action": "forget_replay_ids"}),
                 ]
             )
         case OrgTrouble.GAP_EVENTS:

@@ -6,8 +6,8 @@ from typing import Final
 
 from ops.chaos.lag import Sample
 
-BEFORE_SECONDS: Final = 5.0
-"""How long before a trouble what is usual is looked for."""
+BEFORE_SECONDS: Final = 15.0
+"""How long before a trouble what is usual is looked for: what is in hand goes up and down within seconds."""
 BEFORE_LOOKS: Final = 3
 """And where it is seldom looked, how many looks before tell it."""
 STILL: Final = 2
@@ -47,7 +47,7 @@ class Recovery:
 def recoveries(strikes: Sequence[Strike], samples: Sequence[Sample], *, slack: int) -> list[Recovery]:
     """One for each strike, in the order in which they began.
 
-    What is usual is the most that was seen in the five seconds before, by three looks at least, and `slack` in any
+    What is usual is the most that was seen in the fifteen seconds before, by three looks at least, and `slack` in any
     case: so much is always in hand.
     A trouble that begins before the one before it is over is measured by what was usual before that one.
     """

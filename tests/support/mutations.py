@@ -701,6 +701,14 @@ MUTATIONS: Final = (
     ),
     Mutation(
         "14",
+        "an acknowledged write is expected although a later one was heard",
+        "writes",
+        '("" if link.read else "rule 19: a new link") or _unheard(state)',
+        '("" if link.read else "rule 19: a new link")',
+        Example("rule_14_a_write_whose_event_is_lost_is_not_expected_for_ever"),
+    ),
+    Mutation(
+        "14",
         "a late event is waited for without end",
         "writes",
         "    if overdue is not None and now >= overdue + timing.event_within:",

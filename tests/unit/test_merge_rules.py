@@ -371,6 +371,25 @@ def test_rule_14_an_acknowledged_write_is_what_salesforce_is_expected_to_hold(wo
     assert field(world).agreed is not None
 
 
+def test_rule_14_a_write_whose_event_is_lost_is_not_expected_for_ever() -> None:
+    """An edit is heard after it, and is written over once: then that write's event tells that the other's is lost.
+
+    Without a look the same value would be due, and be sent, again and again until the event is given up.
+    """
+    world = linked_world("salesforce_wins")
+    post(world, "p1", at=world.now)
+    world.write()
+    world.stream.pop()
+    world.now += 10
+    edit(world, "s1")
+    assert field(world).value == "s1"
+    assert world.write() == "ok"
+    world.deliver_change()
+    world.now += CLOCKS_APART + 1
+    assert world.write() == "read"
+    assert next_step(world.load(), world.kind, TIMING, now=world.now + TIMING.event_within) == Nothing()
+
+
 def test_rule_15_one_open_request_and_a_number_of_its_own_after_an_unknown_answer(world: World) -> None:
     """While a request is open nothing is sent; after an unknown answer the next one takes a new number."""
     post(world, "p1", at=world.now)
