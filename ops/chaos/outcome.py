@@ -105,12 +105,6 @@ class Trouble:
         """How long each may take."""
         return self.allowed, self.allowed, self.allowed + OPEN_WRITE_SECONDS
 
-    @property
-    def slowest(self) -> float | None:
-        """The longest of these times; None where one has no end."""
-        ended = [seconds for seconds in self.times if seconds is not None]
-        return max(ended) if len(ended) == len(self.times) else None
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

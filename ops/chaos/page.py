@@ -76,7 +76,7 @@ def _zeros(outcomes: Sequence[Outcome]) -> str:
         *([name, *(_found(outcome, name) for outcome in outcomes), MEANING[name]] for name in MEANING),
         ["events", *(f"{outcome.events:,}" for outcome in outcomes), "webhooks and change events"],
         ["troubles", *(str(len(outcome.troubles)) for outcome in outcomes), ""],
-        ["slowest recovery", *(_slowest(outcome) for outcome in outcomes), "but for a silent stream"],
+        *([f"slowest: {name}", *(_slowest(one, place) for one in outcomes), why] for place, (name, why) in _TIMES),
     ]
     return "## Found by the observer\n\n" + _table(rows)
 
@@ -86,11 +86,21 @@ def _found(outcome: Outcome, name: str) -> str:
     return f"**{outcome.found[name]}**" if name in outcome.found else ""
 
 
-def _slowest(outcome: Outcome) -> str:
-    usual = [one for one in outcome.troubles if one.allowed == RECOVERY_SECONDS]
-    slowest = [one.slowest for one in usual]
-    ended = [seconds for seconds in slowest if seconds is not None]
-    return "never" if len(ended) < len(slowest) else f"{max(ended, default=0.0):g} s"
+_TIMES: Final = tuple(
+    enumerate(
+        (
+            ("lag back", "but for a silent stream"),
+            ("gaps closed", "of those that were opened before the next trouble"),
+            ("documents in step", f"a write whose answer was lost is left alone for {OPEN_WRITE_SECONDS:g} s of it"),
+        )
+    )
+)
+
+
+def _slowest(outcome: Outcome, place: int) -> str:
+    times = [one.times[place] for one in outcome.troubles if one.allowed == RECOVERY_SECONDS]
+    ended = [seconds for seconds in times if seconds is not None]
+    return "never" if len(ended) < len(times) else f"{max(ended, default=0.0):g} s"
 
 
 def _run(outcome: Outcome) -> str:

@@ -102,8 +102,8 @@ def test_gaps_and_documents_are_judged_too(trouble: Trouble, late: bool) -> None
     assert bool(replace(GOOD, troubles=[trouble]).late) is late
     told = page.told([replace(GOOD, troubles=[trouble])])
     assert ("**never**" in told) is (None in trouble.times)
-    if None in trouble.times:
-        assert "| slowest recovery | never |" in told
+    for name, seconds in zip(("lag back", "gaps closed", "documents in step"), trouble.times, strict=True):
+        assert f"| slowest: {name} | {'never' if seconds is None else f'{seconds:g} s'} |" in told
 
 
 def test_what_is_kept_is_what_was(tmp_path: Path) -> None:
