@@ -8,8 +8,6 @@ from ops.chaos.lag import Sample
 
 BEFORE_SECONDS: Final = 15.0
 """How long before a trouble what is usual is looked for: what is in hand goes up and down within seconds."""
-BEFORE_LOOKS: Final = 3
-"""And where it is seldom looked, how many looks before tell it."""
 STILL: Final = 2
 """So many looks one after another must find it back."""
 
@@ -47,8 +45,8 @@ class Recovery:
 def recoveries(strikes: Sequence[Strike], samples: Sequence[Sample], *, slack: int) -> list[Recovery]:
     """One for each strike, in the order in which they began.
 
-    What is usual is the most that was seen in the fifteen seconds before, by three looks at least, and `slack` in any
-    case: so much is always in hand.
+    What is usual is the most that was seen in the fifteen seconds before, and `slack` at least: so much is always in
+    hand.
     A trouble that begins before the one before it is over is measured by what was usual before that one.
     """
     ordered = sorted(strikes, key=lambda one: one.began)
@@ -77,9 +75,8 @@ def _measured(
     calm_from, usual = 0.0, slack
     for strike in strikes:
         if strike.began >= calm_from:
-            calm = [sample for sample in samples if calm_from <= sample.at < strike.began]
-            recent = [one for one in calm if strike.began - BEFORE_SECONDS <= one.at]
-            usual = max([slack, *(measure(one) or 0 for one in max(calm[-BEFORE_LOOKS:], recent, key=len))])
+            since = max(strike.began - BEFORE_SECONDS, calm_from)
+            usual = max([slack, *(measure(sample) or 0 for sample in samples if since <= sample.at < strike.began)])
         back = _back(samples, strike.ended, usual, measure, still)
         found.append(_Measured(usual, back))
         calm_from = max(calm_from, float("inf") if back is None else back)
