@@ -12,7 +12,7 @@ from adapters.mongo.leases import LEASES
 from adapters.mongo.positions import POSITIONS
 from schemas.connection import Connection
 
-MOST: Final = 10_000
+MOST: Final = 5_000
 """What is more is told as so many or more."""
 
 
@@ -60,52 +60,56 @@ class MongoOverview:
         """Of one kind."""
         documents, due = self._database[collection], {"_sync.due_at": {"$gt": 0}}
         with answering():
-            oldest = await documents.find_one(due, {"_sync.due_at": 1}, sort=[("_sync.due_at", 1)])
-            return KindCounts(
-                kind=kind,
-                documents=await documents.estimated_document_count(),
-                due=await documents.count_documents(due, limit=MOST, hint="due"),
-                refused=await documents.count_documents({"_sync.refusal.at": {"$gt": 0}}, limit=MOST, hint="refused"),
-                reviews=await documents.count_documents({"_sync.reviews": {"$gt": ""}}, limit=MOST, hint="reviews"),
-                held=await documents.count_documents({"salesforce.held": {"$gt": ""}}, limit=MOST, hint="held"),
-                oldest_due=oldest["_sync"]["due_at"] if oldest else 0,
+            oldest, number, *counted = await asyncio.gather(
+                documents.find_one(due, {"_sync.due_at": 1}, sort=[("_sync.due_at", 1)]),
+                documents.estimated_document_count(),
+                self._count(collection, due, "due"),
+                self._count(collection, {"_sync.refusal.at": {"$gt": 0}}, "refused"),
+                self._count(collection, {"_sync.reviews": {"$gt": ""}}, "reviews"),
+                self._count(collection, {"salesforce.held": {"$gt": ""}}, "held"),
             )
+        many_due, refused, reviews, held = counted
+        return KindCounts(
+            kind=kind,
+            documents=number,
+            due=many_due,
+            refused=refused,
+            reviews=reviews,
+            held=held,
+            oldest_due=oldest["_sync"]["due_at"] if oldest else 0,
+        )
 
     async def not_synced(self, collection: str) -> dict[str, int]:
         """Documents by what the platform is told of them (`syncStatus`), but for those that are synced; each to `MOST`.
 
         A document on which nothing was ever decided has no such word, and is in none of these.
         """
-        documents = self._database[collection]
         with answering():
-            told = sorted(await documents.distinct(SYNC_STATUS, NOT_SYNCED))
-            # The command, which counts keys alone: of eight words to their limits that is half the time.
+            told = sorted(await self._database[collection].distinct(SYNC_STATUS, NOT_SYNCED))
             counted = await asyncio.gather(
-                *(
-                    self._database.command(
-                        "count", collection, query={SYNC_STATUS: each}, limit=MOST, hint="not_synced"
-                    )
-                    for each in told
-                )
+                *(self._count(collection, {SYNC_STATUS: each}, "not_synced") for each in told)
             )
-        return {each: int(found["n"]) for each, found in zip(told, counted, strict=True)}
+        return dict(zip(told, counted, strict=True))
 
     async def parked(self) -> int:
         """Records that wait for a person."""
         with answering():
-            return await self._database[PARKED].count_documents({"state": "parked"}, limit=MOST, hint="state")
+            return await self._count(PARKED, {"state": "parked"}, "state")
 
     async def parked_since(self, at: int) -> int:
         """Records that were parked since then (epoch milliseconds) and wait for a person."""
         with answering():
-            asked = {"state": "parked", "at": {"$gte": at}}
-            return await self._database[PARKED].count_documents(asked, limit=MOST, hint="state")
+            return await self._count(PARKED, {"state": "parked", "at": {"$gte": at}}, "state")
 
     async def open_gaps(self) -> int:
         """Gaps that are not closed."""
         with answering():
-            asked = {"state": {"$in": ["open", "repairing"]}}
-            return await self._database[GAPS].count_documents(asked, limit=MOST, hint="unrepaired")
+            return await self._count(GAPS, {"state": {"$in": ["open", "repairing"]}}, "unrepaired")
+
+    async def _count(self, collection: str, asked: dict[str, Any], index: str) -> int:
+        """To `MOST`. The command counts an index' keys alone: `count_documents` takes twice the time."""
+        found = await self._database.command("count", collection, query=asked, limit=MOST, hint=index)
+        return int(found["n"])
 
     async def owners(self) -> list[Owner]:
         """Every lease, by name."""

@@ -19,14 +19,16 @@ ERRORS = 20
 async def show(asked: Asked) -> Answer:
     """How the connection and each kind are."""
     parts, seen = asked.parts, asked.parts.overview
-    of_kinds = parts.catalog().kinds.values()
-    kinds, not_synced = await asyncio.gather(
+    of_kinds, until = parts.catalog().kinds.values(), parts.now() + 1
+    of_writes = Wanted(topic=topics.SALESFORCE_WRITES)
+    kinds, not_synced, refused = await asyncio.gather(
         asyncio.gather(*(seen.counts(kind.name, kind.collection) for kind in of_kinds)),
         asyncio.gather(*(seen.not_synced(kind.collection) for kind in of_kinds)),
+        parts.parking().find(of_writes, ERRORS, MOST_COUNTED, newest=True),
     )
-    allocation = await seen.allocation()
-    until = parts.now() + 1
-    refused = await parts.parking().find(Wanted(topic=topics.SALESFORCE_WRITES), ERRORS, MOST_COUNTED, newest=True)
+    allocation, owners, positions, connected, processes, runs = await asyncio.gather(
+        seen.allocation(), seen.owners(), seen.positions(), seen.connections(), parts.processes.all(), seen.runs(10)
+    )
     connections = [
         {
             "org_id": each.org_id,
@@ -37,7 +39,7 @@ async def show(asked: Asked) -> Answer:
             "refused": each.refused,
             "last_sync_at": each.last_sync_at,
         }
-        for each in await seen.connections()
+        for each in connected
     ]
     shows = {
         "kinds": [{**_counts(kind), **synced(kind, told)} for kind, told in zip(kinds, not_synced, strict=True)],
@@ -47,9 +49,9 @@ async def show(asked: Asked) -> Answer:
         "left": max(0, allocation[1] - allocation[0]) if allocation else None,
         "forecast": forecast(allocation[0], allocation[2]) if allocation else None,
         "connections": connections,
-        "owners": await seen.owners(),
-        "positions": await seen.positions(),
-        "processes": [_process(each) for each in await parts.processes.all()],
+        "owners": owners,
+        "positions": positions,
+        "processes": [_process(each) for each in processes],
         "errors": seen_by(asked, refused.items),
         "errors_in_all": refused.number,
         "errors_more": refused.more,
@@ -64,7 +66,7 @@ async def show(asked: Asked) -> Answer:
                 "state": row.get("state", ""),
                 "asked_at": row.get("asked_at", 0),
             }
-            for row in await seen.runs(10)
+            for row in runs
         ],
     }
     return Page("salesforce.html", "Salesforce", shows)
