@@ -26,11 +26,11 @@ in the first table is 0 and no recovery took too long. How it is made: [decision
 An event is a webhook of the platform or a change event of the org. The lag is all that was said and is not worked off
 yet: webhooks not taken, change events not in Kafka, Kafka records not finished. It leaves out what was taken and
 still has to be done, so two more things are looked at: the gaps that are open, and the documents that are not in
-step. Three times are counted from a trouble's end. The lag is back at the most it was in the fifteen seconds before.
-Every gap that was opened before the next trouble is closed again. No more documents are out of step than in the
-fifteen seconds before; they are counted every four seconds, and what one trouble leaves is not told from what the
-next one does. Each may take {allowed:g} seconds, but for the documents: a write whose answer was lost is left alone for
-{open:g} seconds, and they may take so much longer. A silent stream cannot be noticed sooner than the org's advised
+step. Three times are counted from a trouble's end. The lag is back at the most it was in the last fifteen seconds in
+which nothing was wrong. Every gap that was opened before the next trouble is closed again. No more documents are out
+of step than in those fifteen seconds; they are counted every four, and what one trouble leaves is not told from what
+the next one does. Each may take {allowed:g} seconds, but for the documents: a write whose answer was lost is left alone
+for {open:g} seconds, and they may take so much longer. A silent stream cannot be noticed sooner than the org's advised
 time-out and ten seconds later, so it may take so much longer as well. Of what was made in Salesforce in a gap and
 written over by us before the gap was repaired nobody can know: Salesforce keeps no history of it. Such edits are
 counted and are no losses."""

@@ -7,7 +7,7 @@ from typing import Final
 from ops.chaos.lag import Sample
 
 BEFORE_SECONDS: Final = 15.0
-"""How long before a trouble what is usual is looked for: what is in hand goes up and down within seconds."""
+"""Of how much calm before a trouble what is usual is told: what is in hand goes up and down within seconds."""
 STILL: Final = 2
 """So many looks one after another must find it back."""
 
@@ -45,8 +45,9 @@ class Recovery:
 def recoveries(strikes: Sequence[Strike], samples: Sequence[Sample], *, slack: int) -> list[Recovery]:
     """One for each strike, in the order in which they began.
 
-    What is usual is the most that was seen in the fifteen seconds before, and `slack` at least: so much is always in
-    hand.
+    What is usual is the most that was seen in the last fifteen seconds of calm, and `slack` at least: so much is always
+    in hand. A trouble that follows soon upon another has calm before that one too: right after a recovery there is less
+    in hand than is usual.
     A trouble that begins before the one before it is over is measured by what was usual before that one.
     """
     ordered = sorted(strikes, key=lambda one: one.began)
@@ -71,15 +72,25 @@ class _Measured:
 def _measured(
     strikes: Sequence[Strike], samples: Sequence[Sample], measure: Measure, *, slack: int, still: int = STILL
 ) -> list[_Measured]:
-    found = []
+    found, calm = [], list[tuple[float, float]]()
     calm_from, usual = 0.0, slack
     for strike in strikes:
         if strike.began >= calm_from:
-            since = max(strike.began - BEFORE_SECONDS, calm_from)
-            usual = max([slack, *(measure(sample) or 0 for sample in samples if since <= sample.at < strike.began)])
+            calm.append((calm_from, strike.began))
+            usual = max([slack, *(measure(sample) or 0 for sample in _last_of(calm, samples))])
         back = _back(samples, strike.ended, usual, measure, still)
         found.append(_Measured(usual, back))
         calm_from = max(calm_from, float("inf") if back is None else back)
+    return found
+
+
+def _last_of(calm: Sequence[tuple[float, float]], samples: Sequence[Sample]) -> list[Sample]:
+    """The looks in the last `BEFORE_SECONDS` of these stretches."""
+    found, left = list[Sample](), BEFORE_SECONDS
+    for since, until in reversed(calm):
+        begins = max(since, until - left)
+        found += [sample for sample in samples if begins <= sample.at < until]
+        left -= until - begins
     return found
 
 

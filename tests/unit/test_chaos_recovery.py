@@ -63,6 +63,17 @@ def test_a_trouble_within_another_is_measured_by_what_was_before_both() -> None:
     assert (second.usual, second.seconds) == (20, 18.0)
 
 
+def test_what_is_usual_is_told_of_calm_before_an_earlier_trouble_too() -> None:
+    """Right after a recovery less is in hand than usual, and the next trouble may follow within a second."""
+    lags = {0.0: 90, 6.0: 60, 21.0: 500, 27.0: 0, 30.0: 50, 60.0: 70}
+    first, second, third = recoveries(
+        [Strike("x", 20.5, 22.0), Strike("y", 28.5, 28.5), Strike("z", 75.5, 76.0)], looks(lags, 90), slack=0
+    )
+    assert (first.usual, first.seconds) == (60, 5.0)
+    assert (second.usual, second.seconds) == (60, 0.5)
+    assert third.usual == 70
+
+
 def test_a_gap_that_is_noticed_when_the_trouble_is_over_counts() -> None:
     """The first look that finds none open tells nothing; a gap that is noticed after the next trouble is that one's."""
     open_gaps = {18.0: 1, 19.0: 2, 20.0: 2, 26.0: 1}
