@@ -13,10 +13,10 @@ from ops.demo.rest import Signs
 from schemas.topics import ALL
 from schemas.unavailable import Unavailable
 from simulator.observer.backlog import Backlog, open_backlog
-from simulator.observer.readers import MongoGone, MongoWitness
+from simulator.observer.readers import MongoGone, MongoWitness, Pulse
 
 LOOK_SECONDS: Final = 0.5
-PULSE_SECONDS: Final = 4.0
+PULSE_SECONDS: Final = 3.0
 """How often all documents are looked at: that costs more."""
 KAFKA_SECONDS: Final = 5.0
 """How long Kafka may take to tell; then it tells nothing this time."""
@@ -28,8 +28,8 @@ class Sample:
 
     `lag` is all that was said and not yet worked off: webhooks not yet taken, change events not yet in Kafka, Kafka
     records not finished; None where Kafka or MongoDB did not tell. `pending` are documents that were not in step when
-    they were last counted; `counted` says that it was at this look. `gaps` are those that are open, None where nobody
-    told.
+    they were last counted; `counted` says that it was at this look, and `late` which they were, but for those that wait
+    for another document's record. `gaps` are those that are open, None where nobody told.
     """
 
     at: float
@@ -37,6 +37,7 @@ class Sample:
     pending: int
     gaps: int | None = 0
     counted: bool = True
+    late: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class Lookout:
         self.latest: Look | None = None
         self.told = ""
         """The lag of the last look by where it is."""
-        self._pulse = (-PULSE_SECONDS, 0, 0)
+        self._counted_at = -PULSE_SECONDS
+        self._pulse = Pulse(0, 0, 0)
         self._looked = asyncio.Condition()
 
     def begin(self) -> None:
@@ -118,11 +120,10 @@ class Lookout:
         unfinished = await _in_time(_unfinished(backlog))
         try:
             events, open_gaps = await self._waiting(), await self._mongo.open_gaps()
-            at, revisions, pending = self._pulse
-            counted = self._now() - at >= PULSE_SECONDS
+            counted = self._now() - self._counted_at >= PULSE_SECONDS
             if counted:
-                revisions, pending = await self._all()
-                self._pulse = (self._now(), revisions, pending)
+                self._pulse = await self._all()
+                self._counted_at = self._now()
         except (MongoGone, aiohttp.ClientError, TimeoutError):
             await self._note(None, None)
             return unfinished is not None
@@ -133,20 +134,26 @@ class Lookout:
         waiting, lag = events.waiting + unposted, events.waiting + unposted + sum(unfinished.values())
         places = {"webhooks": unposted, "events": events.waiting, **unfinished}
         self.told = ", ".join(f"{name} {count}" for name, count in places.items())
-        signs = Signs(revisions, events.commit, lag + open_gaps, pending)
+        signs = Signs(self._pulse.revisions, events.commit, lag + open_gaps, self._pulse.pending)
         await self._note(lag, Look(signs, waiting, open_gaps), counted=counted)
         return True
 
     async def _note(self, lag: int | None, look: Look | None, *, counted: bool = False) -> None:
         gaps = None if look is None else look.open_gaps
-        self.samples.append(Sample(self.seconds, lag, self._pulse[2], gaps, counted))
+        late = self._pulse.late if counted else frozenset[str]()
+        self.samples.append(Sample(self.seconds, lag, self._pulse.pending, gaps, counted, late))
         async with self._looked:
             self.latest = look
             self._looked.notify_all()
 
-    async def _all(self) -> tuple[int, int]:
-        pulses = [await self._mongo.pulse(name) for name in self._collections.values()]
-        return sum(pulse.revisions for pulse in pulses), sum(pulse.pending for pulse in pulses)
+    async def _all(self) -> Pulse:
+        pulses = {name: await self._mongo.pulse(name) for name in self._collections.values()}
+        return Pulse(
+            documents=sum(pulse.documents for pulse in pulses.values()),
+            revisions=sum(pulse.revisions for pulse in pulses.values()),
+            pending=sum(pulse.pending for pulse in pulses.values()),
+            late=frozenset(f"{name}/{id_}" for name, pulse in pulses.items() for id_ in pulse.late),
+        )
 
     async def _waiting(self) -> "_Events":
         position = await self._mongo.position()

@@ -16,10 +16,9 @@ from simulator.observer.history import Row
 from simulator.observer.verdict import Fault, Finding, Verdict
 
 RECOVERY_SECONDS: Final = 30.0
-"""How long after the end of a trouble the lag may take to be back."""
-
-OPEN_WRITE_SECONDS: Final = 25.0
-"""How much longer documents may take: a write whose answer was lost is left alone for as long as a call may take."""
+"""How long after the end of a trouble the lag may take to be back, gaps to be closed and documents to be in step."""
+OPEN_WRITE_SECONDS: Final = 20.0
+"""How much of that a write whose answer was lost is left alone: for as long as a call may take."""
 UNSEEN: Final = -1.0
 """Seconds of a recovery that nobody looked at."""
 
@@ -90,20 +89,12 @@ class Trouble:
     @property
     def in_time(self) -> bool:
         """Whether all was back soon enough."""
-        return all(
-            seconds is not None and seconds <= allowed
-            for seconds, allowed in zip(self.times, self.times_allowed, strict=True)
-        )
+        return all(seconds is not None and seconds <= self.allowed for seconds in self.times)
 
     @property
     def times(self) -> tuple[float | None, float | None, float | None]:
         """Until the lag was back, the gaps were closed, and the documents in step."""
         return self.seconds, self.gaps, self.documents
-
-    @property
-    def times_allowed(self) -> tuple[float, float, float]:
-        """How long each may take."""
-        return self.allowed, self.allowed, self.allowed + OPEN_WRITE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

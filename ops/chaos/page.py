@@ -27,10 +27,10 @@ An event is a webhook of the platform or a change event of the org. The lag is a
 yet: webhooks not taken, change events not in Kafka, Kafka records not finished. It leaves out what was taken and
 still has to be done, so two more things are looked at: the gaps that are open, and the documents that are not in
 step. Three times are counted from a trouble's end. The lag is back at the most it was in the last fifteen seconds in
-which nothing was wrong. Every gap that was opened before the next trouble is closed again. No more documents are out
-of step than in those fifteen seconds; they are counted every four, and what one trouble leaves is not told from what
-the next one does. Each may take {allowed:g} seconds, but for the documents: a write whose answer was lost is left alone
-for {open:g} seconds, and they may take so much longer. A silent stream cannot be noticed sooner than the org's advised
+which nothing was wrong. Every gap that was opened before the next trouble is closed again. Each document that was out
+of step when the lag was back has been in step since; they are looked at every three seconds, and one that waits for
+another document's record is told by that one. Each may take {allowed:g} seconds. A write whose answer was lost is left
+alone for {open:g} of them. A silent stream cannot be noticed sooner than the org's advised
 time-out and ten seconds later, so it may take so much longer as well. Of what was made in Salesforce in a gap and
 written over by us before the gap was repaired nobody can know: Salesforce keeps no history of it. Such edits are
 counted and are no losses."""
@@ -134,7 +134,7 @@ def _troubles(outcome: Outcome) -> str:
         ["---", "---:", "---:", "---", "---:", "---:", "---:", "---:", "---:"],
     ]
     for number, one in enumerate(outcome.troubles, start=1):
-        after = [_after(*each) for each in zip(one.times, one.times_allowed, strict=True)]
+        after = [_after(seconds, one.allowed) for seconds in one.times]
         lasted = f"{one.ended - one.began:.1f} s"
         rows.append([str(number), f"{one.began:.0f} s", lasted, one.what, str(one.usual), f"{one.worst:,}", *after])
     return _table(rows)

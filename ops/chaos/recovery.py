@@ -30,8 +30,8 @@ class Recovery:
     """How it went on. `usual` is the lag that counts as before; `worst` the most there was until it was back.
 
     `seconds` from the end of the trouble until the lag was back; `gaps` until every gap that was opened before the next
-    trouble was closed again; `documents` until no more of them were out of step than before. None where the looks ended
-    before.
+    trouble was closed again; `documents` until each that was out of step when the lag was back had been in step again.
+    None where the looks ended before.
     """
 
     strike: Strike
@@ -51,37 +51,58 @@ def recoveries(strikes: Sequence[Strike], samples: Sequence[Sample], *, slack: i
     A trouble that begins before the one before it is over is measured by what was usual before that one.
     """
     ordered = sorted(strikes, key=lambda one: one.began)
-    lags = _measured(ordered, samples, _lag, slack=slack)
-    documents = _measured(ordered, [one for one in samples if one.counted], _pending, slack=slack, still=1)
+    lags = _lags(ordered, samples, slack=slack)
     gaps = _gaps_closed(ordered, samples)
     found = []
-    for strike, lag, pending, closed in zip(ordered, lags, documents, gaps, strict=True):
+    for strike, lag, closed in zip(ordered, lags, gaps, strict=True):
         until = lag.back if lag.back is not None else samples[-1].at if samples else 0.0
         worst = max((sample.lag or 0 for sample in samples if strike.began <= sample.at <= until), default=0)
-        after, in_step = _since(strike, lag.back), _since(strike, pending.back)
+        after, in_step = _since(strike, lag.back), _since(strike, _in_step(strike, lag.back, samples))
         found.append(Recovery(strike, lag.usual, worst, after, _since(strike, closed), in_step))
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
+class _Lag:
     usual: int
     back: float | None
 
 
-def _measured(
-    strikes: Sequence[Strike], samples: Sequence[Sample], measure: Measure, *, slack: int, still: int = STILL
-) -> list[_Measured]:
+def _lags(strikes: Sequence[Strike], samples: Sequence[Sample], *, slack: int) -> list[_Lag]:
     found, calm = [], list[tuple[float, float]]()
     calm_from, usual = 0.0, slack
     for strike in strikes:
         if strike.began >= calm_from:
             calm.append((calm_from, strike.began))
-            usual = max([slack, *(measure(sample) or 0 for sample in _last_of(calm, samples))])
-        back = _back(samples, strike.ended, usual, measure, still)
-        found.append(_Measured(usual, back))
+            usual = max([slack, *(sample.lag or 0 for sample in _last_of(calm, samples))])
+        back = _back(samples, strike.ended, usual, _lag, STILL)
+        found.append(_Lag(usual, back))
         calm_from = max(calm_from, float("inf") if back is None else back)
     return found
+
+
+def _in_step(strike: Strike, lag_back: float | None, samples: Sequence[Sample]) -> float | None:
+    """When each document that was out of step once the lag was back had been in step at some count.
+
+    What was out of step all the time in the fifteen seconds before the trouble is not of its making.
+    """
+    if lag_back is None:
+        return None
+    counts = [sample for sample in samples if sample.counted]
+    before = [sample.late for sample in counts if strike.began - BEFORE_SECONDS <= sample.at < strike.began]
+    left: frozenset[str] | None = None
+    for sample in counts:
+        if sample.at < max(lag_back, strike.ended):
+            continue
+        left = sample.late - _all_the_time(before) if left is None else left & sample.late
+        if not left:
+            return sample.at
+    return None
+
+
+def _all_the_time(counts: Sequence[frozenset[str]]) -> frozenset[str]:
+    """Fewer than three counts tell nothing: what is on its way is in two of them."""
+    return frozenset[str].intersection(*counts) if len(counts) > 2 else frozenset()
 
 
 def _last_of(calm: Sequence[tuple[float, float]], samples: Sequence[Sample]) -> list[Sample]:
@@ -123,10 +144,6 @@ def _gaps_closed(strikes: Sequence[Strike], samples: Sequence[Sample]) -> list[f
 
 def _lag(sample: Sample) -> int | None:
     return sample.lag
-
-
-def _pending(sample: Sample) -> int | None:
-    return sample.pending
 
 
 def _open_gaps(sample: Sample) -> int | None:

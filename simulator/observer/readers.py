@@ -73,7 +73,8 @@ class OrgWitness:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How many documents there are, all their revisions summed, and how many are not in step yet.
+    """How many documents there are, all their revisions summed, how many are not in step yet, and the ids of those that
+    are not and that wait for no other document's record.
 
     Not in step is a document that says so, one that has a time at which it is to be looked at (as after a write whose
     answer never came), or one that holds audit rows which are not in the log yet. One that says it is kept back, and is
@@ -83,6 +84,7 @@ class Pulse:
     documents: int
     revisions: int
     pending: int
+    late: frozenset[str] = frozenset()
 
 
 _NOT_SOON_MS = 3_600_000
@@ -122,11 +124,17 @@ class MongoWitness:
         waits = {"$and": [has_time, {"$not": [kept_back]}]}
         undrained = {"$ne": [{"$ifNull": ["$_sync.audit", []]}, []]}
         says_so = {"$eq": ["$salesforce.syncStatus", "pending"]}
-        pending = {"$cond": [{"$or": [says_so, waits, undrained]}, 1, 0]}
-        sums = {"documents": {"$sum": 1}, "revisions": {"$sum": "$revision"}, "pending": {"$sum": pending}}
+        not_in_step = {"$or": [says_so, waits, undrained]}
+        by_itself = {"$eq": [{"$ifNull": ["$_sync.awaited", None]}, None]}
+        sums = {
+            "documents": {"$sum": 1},
+            "revisions": {"$sum": "$revision"},
+            "pending": {"$sum": {"$cond": [not_in_step, 1, 0]}},
+            "late": {"$push": {"$cond": [{"$and": [not_in_step, by_itself]}, "$_id", "$$REMOVE"]}},
+        }
         cursor = await self._database[collection].aggregate([{"$group": {"_id": None, **sums}}])
         async for row in cursor:
-            return Pulse(row["documents"], row["revisions"], row["pending"])
+            return Pulse(row["documents"], row["revisions"], row["pending"], frozenset(row["late"]))
         return Pulse(0, 0, 0)
 
     async def gaps(self) -> list[Row]:

@@ -90,17 +90,43 @@ def test_a_gap_that_stays_open_is_told() -> None:
     assert found.gaps is None
 
 
-def test_documents_are_in_step_when_they_are_counted() -> None:
-    """In between the last count stands, and tells nothing; what is usual is what was out of step before."""
-    counts = {0.0: 5, 8.0: 7, 12.0: 90, 16.0: 60, 20.0: 7}
-    samples, pending = [], 0
-    for second in range(30):
-        pending = counts.get(float(second), pending)
-        samples.append(Sample(float(second), 0, pending, 0, float(second) in counts))
-    (found,) = recoveries([Strike("x", 10.5, 14.0)], samples, slack=0)
-    assert (found.documents, found.seconds) == (6.0, 0.0)
-    (never,) = recoveries([Strike("x", 10.5, 14.0)], samples[:20], slack=0)
-    assert never.documents is None
+def counted(late: Mapping[float, set[str]], lag: Mapping[float, int], until: int = 40) -> list[Sample]:
+    """A look a second; documents are counted every fourth, and out of step are those of the latest of these times."""
+    found = []
+    for second, look in enumerate(looks(dict(lag), until)):
+        names = frozenset(late[max(at for at in late if at <= second)])
+        counts = second % 4 == 0
+        found.append(Sample(float(second), look.lag, len(names), 0, counts, names if counts else frozenset()))
+    return found
+
+
+def documents(late: Mapping[float, set[str]], lag: Mapping[float, int] | None = None) -> float | None:
+    """How long they took after a trouble that ended after fourteen seconds."""
+    (found,) = recoveries([Strike("x", 10.5, 14.0)], counted(late, lag or {0.0: 0}), slack=0)
+    return found.documents
+
+
+def test_documents_are_in_step_when_each_was_at_some_count() -> None:
+    """Also where others are out of step by then: those were edited since."""
+    assert documents({0.0: set(), 11.0: {"a", "b", "c"}, 18.0: {"b", "d"}, 22.0: {"d", "e"}, 26.0: {"d"}}) == 10.0
+
+
+def test_a_document_that_stays_out_of_step_is_told() -> None:
+    """However few they are."""
+    assert documents({0.0: set(), 11.0: {"a"}}) is None
+
+
+def test_what_was_out_of_step_all_the_time_before_is_not_of_the_trouble() -> None:
+    """What was so a moment before may have been on its way, and caught."""
+    assert documents({0.0: {"old"}, 11.0: {"old", "a"}, 18.0: {"old"}}) == 6.0
+    assert documents({0.0: set(), 8.0: {"caught"}, 22.0: set()}) == 10.0
+
+
+def test_documents_count_from_when_the_lag_is_back() -> None:
+    """What is still in Kafka is out of step for nobody."""
+    late = {0.0: set[str](), 24.0: {"a"}, 28.0: set[str]()}
+    assert documents(late) == 2.0
+    assert documents(late, {0.0: 0, 11.0: 500, 23.0: 0}) == 14.0
 
 
 def test_a_silent_stream_may_take_until_it_is_noticed() -> None:
