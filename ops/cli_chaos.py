@@ -11,10 +11,10 @@ def chaos(
     seed: Annotated[int, typer.Option(help="The same seed makes the same edits, and the same things go wrong.")] = 1,
     preset: Annotated[str, typer.Option(help="The mapping to play: ticketing, hackathon or customers.")] = "ticketing",
     customers: Annotated[int, typer.Option(min=1, help="How many customers or participants there are.")] = 2_500,
-    events: Annotated[int, typer.Option(min=0, help="How many edits the platform makes.")] = 37_000,
+    events: Annotated[int, typer.Option(min=0, help="How many edits the platform makes.")] = 36_000,
     seconds: Annotated[
         float, typer.Option(min=1, help="How long the load and the troubles take, in seconds.")
-    ] = 1_350.0,
+    ] = 1_600.0,
     docs: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where chaos.md is written; nowhere if nothing is said.")
     ] = None,

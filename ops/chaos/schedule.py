@@ -7,15 +7,15 @@ from typing import Final
 
 from ops.chaos.troubles import Trouble, ends_later, lasts, tell
 
-BETWEEN_SECONDS: Final = 15.0
+BETWEEN_SECONDS: Final = 20.0
 """How long it is calm after each trouble, where there is time: what comes sooner meets what is not worked off yet."""
 AT_FIRST_SECONDS: Final = 60.0
 """How long nothing goes wrong at first, where there is time: servers that have just started are slow, and what is slow
 already tells nothing of a trouble."""
 AT_FIRST_SHARE: Final = 1 / 20
 """The most that this may take of the whole."""
-JITTER: Final = 0.4
-"""By how much of the calm a trouble may come sooner or later."""
+JITTER: Final = 0.15
+"""By how much of the calm a trouble may come sooner or later: where two do, seven tenths of it remain between them."""
 
 
 @dataclass(frozen=True, slots=True)
