@@ -17,6 +17,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
+from adapters.kafka.backlog import open_backlog
 from adapters.kafka.logs import ChangeLog, Doorbells
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
@@ -46,12 +47,13 @@ from consumers.enrichment.guarded import GuardedDocuments
 from consumers.enrichment.memberships import Memberships
 from consumers.enrichment.settings import EnrichmentSettings
 from consumers.enrichment.worker import EnrichmentWorker
-from consumers.repair.repairer import Closed, Repairer
+from consumers.repair.repairer import Published, Repairer
 from consumers.rules.deliveries import DeliveryPolicy
 from consumers.rules.timing import Timing
 from consumers.runner.runner import Runner
 from consumers.runner.settings import RunnerSettings
 from listener.changes.ownership import Ownership
+from ops.processes.repair import GROUPS
 from ops.schedule_settings import ScheduleSettings
 from ops.sync.asking import new_run
 from ops.sync.parts import SyncParts
@@ -289,6 +291,7 @@ async def repair(kafka: str, mongodb: str, _org: str, records: int) -> Samples:
     async with (
         holding.store(mongodb) as (database, catalog),
         open_producer(KafkaSettings(bootstrap_servers=kafka)) as producer,
+        open_backlog(KafkaSettings(bootstrap_servers=kafka), GROUPS) as backlog,
     ):
         lost = Gap("/data/ChangeEvents", GapReason.POSITION_REFUSED, since=1_700_000_000_000, until=holding.now())
         await MongoGaps(database, ORG).record(lost)
@@ -298,6 +301,7 @@ async def repair(kafka: str, mongodb: str, _org: str, records: int) -> Samples:
             gaps=gaps,
             looks=Modified(records),
             changes=ChangeLog(producer),
+            backlog=backlog,
             documents=MongoDocuments(database),
             org_id=ORG,
             overlap=0,
@@ -306,7 +310,7 @@ async def repair(kafka: str, mongodb: str, _org: str, records: int) -> Samples:
         )
         (gap,) = await gaps.unrepaired()
         end = await repairer.repair(gap)
-        assert isinstance(end, Closed)
+        assert isinstance(end, Published)  # nobody reconciles here
         assert end.found.published == records
     return samples
 
@@ -320,6 +324,7 @@ async def schedule(kafka: str, mongodb: str, org: str, records: int) -> Samples:
         holding.store(mongodb, MappingOfAll.model_validate(raw)) as (database, catalog),
         open_producer(KafkaSettings(bootstrap_servers=kafka)) as producer,
         open_salesforce(login, now=holding.now) as salesforce,
+        open_backlog(KafkaSettings(bootstrap_servers=kafka), GROUPS) as backlog,
         aiohttp.ClientSession() as http,
     ):
         async with http.post(f"{org}/contacts/{records}") as reply:
@@ -328,6 +333,7 @@ async def schedule(kafka: str, mongodb: str, org: str, records: int) -> Samples:
             database=database,
             changes=ChangeLog(producer),
             doorbells=Doorbells(producer),
+            backlog=backlog,
             salesforce=salesforce,
             catalog=lambda: catalog,
             timing=Timing(),

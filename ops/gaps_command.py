@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, Final, TypeVar
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from adapters.kafka.backlog import open_backlog
 from adapters.kafka.logs import ChangeLog
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
@@ -23,7 +25,8 @@ from adapters.mongo.settings import MongoSettings
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.logs import quiet_libraries
 from consumers.catalog import Catalog
-from consumers.repair.repairer import Closed, Repaired, Repairer
+from consumers.repair.repairer import Closed, Published, Repaired, Repairer
+from consumers.rules.repair import HANDLED_SECONDS
 from consumers.settings import RepairSettings
 from ops.command_end import EXIT_FAILED, exit_code, say
 from ops.gaps_view import about, counted, ended, handle, lines, lines_of_json, list_view, named, named_fully
@@ -31,6 +34,7 @@ from ops.mapping_source import MappingSettings
 from ops.noting import Deed, noted
 from ops.operator_name import operator_name
 from ops.processes.parts import wall_ms
+from ops.processes.repair import GROUPS
 from ops.repair_lane import open_in_repair_lane
 from ops.settings import read_settings
 from ops.sync_settings import SyncSettings
@@ -39,6 +43,8 @@ from schemas.session import LoginFailed
 from schemas.unavailable import Unavailable
 
 NOT_CLOSED: Final = (GapState.OPEN, GapState.REPAIRING)
+HANDLED_WITHIN_SECONDS: Final = 30.0
+"""How long `tandem gaps repair` waits for `tandem reconcile` to handle what it has published."""
 
 Answer = TypeVar("Answer")
 
@@ -137,8 +143,11 @@ async def _repair(known: Known, name: str) -> list[tuple[GapRow, Repaired | Unav
     if not gaps:
         return []
     kafka, settings = read_settings(KafkaSettings, SalesforceSettings)
-    results: list[tuple[GapRow, Repaired | Unavailable]] = []
-    async with open_producer(kafka) as producer, open_in_repair_lane(known.database, settings) as salesforce:
+    async with (
+        open_producer(kafka) as producer,
+        open_backlog(kafka, GROUPS) as backlog,
+        open_in_repair_lane(known.database, settings) as salesforce,
+    ):
         try:
             org_id = (await salesforce.login.grant()).org_id
         except LoginFailed as error:
@@ -149,18 +158,38 @@ async def _repair(known: Known, name: str) -> list[tuple[GapRow, Repaired | Unav
                 gaps=known.rows,
                 looks=salesforce.looks,
                 changes=ChangeLog(producer),
+                backlog=backlog,
                 documents=MongoDocuments(known.database),
                 org_id=org_id,
                 overlap=known.overlap,
                 now=wall_ms,
                 on_page=passed,
             )
-            for gap in gaps:
-                try:
-                    results.append((gap, await repairer.repair(gap)))
-                except Unavailable as error:
-                    results.append((gap, error))
+            results = [(gap, await _tried(repairer, gap)) for gap in gaps]
+            until = time.monotonic() + HANDLED_WITHIN_SECONDS
+            while any(isinstance(repaired, Published) for _, repaired in results) and time.monotonic() < until:
+                await asyncio.sleep(HANDLED_SECONDS)
+                results = [(gap, await _looked_again(known, repairer, gap, repaired)) for gap, repaired in results]
     return results
+
+
+async def _tried(repairer: Repairer, gap: GapRow) -> Repaired | Unavailable:
+    try:
+        return await repairer.repair(gap)
+    except Unavailable as error:
+        return error
+
+
+async def _looked_again(
+    known: Known, repairer: Repairer, gap: GapRow, repaired: Repaired | Unavailable
+) -> Repaired | Unavailable:
+    """Of one that only has to be handled: what has become of it, which a `tandem repair` may have closed meanwhile."""
+    if not isinstance(repaired, Published):
+        return repaired
+    row = await known.rows.read(gap.id)
+    if row is None or row.state is GapState.CLOSED:
+        return Closed(repaired.found, "handled" if row is None else row.note)
+    return await _tried(repairer, row)
 
 
 @contextmanager

@@ -2,10 +2,10 @@
 
 from typing import assert_never
 
-from consumers.repair.repairer import Closed, NeedsPerson, Repaired, Waits
+from consumers.repair.repairer import Closed, NeedsPerson, Published, Repaired, Waits
 from consumers.repair.rounds import Told
 from ops.processes.frame import Frame
-from schemas.gap import GapRow
+from schemas.gap import Found, GapRow
 from schemas.unavailable import Unavailable
 
 
@@ -23,8 +23,9 @@ def told_in(frame: Frame) -> Told:
             case Closed(found, note):
                 del last[gap.id]
                 frame.metrics.gap_closed(gap.reason, found)
-                counts = {"looked_at": found.looked, "published": found.published, "deleted": found.deleted}
-                frame.log.info("gap_closed", **about, **counts, note=note)
+                frame.log.info("gap_closed", **about, **_counts(found), note=note)
+            case Published(found):
+                frame.log.info("gap_published", **about, **_counts(found))
             case Waits(why):
                 frame.log.info("gap_waits", **about, why=why)
             case NeedsPerson(why):
@@ -35,3 +36,7 @@ def told_in(frame: Frame) -> Told:
                 assert_never(repaired)
 
     return told
+
+
+def _counts(found: Found) -> dict[str, int]:
+    return {"looked_at": found.looked, "published": found.published, "deleted": found.deleted}

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import orjson
 from rich import box
@@ -9,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from consumers.repair.repairer import BY_ITSELF, Closed, NeedsPerson, Repaired, Waits
+from consumers.repair.repairer import BY_ITSELF, Closed, NeedsPerson, Published, Repaired, Waits
 from consumers.rules.repair import ByHand, MappedObjects, Reading, Swept, Window, means_for
 from ops.reviews_view import age
 from ops.show_view import moment
@@ -17,6 +18,7 @@ from schemas.gap import Found, GapRow, GapState
 from schemas.unavailable import Unavailable
 
 HANDLE_CHARACTERS = 8
+TO_HANDLE: Final = "it is closed once `tandem reconcile` has handled what was published"
 
 
 def handle(row_id: str) -> str:
@@ -81,6 +83,9 @@ def lines(row: GapRow, objects: MappedObjects, overlap: int, *, notes: bool = Tr
         yield f"  repair    {_means(row, objects, overlap)}"
     for sobject, progress in row.progress.items():
         yield f"  {sobject}: {counted(progress.found)}" + ("" if progress.done else ", not through yet")
+    if row.state is not GapState.CLOSED and (row.published_to or row.covered_by):
+        by = f"the comparison {row.covered_by} has looked for everything; " if row.covered_by else ""
+        yield f"  waits     {by}{TO_HANDLE}"
     if row.asked_at > row.tried_at and row.state is not GapState.CLOSED:
         yield f"  to be tried now: {row.asked_by} asked for it {moment(row.asked_at)}"
     if row.error:
@@ -119,6 +124,8 @@ def ended(row: GapRow, repaired: Repaired | Unavailable) -> str:
     match repaired:
         case Closed(found, note):
             return f"{handle(row.id)} {row.reason}: closed. {counted(found)}; {note}"
+        case Published(found):
+            return f"{handle(row.id)} {row.reason}: still open. {counted(found)}; {TO_HANDLE}"
         case Waits(why):
             return f"{handle(row.id)} {row.reason}: still open. {why}"
         case NeedsPerson(why):

@@ -33,7 +33,7 @@ class GapState(StrEnum):
 
     OPEN = "open"
     REPAIRING = "repairing"
-    """Begun; its cursor tells how far it has come."""
+    """Begun: its cursor tells how far it has come, and what was published is still to be handled."""
     CLOSED = "closed"
 
 
@@ -108,6 +108,12 @@ class GapRow:
     end: int = -1
     progress: Mapping[str, ObjectProgress] = field(default_factory=dict)
     """By sObject."""
+    published_to: Mapping[int, int] = field(default_factory=dict)
+    """The end of each partition of `salesforce.changes` behind all that was published: it is closed once that is
+    handled. Until then a document knows nothing of what was missed, and its record is read before it is written."""
+    covered_by: str = ""
+    """The comparison that has looked for everything that may have been missed: nothing is left but to handle it."""
+    covered_note: str = ""
     error: str = ""
     """Why the last try to repair it ended."""
     tried_at: int = 0

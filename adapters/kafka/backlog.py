@@ -1,9 +1,9 @@
 """How much of a topic a consumer group has still to do, asked of the broker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -15,6 +15,8 @@ from schemas.unavailable import Unavailable
 PAUSE_SECONDS: Final = 0.2
 LOOK_SECONDS: Final = 60.0
 """How often topics that are not there yet are looked for."""
+
+Answer = TypeVar("Answer")
 
 
 class Backlog:
@@ -49,11 +51,47 @@ class Backlog:
         Raises:
             Unavailable: Kafka does not answer.
         """
+        return await self._asked(self._read)
+
+    async def ends(self, topic: str) -> dict[int, int]:
+        """The offset behind the last record of each partition.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+
+        async def read() -> dict[int, int]:
+            (told,) = await self._admin.describe_topics([topic])
+            places = [TopicPartition(topic, partition["partition"]) for partition in told["partitions"]]
+            return {at.partition: end for at, end in (await self._consumer.end_offsets(places)).items()}
+
+        return await self._asked(read)
+
+    async def has_handled(self, topic: str, ends: Mapping[int, int]) -> bool:
+        """Whether the topic's group has committed so far in each of these partitions, or Kafka has removed what lay
+        before: of that it tells itself when it comes there.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+        places = [TopicPartition(topic, number) for number, end in ends.items() if end > 0]
+        if not places:
+            return True
+
+        async def read() -> bool:
+            begins = await self._consumer.beginning_offsets(places)
+            done = await self._admin.list_consumer_group_offsets(self._groups[topic], partitions=places)
+            committed = {at: done[at].offset if at in done else 0 for at in places}
+            return all(max(committed[at], begins[at]) >= ends[at.partition] for at in places)
+
+        return await self._asked(read)
+
+    async def _asked(self, question: Callable[[], Awaitable[Answer]]) -> Answer:
         try:
             async with asyncio.timeout(self._seconds):
                 while True:
                     try:
-                        return await self._read()
+                        return await question()
                     except KafkaError as error:
                         if not error.retriable:
                             raise

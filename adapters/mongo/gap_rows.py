@@ -74,6 +74,15 @@ class MongoGapRows:
         kept = {"state": str(GapState.REPAIRING), f"progress.{sobject}": stored_progress(progress)}
         return await self._update(gap, {"$set": kept, "$unset": {"error": ""}})
 
+    async def keep_published(self, gap: GapRow, published_to: Mapping[int, int]) -> bool:
+        """Keep up to where `salesforce.changes` has to be handled; false where the gap was met again, or closed,
+        meanwhile.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        return await self._update(gap, {"$set": {"published_to": stored_ends(published_to)}, "$unset": {"error": ""}})
+
     async def close(self, gap: GapRow, *, by: str, note: str, at: int) -> bool:
         """Close it; false where it was met again, or closed, meanwhile.
 
@@ -125,6 +134,9 @@ def _row(found: Mapping[str, Any]) -> GapRow:
         first=found.get("first", -1),
         end=found.get("end", -1),
         progress={name: _progress(each) for name, each in found.get("progress", {}).items()},
+        published_to={int(number): end for number, end in found.get("published_to", {}).items()},
+        covered_by=found.get("covered_by", ""),
+        covered_note=found.get("covered_note", ""),
         error=found.get("error", ""),
         tried_at=found.get("tried_at", 0),
         asked_at=found.get("asked_at", 0),
@@ -145,6 +157,11 @@ def stored_progress(progress: ObjectProgress) -> dict[str, Any]:
         "after": None if after is None else {"id": after.record_id, "modified": after.modified},
         "done": progress.done,
     }
+
+
+def stored_ends(published_to: Mapping[int, int]) -> dict[str, int]:
+    """Offsets by partition, as a row keeps them."""
+    return {str(number): end for number, end in published_to.items()}
 
 
 def _progress(stored: Mapping[str, Any]) -> ObjectProgress:

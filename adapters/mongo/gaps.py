@@ -1,6 +1,6 @@
 """Gaps (`tandem_gaps`), in an org's change stream and in our own log: each is open until its window is repaired."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -9,15 +9,17 @@ from pymongo import UpdateOne
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import GAPS
-from adapters.mongo.gap_rows import stored_progress
+from adapters.mongo.gap_rows import stored_ends, stored_progress
 from adapters.mongo.retention import DEFAULT, dated
 from schemas.gap import ComparisonGap, GapReason, GapState, ObjectGap, ObjectProgress
 from schemas.stream import Gap, LostOffsets
 from schemas.topics import SALESFORCE_CHANGES
 
+_OF_THE_REPAIR: Final = ("progress", "published_to", "covered_by", "covered_note")
+_OF_THE_END: Final = ("error", "closed_at", "closed_by", "note", "expires_at")
 _MET_AGAIN: dict[str, Any] = {
     "$inc": {"opened": 1},
-    "$unset": {"progress": "", "error": "", "closed_at": "", "closed_by": "", "note": "", "expires_at": ""},
+    "$unset": dict.fromkeys((*_OF_THE_REPAIR, *_OF_THE_END), ""),
 }
 """What was repaired before does not cover what was missed since."""
 
@@ -79,21 +81,22 @@ class MongoGaps:
                 upsert=True,
             )
 
-    async def close(self, until: int, *, by: str, note: str, at: int) -> int:
-        """Close the gaps noticed by `until`, epoch milliseconds: all that may have been missed was looked for.
+    async def cover(self, until: int, *, by: str, note: str, published_to: Mapping[int, int]) -> int:
+        """Leave the gaps noticed by `until`, epoch milliseconds, nothing to look for: all of it was published, up to
+        these ends of `salesforce.changes`. Their repair closes them when that is handled.
 
         Changes that our own log has lost are among them, and those whose repair was begun and not ended. How many there
-        were; `by` names who closed them, `note` what was found, `at` when.
+        were; `by` names who looked, `note` what was found.
 
         Raises:
             Unavailable: MongoDB does not answer.
         """
         ours = {"$or": [{"org": self._org_id}, {"channel": SALESFORCE_CHANGES}]}
-        closed: dict[str, Any] = {"state": str(GapState.CLOSED), "closed_at": at, "closed_by": by, "note": note}
-        closed["expires_at"] = dated(at) + self._kept
+        covered: dict[str, Any] = {"state": str(GapState.REPAIRING), "published_to": stored_ends(published_to)}
+        covered |= {"covered_by": by, "covered_note": note}
         with answering():
             done = await self._gaps.update_many(
-                {"state": _NOT_CLOSED, "until": {"$lte": until}, **ours}, {"$set": closed, "$unset": {"error": ""}}
+                {"state": _NOT_CLOSED, "until": {"$lte": until}, **ours}, {"$set": covered, "$unset": {"error": ""}}
             )
         return done.modified_count
 
@@ -159,8 +162,7 @@ def _noting(gap: ObjectGap) -> UpdateOne:
         "until": {"$max": ["$until", gap.until]},
         "record_ids": {"$setUnion": [known, ids]},
         "opened": {"$cond": [anew, {"$add": [{"$ifNull": ["$opened", 0]}, 1]}, "$opened"]},
-        "progress": {"$cond": [anew, {}, "$progress"]},
-        "expires_at": {"$cond": [anew, "$$REMOVE", "$expires_at"]},
+        **{name: {"$cond": [anew, "$$REMOVE", f"${name}"]} for name in (*_OF_THE_REPAIR, "expires_at")},
         "state": {"$cond": [anew, "open", "$state"]},
     }
     return UpdateOne({"_id": f"{gap.reason}:{gap.entity}:{gap.mark}"}, [{"$set": kept}], upsert=True)

@@ -17,6 +17,9 @@ class GapRows(Protocol):
     async def keep_progress(self, gap: GapRow, sobject: str, progress: ObjectProgress) -> bool:
         """Keep how far the repair of one object has come; false where the gap was met again, or closed, meanwhile."""
 
+    async def keep_published(self, gap: GapRow, published_to: Mapping[int, int]) -> bool:
+        """Keep up to where the log has to be handled; false where the gap was met again, or closed, meanwhile."""
+
     async def close(self, gap: GapRow, *, by: str, note: str, at: int) -> bool:
         """Close it; false where it was met again, or closed, meanwhile."""
 
@@ -45,6 +48,24 @@ class Changes(Protocol):
 
         Raises:
             Unavailable: not all were acknowledged in time.
+        """
+
+
+class Backlog(Protocol):
+    """How far a topic's group has come."""
+
+    async def ends(self, topic: str) -> Mapping[int, int]:
+        """The offset behind the last record of each partition.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+
+    async def has_handled(self, topic: str, ends: Mapping[int, int]) -> bool:
+        """Whether the group has come so far in each of these partitions.
+
+        Raises:
+            Unavailable: Kafka does not answer.
         """
 
 

@@ -1,18 +1,22 @@
-"""The repair of one gap: look, publish, keep how far it has come, close. In that order, any instant is good to die.
+"""The repair of one gap: look, publish, keep how far it has come, close when that is handled. In that order, any
+instant is good to die.
 
 What is published has the record read whole by the ordinary path. The same look makes the same changes, and of a record
 that has been read since they are no news: a page that is published twice changes nothing.
+
+While a gap is not closed the writer reads a record before it writes. A look that waits in the log has told no document
+yet that it has something to read, so the gap is closed only when the reconcilers have come past the last of them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from consumers.catalog import Catalog
-from consumers.repair.ports import Changes, GapRows, LinkedDocuments, Looks
+from consumers.repair.ports import Backlog, Changes, GapRows, LinkedDocuments, Looks
 from consumers.rules.repair import ByHand, Reading, Swept, Window, has_been_read, means_for
 from consumers.rules.stored import load
-from schemas import gap_change
+from schemas import gap_change, topics
 from schemas.gap import Found, GapRow, ObjectProgress
 from schemas.gap_change import GapRecord
 from schemas.polling import ModifiedRow
@@ -32,6 +36,13 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """All that may have been missed is in the log; the gap is closed once the reconcilers have handled it."""
+
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
 class Waits:
     """The gap stays open for now: what it waits for comes by itself."""
 
@@ -45,7 +56,7 @@ class NeedsPerson:
     why: str
 
 
-Repaired = Closed | Waits | NeedsPerson
+Repaired = Closed | Published | Waits | NeedsPerson
 
 MET_AGAIN = "it was met again, or closed, while it was repaired"
 
@@ -60,6 +71,7 @@ class Repairer:
         gaps: GapRows,
         looks: Looks,
         changes: Changes,
+        backlog: Backlog,
         documents: LinkedDocuments,
         org_id: str,
         overlap: int,
@@ -71,6 +83,7 @@ class Repairer:
         self._gaps = gaps
         self._looks = looks
         self._changes = changes
+        self._backlog = backlog
         self._documents = documents
         self._org_id = org_id
         self._overlap = overlap
@@ -91,6 +104,8 @@ class Repairer:
             raise
 
     async def _repair(self, gap: GapRow) -> Repaired:
+        if gap.covered_by:
+            return await self._close_handled(gap, gap.published_to, gap.found, gap.covered_note)
         match means_for(gap, self._catalog().mapped_objects(), overlap=self._overlap):
             case Window() as window:
                 return await self._compare(gap, window)
@@ -120,6 +135,16 @@ class Repairer:
             raise refused[0]
         since = "every record" if window.every_record or not window.since else "every record changed since"
         note = f"{since}: {', '.join(window.sobjects)}" if window.sobjects else "no kind is kept in the object"
+        published_to = gap.published_to if found == _found_before(gap, window) else {}
+        if found.published and not published_to:
+            published_to = await self._backlog.ends(topics.SALESFORCE_CHANGES)
+            if not await self._gaps.keep_published(gap, published_to):
+                return Waits(MET_AGAIN)
+        return await self._close_handled(gap, published_to, found, note)
+
+    async def _close_handled(self, gap: GapRow, published_to: Mapping[int, int], found: Found, note: str) -> Repaired:
+        if not await self._backlog.has_handled(topics.SALESFORCE_CHANGES, published_to):
+            return Published(found)
         return await self._close(gap, found, note)
 
     async def _compare_object(
@@ -165,9 +190,14 @@ class Repairer:
         return await self._close(gap, found, f"{linked} documents have read their record")
 
     async def _close(self, gap: GapRow, found: Found, note: str) -> Repaired:
-        if not await self._gaps.close(gap, by=BY_ITSELF, note=note, at=self._now()):
+        if not await self._gaps.close(gap, by=gap.covered_by or BY_ITSELF, note=note, at=self._now()):
             return Waits(MET_AGAIN)
         return Closed(found, note)
+
+
+def _found_before(gap: GapRow, window: Window) -> Found:
+    """What earlier tries have found of the objects of the window."""
+    return sum((gap.progress[each].found for each in window.sobjects if each in gap.progress), Found())
 
 
 def _parts(ids: Sequence[str], size: int) -> Iterable[Sequence[str]]:

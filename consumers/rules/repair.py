@@ -1,5 +1,6 @@
 """By what means a gap is repaired, and when the next try is. Pure: the shell reads, publishes and closes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -60,6 +61,8 @@ class ByHand:
 Means = Window | Reading | Swept | ByHand
 
 COMPARED: Final = "the comparison had each record read that it found"
+HANDLED_SECONDS: Final = 1.0
+"""How often it is asked whether what was published is handled."""
 SWEPT: Final = "the sweep rings for every document that is due"
 
 
@@ -92,6 +95,11 @@ def has_been_read(state: DocumentState) -> bool:
     """True where a gap event has nothing more to wait for: its record has been read whole since, or is gone."""
     record = state.record
     return record is None or (record.read and not state.read_reason)
+
+
+def next_look(left: Iterable[GapRow], seconds: float) -> float:
+    """Seconds until the gaps are looked at again: sooner where one waits only for the reconcilers."""
+    return min(seconds, HANDLED_SECONDS) if any(gap.published_to for gap in left) else seconds
 
 
 def next_try(failures: int, *, first: float, longest: float) -> float:

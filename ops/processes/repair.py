@@ -3,8 +3,10 @@
 import asyncio
 import time
 from contextlib import suppress
+from typing import Final
 
 from adapters.encryption.settings import EncryptionSettings
+from adapters.kafka.backlog import open_backlog
 from adapters.kafka.logs import ChangeLog
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
@@ -15,12 +17,14 @@ from adapters.salesforce.settings import SalesforceSettings
 from consumers.repair.repairer import Repairer
 from consumers.repair.rounds import Rounds
 from consumers.rules.budget import BudgetLane
+from consumers.rules.repair import next_look
 from consumers.settings import BudgetSettings, RepairSettings
 from listener.changes.ownership import Ownership
 from listener.changes.racing import first_to_end
 from ops.gaps_told import told_in
 from ops.logins import login_ping, org_id_of, process_name
 from ops.mapping_source import MappingSettings
+from ops.processes import reconcile
 from ops.processes.arriving import when_there
 from ops.processes.budget import Account
 from ops.processes.frame import Frame, run
@@ -30,7 +34,10 @@ from ops.processes.parts import open_store, wall_ms
 from ops.settings import read_settings
 from ops.sync_settings import SyncSettings
 from schemas.stream import LeaseLost
+from schemas.topics import SALESFORCE_CHANGES
 from schemas.unavailable import Unavailable
+
+GROUPS: Final = {SALESFORCE_CHANGES: reconcile.GROUP}
 
 
 async def stage(frame: Frame) -> None:
@@ -46,6 +53,7 @@ async def stage(frame: Frame) -> None:
     async with (
         open_store(mongo, mapping, frame, off=switches.switched_off()) as store,
         when_there("Kafka", lambda: open_producer(kafka), frame) as producer,
+        when_there("Kafka", lambda: open_backlog(kafka, GROUPS), frame) as backlog,
         open_org(salesforce_settings, encryption, store, account, account.gate(BudgetLane.REPAIR), frame) as salesforce,
     ):
         frame.pings["kafka"] = producer.ping
@@ -61,6 +69,7 @@ async def stage(frame: Frame) -> None:
                 gaps=gaps,
                 looks=salesforce.looks,
                 changes=ChangeLog(producer, begun=frame.tracing.beginning),
+                backlog=backlog,
                 documents=store.documents,
                 org_id=org_id,
                 overlap=int(repairing.overlap_seconds * 1000),
@@ -105,10 +114,11 @@ async def _tenure(ownership: Ownership, rounds: Rounds, seconds: float, frame: F
 async def _work(rounds: Rounds, seconds: float, frame: Frame) -> None:
     while not frame.stop.is_set():
         try:
-            await rounds.once()
+            left = await rounds.once()
         except Unavailable as error:
             frame.log.warning("unavailable", what="repair", reason=str(error))
-        await _rest(seconds, frame.stop)
+            left = []
+        await _rest(next_look(left, seconds), frame.stop)
 
 
 async def _rest(seconds: float, stop: asyncio.Event) -> None:

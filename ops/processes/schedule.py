@@ -85,6 +85,7 @@ async def stage(frame: Frame) -> None:
             database=store.database,
             changes=ChangeLog(producer),
             doorbells=Doorbells(producer),
+            backlog=backlog,
             salesforce=salesforce,
             catalog=store.mapping.current,
             timing=merge.timing(),

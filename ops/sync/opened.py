@@ -178,6 +178,7 @@ async def open_sync(refused: Callable[[str, str], None]) -> AsyncIterator[Opened
             database=database,
             changes=ChangeLog(producer),
             doorbells=Doorbells(producer),
+            backlog=backlog,
             salesforce=salesforce,
             catalog=following.current,
             timing=merge.timing(),

@@ -19,6 +19,7 @@ from adapters.salesforce.opening import Salesforce
 from consumers.catalog import Catalog
 from consumers.ports import Doorbells
 from consumers.reconciler.derive import Deriver
+from consumers.repair.ports import Backlog
 from consumers.rules.retry import RetryPolicy
 from consumers.rules.sync_verdict import Verdict
 from consumers.rules.timing import Timing
@@ -34,6 +35,7 @@ from schemas.gap import ComparisonGap, Found
 from schemas.session import LoginFailed
 from schemas.stream import change_event, poll_channel
 from schemas.sync_run import Purpose, Run, RunStep, Task
+from schemas.topics import SALESFORCE_CHANGES
 from schemas.unavailable import Unavailable
 
 
@@ -44,6 +46,7 @@ class SyncParts:
     database: Database
     changes: ChangeLog
     doorbells: Doorbells
+    backlog: Backlog
     salesforce: Salesforce
     catalog: Callable[[], Catalog]
     timing: Timing
@@ -164,10 +167,11 @@ class SyncParts:
 
     async def finish(self, run: Run) -> Run:
         """Of a comparison: what it found is kept as gaps that are closed. Of one of everything, which nothing has
-        hindered, the gaps that were noticed before it began are closed too.
+        hindered, the gaps that were noticed before it began are closed too, by their repair, once what was published is
+        handled.
 
         Raises:
-            Unavailable: the store or the login does not answer.
+            Unavailable: the store, Kafka or the login does not answer.
         """
         if run.request.purpose is not Purpose.COMPARE or run.request.dry_run:
             return run
@@ -178,8 +182,9 @@ class SyncParts:
         await gaps.compared(missed)
         if not is_whole:
             return run
-        closed = await gaps.close(run.started_at, by=run.id, note=run.found, at=self.now())
-        return run.model_copy(update={"closed_gaps": closed})
+        ends = await self.backlog.ends(SALESFORCE_CHANGES)
+        covered = await gaps.cover(run.started_at, by=run.id, note=run.found, published_to=ends)
+        return run.model_copy(update={"closed_gaps": covered})
 
     async def _missed(self, run: Run) -> list[ComparisonGap]:
         """What nothing had told of, by kind; of steps that could not go on, once they have."""

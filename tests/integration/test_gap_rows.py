@@ -77,6 +77,7 @@ async def test_a_closed_gap_is_opened_by_records_that_it_did_not_name_and_by_no_
     await store.notes.note([named("a")])
     (row,) = await store.rows.unrepaired()
     await store.rows.keep_progress(row, "Contact", ObjectProgress(Found(1, 1), done=True))
+    await store.rows.keep_published(row, {0: 17})
     assert await store.rows.close(row, by="repair", note="read", at=5_000)
     assert await store.rows.unrepaired() == []
     await store.notes.note([named("a")])
@@ -84,6 +85,7 @@ async def test_a_closed_gap_is_opened_by_records_that_it_did_not_name_and_by_no_
     await store.notes.note([named("a", "b")])
     (again,) = await store.rows.unrepaired()
     assert (again.record_ids, again.opened, dict(again.progress)) == (("a", "b"), 2, {})
+    assert again.published_to == {}
 
 
 async def test_progress_is_kept_and_comes_back_as_it_was(store: Store) -> None:
@@ -98,6 +100,9 @@ async def test_progress_is_kept_and_comes_back_as_it_was(store: Store) -> None:
     assert (kept.state, kept.error, kept.tried_at) == (GapState.REPAIRING, "the org is away", 6_000)
     assert dict(kept.progress) == {"Contact": half, "Lead": ObjectProgress(done=True)}
     assert kept.found == Found(2_000, 2_000, 3)
+    assert await store.rows.keep_published(kept, {0: 17, 11: 4})
+    (kept,) = await store.rows.unrepaired()
+    assert (kept.published_to, kept.error) == ({0: 17, 11: 4}, "")
     assert await store.rows.close(kept, by="ada", note="by hand", at=8_000)
     closed = await store.read(row.id)
     assert closed is not None
@@ -110,6 +115,7 @@ async def test_a_gap_that_was_met_again_is_neither_moved_nor_closed_by_the_earli
     (row,) = await store.rows.unrepaired()
     await store.notes.note([named("b")])
     assert not await store.rows.keep_progress(row, "Contact", ObjectProgress(done=True))
+    assert not await store.rows.keep_published(row, {0: 1})
     assert not await store.rows.close(row, by="repair", note="", at=1)
     (again,) = await store.rows.unrepaired()
     assert await store.rows.close(again, by="repair", note="", at=1)
@@ -156,3 +162,20 @@ async def test_a_closed_gap_is_forgotten_in_half_a_year_unless_it_is_opened_agai
             assert await rows.close(row, by="repair", note="", at=4_000_000_000_000)
         found = await database["tandem_gaps"].find({}).to_list()
         assert [row["expires_at"].isoformat() for row in found] == ["2097-03-31T07:06:40"] * 2
+
+
+async def test_what_a_comparison_has_covered_is_as_it_was_once_it_is_met_again(
+    database: AsyncDatabase[dict[str, Any]],
+) -> None:
+    """Else its repair would close it with what was missed since."""
+    gaps, rows = MongoGaps(database, ORG), MongoGapRows(database, ORG)
+    gap = Gap("/data/ChangeEvents", "position_refused", 1, 2, 17)
+    await gaps.record(gap)
+    assert await gaps.cover(2, by="compare-1", note="12 looked at", published_to={0: 5, 1: 0}) == 1
+    (row,) = await rows.unrepaired()
+    assert (row.covered_by, row.covered_note, row.published_to) == ("compare-1", "12 looked at", {0: 5, 1: 0})
+    assert row.state is GapState.REPAIRING
+    await gaps.record(gap)
+    (row,) = await rows.unrepaired()
+    assert (row.covered_by, row.covered_note, row.published_to) == ("", "", {})
+    assert row.state is GapState.OPEN

@@ -219,6 +219,7 @@ async def test_the_backlog_is_what_a_group_has_not_committed(topic: TopicFactory
         assert await backlog.read() == 0
         await producer.deliver_all(name, [(f"k{number}".encode(), b"v", []) for number in range(10)])
         assert await backlog.read() == 10
+        assert not await backlog.has_handled(name, await backlog.ends(name))
         consumer = AIOKafkaConsumer(bootstrap_servers=kafka_bootstrap, group_id=group, enable_auto_commit=False)
         await consumer.start()
         try:
@@ -227,8 +228,15 @@ async def test_the_backlog_is_what_a_group_has_not_committed(topic: TopicFactory
             ends = await consumer.end_offsets(places)
             await consumer.commit({places[0]: ends[places[0]]})
             assert await backlog.read() == ends[places[1]]
+            to_be_handled = await backlog.ends(name)
+            assert to_be_handled == {at.partition: end for at, end in ends.items()}
+            assert await backlog.has_handled(name, {0: to_be_handled[0]})
+            assert not await backlog.has_handled(name, to_be_handled)
+            assert await backlog.has_handled(name, {})
             await consumer.commit(ends)
             assert await backlog.read() == 0
+            await producer.deliver_all(name, [(f"k{number}".encode(), b"later", []) for number in range(10)])
+            assert await backlog.has_handled(name, to_be_handled)
         finally:
             await consumer.stop()
     nowhere = KafkaSettings(bootstrap_servers="127.0.0.1:1", request_timeout=1)

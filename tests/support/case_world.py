@@ -41,7 +41,7 @@ from simulator.org.edits import Edit, Edits, make_edits
 from simulator.org.faults import Fault, FaultKind
 from simulator.org.triggers import TriggerRule
 from support.fake_documents import FakeDocuments, FakeParked
-from support.fake_gaps import FakeObjectGaps
+from support.fake_gaps import FakeBacklog, FakeObjectGaps
 from support.fakes_changes import FakeChangeLog, FakeLeases, FakePositions, eventually, quick_settings
 from support.org import OrgClient, org_client
 from support.sync_stage import TIMING, Stage
@@ -251,6 +251,7 @@ class CaseWorld:
             gaps=rows,
             looks=self.salesforce.looks,
             changes=self,
+            backlog=FakeBacklog(),
             documents=self.stage.documents,
             org_id="00D000000000001EAA",
             overlap=OVERLAP,

@@ -1,6 +1,6 @@
 """`tandem_gaps` in memory: what events note, and what the repair reads, keeps and closes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,7 +30,9 @@ class FakeObjectGaps:
                 )
             elif ids != known.record_ids:
                 opened = known.opened + 1
-                self.rows[row_id] = replace(known, state=GapState.OPEN, record_ids=ids, opened=opened, progress={})
+                self.rows[row_id] = replace(
+                    known, state=GapState.OPEN, record_ids=ids, opened=opened, progress={}, published_to={}
+                )
         return new
 
     def add(self, gap: GapRow) -> GapRow:
@@ -48,6 +50,10 @@ class FakeObjectGaps:
         """As the port."""
         made = {**self.rows[gap.id].progress, sobject: progress}
         return self._update(gap, state=GapState.REPAIRING, progress=made, error="")
+
+    async def keep_published(self, gap: GapRow, published_to: Mapping[int, int]) -> bool:
+        """As the port."""
+        return self._update(gap, published_to=dict(published_to), error="")
 
     async def close(self, gap: GapRow, *, by: str, note: str, at: int) -> bool:
         """As the port."""
@@ -106,3 +112,20 @@ class FakeChanges:
     async def append(self, records: Sequence[GapRecord]) -> None:
         """As the port."""
         self.records.extend(records)
+
+
+@dataclass
+class FakeBacklog:
+    """Satisfies `consumers.repair.ports.Backlog`: a topic of one partition, what is in it, and how far its group is."""
+
+    end: int = 0
+    handled: int | None = None
+    """Nothing: all that there is."""
+
+    async def ends(self, _topic: str) -> Mapping[int, int]:
+        """As the port."""
+        return {0: self.end}
+
+    async def has_handled(self, _topic: str, ends: Mapping[int, int]) -> bool:
+        """As the port."""
+        return self.handled is None or all(self.handled >= end for end in ends.values())

@@ -35,6 +35,7 @@ from schemas.presets import preset
 from schemas.sync_run import Run, RunRequest, RunStep
 from schemas.unavailable import Unavailable
 from simulator.org.edits import Edit, Edits, make_edits
+from support.fake_gaps import FakeBacklog
 from support.org import KEY, OrgClient, org_client
 from support.sync_stage import TIMING, Stage
 
@@ -66,6 +67,7 @@ class SyncWorld:
     org: OrgClient
     salesforce: Salesforce
     changes: Changes
+    backlog: FakeBacklog
     parts: SyncParts
     runs: MongoRuns
     hindered: str = ""
@@ -222,11 +224,12 @@ async def sync_world(
             login_url=org.org.base_url, client_id=org.org.client_id, client_secret=org.org.client_secret
         )
         async with open_salesforce(given, now=lambda: stage.now) as salesforce:
-            changes = Changes()
+            changes, backlog = Changes(), FakeBacklog()
             parts = SyncParts(
                 database=database,
                 changes=changes,
                 doorbells=stage.doorbells,
+                backlog=backlog,
                 salesforce=salesforce,
                 catalog=lambda: stage.catalog,
                 timing=TIMING,
@@ -234,6 +237,6 @@ async def sync_world(
                 channels=CHANNELS,
                 now=lambda: stage.now,
             )
-            world = SyncWorld(database, stage, org, salesforce, changes, parts, MongoRuns(database))
+            world = SyncWorld(database, stage, org, salesforce, changes, backlog, parts, MongoRuns(database))
             await world.subscribe()
             yield world

@@ -6,14 +6,23 @@ from typing import Any
 
 import pytest
 from support.fake_documents import FakeDocuments
-from support.fake_gaps import FakeChanges, FakeLooks, FakeObjectGaps
+from support.fake_gaps import FakeBacklog, FakeChanges, FakeLooks, FakeObjectGaps
 from support.sync_stage import START, Stage
 from support.sync_world import mapping
 
 from consumers.catalog import Catalog
-from consumers.repair.repairer import Closed, NeedsPerson, Repaired, Repairer, Waits
+from consumers.repair.repairer import Closed, NeedsPerson, Published, Repaired, Repairer, Waits
 from consumers.repair.rounds import Rounds
-from consumers.rules.repair import ByHand, MappedObjects, Reading, Swept, Window, means_for, next_try
+from consumers.rules.repair import (
+    ByHand,
+    MappedObjects,
+    Reading,
+    Swept,
+    Window,
+    means_for,
+    next_look,
+    next_try,
+)
 from schemas import topics
 from schemas.change import Change, ChangeType, Told
 from schemas.codec import decode
@@ -92,6 +101,13 @@ def test_waits_grow_up_to_the_longest() -> None:
     assert [next_try(failures, first=10, longest=60) for failures in (0, 1, 2, 3, 5_000)] == [10, 20, 40, 60, 60]
 
 
+def test_it_is_looked_again_soon_while_the_reconcilers_are_waited_for() -> None:
+    """And as seldom as asked for while nothing is, or only what takes its time."""
+    assert next_look([], 10) == next_look([gap()], 10) == 10
+    assert next_look([gap(), gap(published_to={0: 7})], 10) == 1
+    assert next_look([gap(published_to={0: 7})], 0.5) == 0.5
+
+
 class World:
     """A repairer over rows, records and a log in memory, with the customer's document store of the stage."""
 
@@ -101,6 +117,7 @@ class World:
         self.gaps = self.stage.gaps
         self.looks = FakeLooks({"Contact": list(records)}, **looks)
         self.changes = FakeChanges()
+        self.backlog = FakeBacklog()
 
     async def repair(self, row: GapRow) -> Repaired:
         """By a repairer that has never repaired anything."""
@@ -112,6 +129,7 @@ class World:
             gaps=self.gaps,
             looks=self.looks,
             changes=self.changes,
+            backlog=self.backlog,
             documents=self.stage.documents,
             org_id="00D000000000001EAA",
             overlap=OVERLAP,
@@ -136,6 +154,94 @@ async def test_a_window_is_published_and_closed_with_what_was_found() -> None:
     ]
     closed = world.gaps.rows[row.id]
     assert (closed.state, closed.closed_by, closed.found) == (GapState.CLOSED, "repair", Found(3, 3, 1))
+
+
+async def test_a_gap_is_closed_once_what_was_published_is_handled() -> None:
+    """Not before the reconcilers have come so far; and what is in the log is published no second time."""
+    world = World(seen(1), seen(2))
+    world.backlog.end, world.backlog.handled = 7, 5
+    row = world.gaps.add(gap())
+    for handled in (5, 6):
+        world.backlog.handled, world.backlog.end = handled, world.backlog.end + 1
+        assert await world.repair(world.gaps.rows[row.id]) == Published(Found(2, 2))
+        kept = world.gaps.rows[row.id]
+        assert (kept.state, kept.published_to) == (GapState.REPAIRING, {0: 8})
+    world.backlog.handled = 8
+    assert isinstance(await world.repair(world.gaps.rows[row.id]), Closed)
+    assert len(world.changes.records) == 2
+    assert world.gaps.rows[row.id].state is GapState.CLOSED
+
+
+async def test_a_gap_that_hid_nothing_waits_for_nobody() -> None:
+    """However much there is in the log."""
+    world = World(seen(1, minutes=-60))
+    world.backlog.end, world.backlog.handled = 9, 0
+    assert await world.repair(world.gaps.add(gap())) == Closed(Found(), "every record changed since: Contact")
+
+
+async def test_what_is_published_later_is_waited_for_too() -> None:
+    """The mapping has another object by then; and a gap that was met again is repaired from the beginning."""
+    world = World(seen(1))
+    world.backlog.end, world.backlog.handled = 3, 0
+    row = world.gaps.add(gap())
+    assert isinstance(await world.repair(row), Published)
+    raw = world.stage.catalog.mapping.model_dump(mode="json")
+    company = {**raw["kinds"]["customer"], "sobject": "Account", "collection": "companies", "events": {}}
+    world.stage.map_kinds(raw | {"kinds": {**raw["kinds"], "company": company}})
+    world.looks.records["Account"] = [ModifiedRow(to_18("001000000000001"), START, deleted=False)]
+    world.backlog.end, world.backlog.handled = 4, 3
+    assert isinstance(await world.repair(world.gaps.rows[row.id]), Published)
+    assert world.gaps.rows[row.id].published_to == {0: 4}
+    world.gaps.add(replace(row, until=row.until + HOUR))
+    world.backlog.end, world.backlog.handled = 6, 4
+    assert isinstance(await world.repair(world.gaps.rows[row.id]), Published)
+    assert world.gaps.rows[row.id].published_to == {0: 6}
+
+
+async def test_what_a_comparison_has_looked_for_is_only_waited_for() -> None:
+    """It has published everything; it is named as who closed the gap, with what it found."""
+    world = World(seen(1))
+    world.backlog.handled = 4
+    row = world.gaps.add(gap(published_to={0: 5}, covered_by="compare-1", covered_note="12 looked at"))
+    assert await world.repair(row) == Published(Found())
+    world.backlog.handled = 5
+    assert await world.repair(row) == Closed(Found(), "12 looked at")
+    closed = world.gaps.rows[row.id]
+    assert (closed.closed_by, closed.note, world.looks.asked) == ("compare-1", "12 looked at", [])
+
+
+async def test_what_a_gap_hid_is_not_written_over_while_its_look_waits_in_the_log() -> None:
+    """The platform's value is newer than the repair has begun, and older than the look is handled."""
+    world = World()
+    stage = world.stage
+    await stage.post({"last_name": "Lovelace", "title": "Engineer"})
+    await stage.settle()
+    record_id, hidden = stage.contact()["Id"], stage.now + 60_000
+    stage.now = hidden
+    stage.salesforce.edit("Contact", record_id, {"Title": "Countess"})
+    stage.changes.clear()
+    stage.now += HOUR
+    world.looks.records["Contact"] = [ModifiedRow(record_id, hidden, deleted=False)]
+    world.gaps.add(gap(since=hidden - 1, until=stage.now))
+    world.backlog.end, world.backlog.handled = 1, 0
+
+    async def round_of_repair() -> None:
+        for row in await world.gaps.unrepaired():
+            await world.repair(row)
+        stage.unheard = frozenset({"Contact"}) if await world.gaps.unrepaired() else frozenset()
+
+    await round_of_repair()
+    await stage.post({"title": "Analyst"}, changed=["title"])
+    await stage.answer_doorbells()
+    assert stage.contact()["Title"] == "Countess"
+    await stage.reconciler.handle([stage.change(change) for change in world.published()])
+    world.backlog.handled = 1
+    await round_of_repair()
+    assert stage.unheard == frozenset()
+    await stage.settle()
+    (row,) = [row for row in stage.log.rows.values() if row["type"] == "audit"]  # type: ignore[attr-defined]
+    assert (row["platform"]["value"], row["salesforce"]["value"]) == ("Analyst", "Countess")
+    assert (await stage.document())["title"] == stage.contact()["Title"] == "Countess"
 
 
 async def test_a_wildcard_has_every_record_read_whatever_its_time() -> None:

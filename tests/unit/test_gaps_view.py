@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from support.running import Notes
 from typer.testing import CliRunner
 
 from adapters.telemetry.metrics import Metrics
-from consumers.repair.repairer import Closed, NeedsPerson, Waits
+from consumers.repair.repairer import Closed, NeedsPerson, Published, Waits
 from consumers.rules.repair import MappedObjects
 from consumers.rules.verify import Difference, Why
 from ops.cli import app
@@ -68,6 +69,9 @@ CLOSED = GapRow(
 )
 
 
+COVERED = replace(REFUSED, error="", published_to={0: 7}, covered_by="compare-20261201-030000", covered_note="12")
+
+
 def printed(view: Any) -> str:
     """As on a wide terminal."""
     out = StringIO()
@@ -103,6 +107,8 @@ def test_one_gap_says_by_what_means_it_is_repaired_and_how_far_it_is() -> None:
     assert "17 was refused" in told
     assert "2 times in all" in told
     assert "the org is away" in told
+    covered = "\n".join(lines(COVERED, MappedObjects(("Contact",)), 0))
+    assert "waits     the comparison compare-20261201-030000 has looked for everything; it is closed once" in covered
     removed = "\n".join(lines(REMOVED, MappedObjects(("Contact",)), 0))
     assert "17 was to be next; the log held 40 to 50" in removed
     assert "post again" in removed
@@ -129,6 +135,7 @@ def test_scripts_get_a_line_of_json_for_each() -> None:
     ("outcome", "told"),
     [
         (Closed(Found(2, 2), "every record: Contact"), "closed. 2 records looked at"),
+        (Published(Found(2, 2)), "still open. 2 records looked at, 2 to be read again; it is closed once `tandem"),
         (Waits("1 of 2 documents have still to read their record"), "still open. 1 of 2"),
         (NeedsPerson("ask the platform"), "still open. ask the platform"),
         (Unavailable("the org is away"), "goes on from here the next time. the org is away"),
@@ -152,6 +159,8 @@ def test_a_process_says_what_is_new_once() -> None:
         Unavailable("away"),
         Unavailable("refused"),
         Waits("not read yet"),
+        Published(Found(4, 4, 1)),
+        Published(Found(4, 4, 1)),
         Closed(Found(4, 4, 1), "every record: Contact"),
     ):
         told(REFUSED, outcome)
@@ -160,6 +169,7 @@ def test_a_process_says_what_is_new_once() -> None:
         ("warning", "gap_not_repaired"),
         ("warning", "gap_not_repaired"),
         ("info", "gap_waits"),
+        ("info", "gap_published"),
         ("info", "gap_closed"),
     ]
     frame.metrics.gaps_seen({"overflow": 2})
