@@ -39,4 +39,5 @@ def told_in(frame: Frame) -> Told:
 
 
 def _counts(found: Found) -> dict[str, int]:
-    return {"looked_at": found.looked, "published": found.published, "deleted": found.deleted}
+    looked = {"looked_at": found.looked, "published": found.published}
+    return {**looked, "deleted": found.deleted, "unheard": found.unheard}

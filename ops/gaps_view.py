@@ -112,6 +112,7 @@ def lines_of_json(rows: Sequence[GapRow]) -> str:
                 "looked_at": row.found.looked,
                 "published": row.found.published,
                 "deleted": row.found.deleted,
+                "unheard": row.found.unheard,
             }
         ).decode()
         + "\n"
@@ -135,9 +136,10 @@ def ended(row: GapRow, repaired: Repaired | Unavailable) -> str:
 
 
 def counted(found: Found) -> str:
-    """`1,200 records looked at, 1,200 to be read again, 3 of them deleted`."""
+    """`1,200 records looked at, 1,200 to be read again, 3 of them deleted, 2 of them changed unheard`."""
     deleted = f", {found.deleted:,} of them deleted" if found.deleted else ""
-    return f"{found.looked:,} records looked at, {found.published:,} to be read again{deleted}"
+    unheard = f", {found.unheard:,} of them changed unheard" if found.unheard else ""
+    return f"{found.looked:,} records looked at, {found.published:,} to be read again{deleted}{unheard}"
 
 
 def _found(row: GapRow) -> str:

@@ -39,14 +39,21 @@ class GapState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a repair has found: records looked at, those of them published to be read, and those that were deleted."""
+    """What a repair has found: records looked at, those of them published to be read, those that were deleted, and
+    those of our documents' that had been changed or deleted with nothing heard of it."""
 
     looked: int = 0
     published: int = 0
     deleted: int = 0
+    unheard: int = 0
 
     def __add__(self, other: "Found") -> "Found":
-        return Found(self.looked + other.looked, self.published + other.published, self.deleted + other.deleted)
+        return Found(
+            self.looked + other.looked,
+            self.published + other.published,
+            self.deleted + other.deleted,
+            self.unheard + other.unheard,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,7 @@ def stored_progress(progress: ObjectProgress) -> dict[str, Any]:
         "looked": progress.found.looked,
         "published": progress.found.published,
         "deleted": progress.found.deleted,
+        "unheard": progress.found.unheard,
         "after": None if after is None else {"id": after.record_id, "modified": after.modified},
         "done": progress.done,
     }
@@ -167,7 +168,7 @@ def stored_ends(published_to: Mapping[int, int]) -> dict[str, int]:
 def _progress(stored: Mapping[str, Any]) -> ObjectProgress:
     after = stored["after"]
     return ObjectProgress(
-        Found(stored["looked"], stored["published"], stored["deleted"]),
+        Found(stored["looked"], stored["published"], stored["deleted"], stored.get("unheard", 0)),
         None if after is None else ModifiedRow(after["id"], after["modified"], deleted=False),
         stored["done"],
     )

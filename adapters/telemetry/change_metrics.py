@@ -32,7 +32,10 @@ class ChangeMetrics(Declarations):
         self._open_gaps = self._new(Gauge, "open_gaps", "Gaps that are not closed yet.", "reason")
         self._closed_gaps = self._new(Counter, "gaps_closed", "Gaps closed by their repair.", "reason")
         self._gap_records = self._new(
-            Counter, "gap_records", "Records that closed gaps were about: looked at, published, deleted.", "what"
+            Counter,
+            "gap_records",
+            "Records that closed gaps were about: looked at, published, deleted, unheard.",
+            "what",
         )
         self._frame_at: dict[str, float] = {}
         self._position_at: dict[str, float] = {}
@@ -99,6 +102,7 @@ class ChangeMetrics(Declarations):
         self._gap_records.labels("looked_at").inc(found.looked)
         self._gap_records.labels("published").inc(found.published)
         self._gap_records.labels("deleted").inc(found.deleted)
+        self._gap_records.labels("unheard").inc(found.unheard)
 
     def run_moved(self, kind: str, task: str, passed: int) -> None:
         """A run has so many documents or records of a kind behind it (`schemas.sync_run`)."""

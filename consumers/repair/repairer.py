@@ -14,7 +14,8 @@ from typing import assert_never
 
 from consumers.catalog import Catalog
 from consumers.repair.ports import Backlog, Changes, GapRows, LinkedDocuments, Looks
-from consumers.rules.repair import ByHand, Reading, Swept, Window, has_been_read, means_for
+from consumers.rules.repair import ByHand, Reading, Swept, Window, has_been_read, is_unheard, means_for
+from consumers.rules.state import DocumentState
 from consumers.rules.stored import load
 from schemas import gap_change, topics
 from schemas.gap import Found, GapRow, ObjectProgress
@@ -134,7 +135,8 @@ class Repairer:
         if refused:
             raise refused[0]
         since = "every record" if window.every_record or not window.since else "every record changed since"
-        note = f"{since}: {', '.join(window.sobjects)}" if window.sobjects else "no kind is kept in the object"
+        which = f"{since}: {', '.join(window.sobjects)}; {found.unheard:,} of them had changed unheard"
+        note = which if window.sobjects else "no kind is kept in the object"
         published_to = gap.published_to if found == _found_before(gap, window) else {}
         if found.published and not published_to:
             published_to = await self._backlog.ends(topics.SALESFORCE_CHANGES)
@@ -155,15 +157,36 @@ class Repairer:
             return progress.found
         async for page in self._looks.changed(sobject, window.since, progress.after):
             records = [self._record(sobject, seen, every_record=window.every_record) for seen in page]
+            unheard = await self._unheard(sobject, page)
             await self._changes.append(records)
             deleted = sum(seen.deleted for seen in page)
-            found = progress.found + Found(looked=len(page), published=len(records), deleted=deleted)
+            found = progress.found + Found(len(page), len(records), deleted, unheard)
             progress = replace(progress, found=found, after=page[-1] if page else progress.after)
             if not await self._gaps.keep_progress(gap, sobject, progress):
                 return None
             self._on_page(gap, sobject, progress.found)
         progress = replace(progress, done=True)
         return progress.found if await self._gaps.keep_progress(gap, sobject, progress) else None
+
+    async def _unheard(self, sobject: str, page: Sequence[ModifiedRow]) -> int:
+        """How many of these records have a document that had heard nothing of their change."""
+        states: dict[str, list[DocumentState]] = {}
+        for record_id, state in await self._linked(sobject, [seen.record_id for seen in page]):
+            states.setdefault(record_id, []).append(state)
+        return sum(is_unheard(states.get(seen.record_id, ()), seen) for seen in page)
+
+    async def _linked(self, sobject: str, record_ids: Sequence[str]) -> list[tuple[str, DocumentState]]:
+        """The documents of these records, each with the id by which it was found."""
+        found: list[tuple[str, DocumentState]] = []
+        for kind in self._catalog().kinds_of(sobject):
+            for ids in _parts(record_ids, RECORDS_A_QUERY):
+                linked = await self._documents.read_linked(kind.collection, ids)
+                found += [
+                    (record_id, load(document, document["_id"], kind))
+                    for record_id, documents in linked.items()
+                    for document in documents
+                ]
+        return found
 
     def _record(self, sobject: str, seen: ModifiedRow, *, every_record: bool) -> GapRecord:
         if seen.deleted:
@@ -175,19 +198,14 @@ class Repairer:
         return gap_change.record_of(change, self._org_id, received_at=self._now())
 
     async def _wait_for_reading(self, gap: GapRow, entity: str, record_ids: Sequence[str]) -> Repaired:
-        linked = unread = 0
-        for kind in self._catalog().kinds_of(entity):
-            for ids in _parts(record_ids, RECORDS_A_QUERY):
-                for documents in (await self._documents.read_linked(kind.collection, ids)).values():
-                    states = [load(document, document["_id"], kind) for document in documents]
-                    linked += len(states)
-                    unread += sum(not has_been_read(state) for state in states)
+        linked = await self._linked(entity, record_ids)
+        unread = sum(not has_been_read(state) for _, state in linked)
         if unread:
-            return Waits(f"{unread} of {linked} documents have still to read their record")
-        found = Found(looked=len(record_ids), published=linked)
+            return Waits(f"{unread} of {len(linked)} documents have still to read their record")
+        found = Found(looked=len(record_ids), published=len(linked))
         if not await self._gaps.keep_progress(gap, entity, ObjectProgress(found, done=True)):
             return Waits(MET_AGAIN)
-        return await self._close(gap, found, f"{linked} documents have read their record")
+        return await self._close(gap, found, f"{len(linked)} documents have read their record")
 
     async def _close(self, gap: GapRow, found: Found, note: str) -> Repaired:
         if not await self._gaps.close(gap, by=gap.covered_by or BY_ITSELF, note=note, at=self._now()):

@@ -7,6 +7,7 @@ from typing import Final, assert_never
 from consumers.rules.state import DocumentState
 from schemas import topics
 from schemas.gap import GapReason, GapRow
+from schemas.polling import ModifiedRow
 
 ALL_CHANNELS: Final = "/data/ChangeEvents"
 _EVENT_CHANNEL: Final = "ChangeEvent"
@@ -95,6 +96,16 @@ def has_been_read(state: DocumentState) -> bool:
     """True where a gap event has nothing more to wait for: its record has been read whole since, or is gone."""
     record = state.record
     return record is None or (record.read and not state.read_reason)
+
+
+def is_unheard(states: Iterable[DocumentState], seen: ModifiedRow) -> bool:
+    """Whether a record was changed, or deleted, later than anything that one of its documents has heard or read."""
+    return any(
+        state.link is not None
+        and not state.link.gone
+        and (seen.deleted or seen.modified > max(state.position.timestamp, state.row_mark))
+        for state in states
+    )
 
 
 def next_look(left: Iterable[GapRow], seconds: float) -> float:

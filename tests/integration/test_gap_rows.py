@@ -92,14 +92,14 @@ async def test_progress_is_kept_and_comes_back_as_it_was(store: Store) -> None:
     """By object, with the row behind which the next try goes on."""
     await store.notes.note([OVERFLOW])
     (row,) = await store.rows.unrepaired()
-    half = ObjectProgress(Found(2_000, 2_000, 3), ModifiedRow("003000000000001AAA", 7_000, deleted=False))
+    half = ObjectProgress(Found(2_000, 2_000, 3, 1), ModifiedRow("003000000000001AAA", 7_000, deleted=False))
     assert await store.rows.keep_progress(row, "Contact", half)
     assert await store.rows.keep_progress(row, "Lead", ObjectProgress(done=True))
     await store.rows.failed(row, "the org is away", 6_000)
     (kept,) = await store.rows.unrepaired()
     assert (kept.state, kept.error, kept.tried_at) == (GapState.REPAIRING, "the org is away", 6_000)
     assert dict(kept.progress) == {"Contact": half, "Lead": ObjectProgress(done=True)}
-    assert kept.found == Found(2_000, 2_000, 3)
+    assert kept.found == Found(2_000, 2_000, 3, 1)
     assert await store.rows.keep_published(kept, {0: 17, 11: 4})
     (kept,) = await store.rows.unrepaired()
     assert (kept.published_to, kept.error) == ({0: 17, 11: 4}, "")

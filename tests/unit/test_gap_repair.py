@@ -145,7 +145,8 @@ async def test_a_window_is_published_and_closed_with_what_was_found() -> None:
     world = World(seen(1, minutes=-60), seen(2), seen(3, minutes=5, deleted=True), seen(4, minutes=600))
     row = world.gaps.add(gap())
     assert await world.repair(row) == Closed(
-        Found(looked=3, published=3, deleted=1), "every record changed since: Contact"
+        Found(looked=3, published=3, deleted=1),
+        "every record changed since: Contact; 0 of them had changed unheard",
     )
     assert [(change.record_id, change.type, change.told) for change in world.published()] == [
         (seen(2).record_id, ChangeType.GAP_UPDATE, Told.STAMP),
@@ -176,7 +177,9 @@ async def test_a_gap_that_hid_nothing_waits_for_nobody() -> None:
     """However much there is in the log."""
     world = World(seen(1, minutes=-60))
     world.backlog.end, world.backlog.handled = 9, 0
-    assert await world.repair(world.gaps.add(gap())) == Closed(Found(), "every record changed since: Contact")
+    assert await world.repair(world.gaps.add(gap())) == Closed(
+        Found(), "every record changed since: Contact; 0 of them had changed unheard"
+    )
 
 
 async def test_what_is_published_later_is_waited_for_too() -> None:
@@ -354,7 +357,7 @@ async def test_what_a_refused_position_hid_is_in_the_document_after_the_repair()
     """An edit, a deletion, and an edit that another one on another field followed: all of it by the ordinary path."""
     world = World()
     stage = world.stage
-    for name in ("a", "b", "c"):
+    for name in ("a", "b", "c", "d"):
         await stage.post({"last_name": name, "title": "before"}, id_=name)
     await stage.settle()
     ids = {row["LastName"]: row["Id"] for row in stage.salesforce.rows["Contact"].values()}
@@ -368,12 +371,17 @@ async def test_what_a_refused_position_hid_is_in_the_document_after_the_repair()
     await stage.settle()
     assert (await stage.document("b"))["title"] == "before"
     world.looks.records["Contact"] = [
-        ModifiedRow(ids["a"], hidden, deleted=False),
+        ModifiedRow(ids["a"], hidden + 1, deleted=False),
         ModifiedRow(ids["b"], hidden + 3 * HOUR, deleted=False),
-        ModifiedRow(ids["c"], hidden, deleted=True),
+        ModifiedRow(ids["c"], hidden + 2, deleted=True),
+        ModifiedRow(ids["d"], hidden - HOUR // 6, deleted=False),  # heard of before the gap
     ]
     row = world.gaps.add(gap(since=hidden - 1, until=hidden + HOUR))
-    assert isinstance(await world.repair(row), Closed)
+    told = await world.repair(row)
+    assert isinstance(told, Closed)
+    # What was heard of b since tells the later time alone.
+    assert told.found == Found(looked=4, published=4, deleted=1, unheard=2)
+    assert "2 of them had changed unheard" in told.note
     await stage.reconciler.handle([stage.change(change) for change in world.published()])
     await stage.settle()
     assert [(await stage.document(name))["title"] for name in ("a", "b")] == ["hidden", "hidden too"]
