@@ -153,7 +153,7 @@ class SyncParts:
         """Whether somebody follows the object's changes, or has and will go on where he was.
 
         A subscriber that has no position yet begins with the oldest event that Salesforce retains, and polls what has
-        no change events from a day back.
+        no change events from as far back: what is changed from now on is told, if it is let in within that time.
 
         Raises:
             Unavailable: the store or the login does not answer.
