@@ -33,7 +33,7 @@ class Position:
 
     replay_id: ReplayId
     commit_timestamp: int
-    """Epoch milliseconds; the one before it where the event told none."""
+    """Epoch milliseconds; the one before it where the event told none, 0 where none ever did."""
 
 
 @dataclass(frozen=True, slots=True)

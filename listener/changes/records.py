@@ -114,6 +114,7 @@ def batch_of(items: Sequence[Item], org_id: str, limit: int, stored: Mapping[str
 def _position(replay_id: ReplayId, data: object, before: Position | None) -> Position:
     at = commit_timestamp(data)
     if at is None:
+        # Not when it was received: a replay brings events days after their commit, and those behind it are older, too.
         at = before.commit_timestamp if before else 0
     return Position(replay_id, at)
 

@@ -239,20 +239,17 @@ class Subscriber:
         await self._pause(max(0.0, self._looked_at + LOOK_SECONDS - self._clock()))
 
     async def _look_at_ages(self, lease: Lease, buffer: Buffer, stop: asyncio.Event) -> bool:
-        """Renew what nears the age at which Salesforce forgets it; false where `stop` came before it was done."""
+        """Renew what nears the age at which Salesforce forgets it, and store what is missing; false where `stop` came
+        before it was done."""
         if self._clock() < self._looked_at + LOOK_SECONDS:
             return True
         self._looked_at = self._clock()
-        proven = self._session_is_proven()
+        all_heard = self._all_heard(buffer)
         if self._health.out_of_deliveries:
             return True  # everything is polled, and its own positions tell how far
-        waiting = {item.channel for item in buffer.peek(len(buffer))}
-        for channel, position in list(self._stored.items()):
-            if channel not in self._settings.channels:
-                continue
-            heard = self._health.heard_until(channel, self._clock(), self._wall())
-            all_heard = heard is not None and proven and channel not in waiting
-            match age_at_work(position, now=self._wall(), retention=self._retention, all_heard=all_heard):
+        for channel in self._settings.channels:
+            position, heard = self._stored.get(channel), all_heard.get(channel)
+            match age_at_work(position, now=self._wall(), retention=self._retention, all_heard=heard is not None):
                 case Age.RENEW if heard is not None:
                     renewed = Position(EARLIEST, heard)
                     write = partial(self._positions.write, channel, renewed, lease)
@@ -261,7 +258,7 @@ class Subscriber:
                     self._remember(channel, renewed)
                     self._health.counts["renewals"] += 1
                     _logger.info("The position of %s is renewed", channel, extra={"action": "renewed"})
-                case Age.COMPARE if self._compared.get(channel) != position:
+                case Age.COMPARE if position is not None and self._compared.get(channel) != position:
                     gap = self._gap(channel, GapReason.POSITION_AGING, position.replay_id)
                     if not await self._until_done(partial(self._gaps.record, gap), "record the gap", stop):
                         return False
@@ -270,6 +267,18 @@ class Subscriber:
                 case _:
                     pass
         return True
+
+    def _all_heard(self, buffer: Buffer) -> dict[str, int]:
+        """Until when everything of a channel has come and is kept, epoch milliseconds; only where that is certain.
+
+        Of all channels at one moment: a write of the look may take long, and events come meanwhile.
+        """
+        if not self._session_is_proven():
+            return {}
+        now, now_ms = self._clock(), self._wall()
+        waiting = {item.channel for item in buffer.peek(len(buffer))}
+        heard = {each: self._health.heard_until(each, now, now_ms) for each in self._settings.channels}
+        return {each: until for each, until in heard.items() if until is not None and each not in waiting}
 
     def _session_is_proven(self) -> bool:
         """True where a frame has come since a look that saw this session: what it had to replay has come by then."""

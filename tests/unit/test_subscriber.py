@@ -453,7 +453,7 @@ async def test_a_quiet_position_is_renewed_while_the_subscription_lives() -> Non
 
 @pytest.mark.parametrize("hours", [0, 48, 49, 60, 61, 72, 73, 1_000])
 def test_the_age_of_a_position_decides_alone(hours: int) -> None:
-    """By the retention; one that tells no time has no age."""
+    """By the retention; one that tells no time, or is missing, has no age, and is replaced once all is heard."""
     position, now, keeps = Position(1, 10**12), 10**12 + hours * HOUR, 72 * HOUR
     assert age_at_start(position, now=now, retention=keeps) is (Age.EXPIRED if hours > 72 else Age.YOUNG)
     heard = age_at_work(position, now=now, retention=keeps, all_heard=True)
@@ -461,6 +461,9 @@ def test_the_age_of_a_position_decides_alone(hours: int) -> None:
     assert heard is (Age.RENEW if hours > 48 else Age.YOUNG)
     assert unheard is (Age.COMPARE if hours > 60 else Age.YOUNG)
     assert age_at_start(Position(1, 0), now=now, retention=keeps) is Age.YOUNG
+    for ageless in (None, Position(1, 0)):
+        assert age_at_work(ageless, now=now, retention=keeps, all_heard=True) is Age.RENEW
+        assert age_at_work(ageless, now=now, retention=keeps, all_heard=False) is Age.YOUNG
 
 
 async def test_a_session_that_has_only_begun_renews_nothing() -> None:
@@ -523,6 +526,203 @@ async def test_a_position_beyond_the_retention_at_the_start_is_a_gap_and_begins_
         await world.time.advance(31)
         assert process.source.started == [{CHANNEL: EARLIEST}]
         assert len(world.alarms) == 1
+
+
+async def frames_come(process: Process, world: World, minutes: int = 3) -> None:
+    """So many minutes of heartbeats, and a look of the subscriber's in each."""
+    for _minute in range(minutes):
+        await world.time.advance(1)
+        frame_comes(process, world)
+        await world.time.advance(59)
+
+
+async def test_a_channel_that_was_quiet_from_the_first_day_has_a_position() -> None:
+    """From the first look that knows the session to be proven; it is renewed like any other."""
+    world = World()
+    async with working(world, retention_hours=72, lease_seconds=600) as process:
+        await frames_come(process, world, 1)
+        assert world.positions.stored == {}, "what the session has to replay may be on its way"
+        await world.time.advance(1)
+        frame_comes(process, world)
+        heard = world.time.wall()
+        await world.time.advance(59)
+        assert world.positions.stored == {CHANNEL: Position(EARLIEST, heard)}
+        assert world.positions.epochs == {CHANNEL: 1}
+        assert process.health.commit_timestamps == {CHANNEL: heard}
+        await frames_come(process, world, 10)
+        assert world.positions.stored == {CHANNEL: Position(EARLIEST, heard)}, "only when it is old"
+        await world.time.advance(48 * 3_600)
+        await frames_come(process, world)
+        assert world.positions.stored[CHANNEL].commit_timestamp > heard + 48 * HOUR
+        await process.put(event(7))
+        assert world.positions.stored == {CHANNEL: committed(7)}
+
+
+async def test_the_same_channel_after_five_days_down_is_a_recorded_gap() -> None:
+    """`position_expired`, from when it was last known to have brought everything; then the oldest event there is."""
+    world = World()
+    async with working(world, retention_hours=72, lease_seconds=600) as process:
+        await frames_come(process, world)
+        await process.end()
+    first = world.positions.stored[CHANNEL]
+    await world.time.advance(5 * 24 * 3_600)
+    async with working(world, owner="b", retention_hours=72) as process:
+        (gap,) = world.alarms
+        assert gap == Gap(CHANNEL, "position_expired", first.commit_timestamp, world.time.wall(), EARLIEST)
+        assert len(world.gaps.rows) == 1
+        assert process.source.started == [{CHANNEL: EARLIEST}]
+
+
+async def test_the_same_channel_after_two_days_down_is_no_gap() -> None:
+    """All that it has brought meanwhile is retained, and -2 asks for it."""
+    world = World()
+    async with working(world, retention_hours=72, lease_seconds=600) as process:
+        await frames_come(process, world)
+        await process.end()
+    await world.time.advance(2 * 24 * 3_600)
+    async with working(world, owner="b", retention_hours=72) as process:
+        assert process.source.started == [{CHANNEL: EARLIEST}]
+        assert world.alarms == []
+
+
+@pytest.mark.parametrize("why", ["backing_off", "refused", "polled"])
+async def test_a_channel_that_nobody_followed_has_no_position_and_no_gap(why: str) -> None:
+    """Neither where no session stands, nor where the org refuses it, nor where all objects are polled."""
+    world = World()
+    async with working(world, retention_hours=72, lease_seconds=600) as process:
+        process.health.refused_channels = {CHANNEL: "403::"} if why == "refused" else {}
+        process.health.out_of_deliveries = why == "polled"
+        for _minute in range(5):
+            frame_comes(process, world)
+            if why == "backing_off":
+                process.health.state = State.BACKING_OFF
+            await world.time.advance(60)
+        await process.end()
+    assert world.positions.stored == {}
+    await world.time.advance(5 * 24 * 3_600)
+    async with working(world, owner="b", retention_hours=72) as process:
+        assert process.source.started == [{}]
+        assert world.alarms == []
+
+
+async def test_a_channel_that_is_added_later_has_a_position_too() -> None:
+    """Beside one that has had one all along, which stays where it is."""
+    world = World()
+    leads, old = "/data/LeadChangeEvent", Position(41, world.time.wall() - HOUR)
+    world.positions.stored = {CHANNEL: old}
+    async with working(world, retention_hours=72, lease_seconds=600, channels=(CHANNEL, leads)) as process:
+        assert process.source.started == [{CHANNEL: 41}]
+        await frames_come(process, world)
+        assert world.positions.stored[CHANNEL] == old
+        assert world.positions.stored[leads].replay_id == EARLIEST
+
+
+async def test_an_event_that_waits_is_in_the_way_of_a_first_position() -> None:
+    """The one before it told no replay id, so it left none; this one's own is stored once it is safe."""
+    world = World()
+    async with working(world, retention_hours=72, lease_seconds=600, batch_records=1) as process:
+        await frames_come(process, world, 1)
+        world.log.gate.clear()
+        await process.put(Event(CHANNEL, None, event(7).data, 1), event(8))
+        await frames_come(process, world, 2)
+        world.log.gate.set()
+        await settle()
+        assert world.appended == keys(7, 8)
+        assert world.positions.stored == {CHANNEL: committed(8)}
+        assert process.health.counts["renewals"] == 0
+
+
+async def test_a_first_position_says_no_more_than_the_look_knew() -> None:
+    """An event that comes while another channel's position cannot be stored is behind what this one's says."""
+    world = World()
+    leads = "/data/LeadChangeEvent"
+    async with working(world, retention_hours=72, lease_seconds=600, channels=(CHANNEL, leads)) as process:
+        await frames_come(process, world, 1)
+        world.positions.outage.down = True
+        await world.time.advance(50)
+        frame_comes(process, world)
+        await world.time.advance(11)  # the look has begun with the first channel's position, and cannot store it
+        frame_comes(process, world)
+        heard = world.time.wall()
+        await process.put(event(7, leads))
+        world.positions.outage.down = False
+        world.log.gate.clear()
+        await world.time.advance(9)
+        assert process.health.counts["renewals"] == 2
+        assert world.positions.stored[leads].commit_timestamp < heard, "no more than the look knew"
+        frame_comes(process, world)
+        await world.time.advance(61)
+        world.log.gate.set()
+        await settle()
+        assert world.positions.stored[leads] == committed(7)
+
+
+async def test_an_old_owner_cannot_write_the_first_position() -> None:
+    """One that has not heard yet that its lease is another's, who has stored what he heard: it stops at once."""
+    world = World()
+    async with working(world, retention_hours=72, lease_seconds=600) as old:
+        await frames_come(old, world, 1)
+        lease = Lease(f"changes:{ORG}", "b", 2)
+        world.leases.held[lease.name] = (lease, world.time.now + 1_000)
+        theirs = Position(EARLIEST, world.time.wall())
+        await world.positions.write(CHANNEL, theirs, lease)
+        await frames_come(old, world, 1)
+        assert old.health.counts["lease_losses"] == 1
+        assert old.health.state is State.STANDBY
+        assert world.positions.stored == {CHANNEL: theirs}
+        assert world.positions.epochs == {CHANNEL: 2}
+
+
+async def test_one_that_stands_by_writes_no_first_position_and_takes_over_the_one_there_is() -> None:
+    """Under its own epoch, so that the owner before cannot move it any more."""
+    world = World()
+    async with working(world, "a", retention_hours=72) as first, working(world, "b", retention_hours=72) as second:
+        second.health.counts["sessions"], second.health.last_frame = 1, world.time.now
+        await frames_come(first, world)
+        stored = world.positions.stored[CHANNEL]
+        assert world.positions.epochs == {CHANNEL: 1}
+        first.task.cancel()
+        await asyncio.gather(first.task, return_exceptions=True)
+        await world.time.advance(11)
+        assert second.source.started == [{CHANNEL: EARLIEST}]
+        assert world.positions.stored == {CHANNEL: stored}
+        assert world.positions.epochs == {CHANNEL: 2}
+
+
+async def test_a_first_position_that_cannot_be_stored_is_tried_until_it_is() -> None:
+    """It says what was heard when the look was made, whatever has come meanwhile."""
+    world = World()
+    async with working(world, retention_hours=72, lease_seconds=600) as process:
+        await frames_come(process, world, 1)
+        await world.time.advance(1)
+        frame_comes(process, world)
+        heard = world.time.wall()
+        world.positions.outage.down = True
+        await world.time.advance(90)
+        assert "renew the position" in process.health.last_error
+        assert world.positions.stored == {}
+        frame_comes(process, world)
+        world.positions.outage.down = False
+        await world.time.advance(9)
+        assert world.positions.stored == {CHANNEL: Position(EARLIEST, heard)}
+
+
+async def test_a_position_whose_events_told_no_time_gets_one() -> None:
+    """Its first event could not be read: only once everything behind it has come is it known how far it stands."""
+    world = World()
+    async with working(world, retention_hours=72, lease_seconds=600) as process:
+        await process.put(Event(CHANNEL, 2, {"payload": {"x": 1}, "event": {"replayId": 2}}, world.time.wall()))
+        assert world.positions.stored == {CHANNEL: Position(2, 0)}
+        await frames_come(process, world, 1)
+        assert world.positions.stored == {CHANNEL: Position(2, 0)}
+        await frames_come(process, world, 2)
+        timed = world.positions.stored[CHANNEL]
+        assert timed.replay_id == EARLIEST
+        await process.end()
+    await world.time.advance(5 * 24 * 3_600)
+    async with working(world, owner="b", retention_hours=72):
+        (gap,) = world.alarms
+        assert (gap.reason, gap.since) == ("position_expired", timed.commit_timestamp)
 
 
 async def test_whoever_looks_closely_is_told_behind_the_log_and_before_the_position() -> None:

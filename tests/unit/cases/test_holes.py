@@ -176,3 +176,34 @@ async def test_hole_h_the_position_of_a_quiet_topic_does_not_age(
         assert await title(world) == "90 hours later"
         assert world.gaps.recorded == []
         assert world.record("c-1")[KEY] == "c-1"
+
+
+async def test_hole_h_a_topic_that_was_quiet_from_the_first_day_has_a_position(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the field: a topic in which nothing has happened yet has no stored place; an absence of days goes unnoticed.
+
+    Here: it has one as soon as the subscription has proven itself, so five days away are a gap, and its repair finds
+    what no event tells any more.
+    """
+    monkeypatch.setattr(subscriber, "LOOK_SECONDS", 0.02)
+    async with case_world(tmp_path, listen=False) as world:
+        world.listen(clock=time.monotonic, lease_seconds=600)
+        await eventually(lambda: CHANNEL in world.positions.stored, SOON)
+        first = world.positions.stored[CHANNEL]
+        assert first.replay_id == EARLIEST
+        assert world.log.records == []
+        await world.listeners[0].end()
+        await world.linked("c-1", title="before")
+        world.edit("c-1", Title="while it was away")
+        world.forget_events()
+        world.stage.now += 120 * HOUR
+        world.listen("b")
+        await world.held()
+        (gap,) = world.open_gaps()
+        assert (gap.reason, gap.since) == (GapReason.POSITION_EXPIRED, first.commit_timestamp)
+        assert (await world.document("c-1"))["title"] == "before", "no event tells of it"
+        await world.listeners[1].end()
+        await world.repair()
+        assert await title(world) == "while it was away"
+        assert world.open_gaps() == []
