@@ -105,6 +105,10 @@ class GapRow:
     until: int
     opened: int = 1
     """How often it was met: a repair that began before the last time does not close it."""
+    noticed_at: int = 0
+    """When it was first kept here. `until` of a gap that an event told of is when its commit was."""
+    met_at: int = 0
+    """When it was kept last, with anything that was not in it before."""
     entity: str = ""
     record_ids: tuple[str, ...] = ()
     refused_replay_id: int | str | None = None

@@ -125,6 +125,8 @@ def _row(found: Mapping[str, Any]) -> GapRow:
         since=found.get("since", 0),
         until=found.get("until", 0),
         opened=found.get("opened", 1),
+        noticed_at=found.get("noticed_at", 0),
+        met_at=found.get("met_at", 0),
         entity=found.get("entity", ""),
         record_ids=tuple(found.get("record_ids", ())),
         refused_replay_id=found.get("refused_replay_id"),

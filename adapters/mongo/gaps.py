@@ -24,6 +24,10 @@ _MET_AGAIN: dict[str, Any] = {
 """What was repaired before does not cover what was missed since."""
 
 
+_NOW: Final = {"$toLong": "$$NOW"}
+"""MongoDB's own clock: in a stall a gap is kept, and can be known, later than it was noticed."""
+_FIRST_NOTICED: Final = {"$ifNull": ["$noticed_at", _NOW]}
+
 _OF_A_STREAM: Final = tuple(
     map(str, (GapReason.POSITION_REFUSED, GapReason.POSITION_EXPIRED, GapReason.POSITION_AGING))
 )
@@ -80,6 +84,7 @@ class MongoGaps:
                 {"$setOnInsert": first, "$max": {"until": gap.until}, "$set": {"state": "open"}, **_MET_AGAIN},
                 upsert=True,
             )
+            await self._gaps.update_one({"_id": row}, [{"$set": {"noticed_at": _FIRST_NOTICED, "met_at": _NOW}}])
 
     async def cover(self, until: int, *, by: str, note: str, published_to: Mapping[int, int]) -> int:
         """Leave the gaps noticed by `until`, epoch milliseconds, nothing to look for: all of it was published, up to
@@ -118,6 +123,8 @@ class MongoGaps:
             "reason": str(GapReason.COMPARISON),
             "since": gap.since,
             "until": gap.until,
+            "noticed_at": gap.until,
+            "met_at": gap.until,
             "opened": 1,
             "progress": {gap.entity: stored_progress(ObjectProgress(gap.found, done=True))},
             "state": str(GapState.CLOSED),
@@ -161,6 +168,8 @@ def _noting(gap: ObjectGap) -> UpdateOne:
         "since": {"$min": [{"$ifNull": ["$since", gap.since]}, gap.since]},
         "until": {"$max": ["$until", gap.until]},
         "record_ids": {"$setUnion": [known, ids]},
+        "noticed_at": _FIRST_NOTICED,
+        "met_at": {"$cond": [anew, _NOW, "$met_at"]},
         "opened": {"$cond": [anew, {"$add": [{"$ifNull": ["$opened", 0]}, 1]}, "$opened"]},
         **{name: {"$cond": [anew, "$$REMOVE", f"${name}"]} for name in (*_OF_THE_REPAIR, "expires_at")},
         "state": {"$cond": [anew, "open", "$state"]},
@@ -202,7 +211,8 @@ class MongoLogGaps:
                 {"_id": f"{group}:{topic}:{partition}:{reason}:{lost.wanted}"},
                 {
                     "$setOnInsert": {**first, "wanted": lost.wanted},
-                    "$max": {"until": until},
+                    "$max": {"until": until, "met_at": until},
+                    "$min": {"noticed_at": until},
                     "$set": {"state": "open", "first": lost.first, "end": lost.end},
                     **_MET_AGAIN,
                 },

@@ -6,6 +6,7 @@ from typing import Final
 
 from ops.chaos.outcome import MEANING, OPEN_WRITE_SECONDS, RECOVERY_SECONDS, UNSEEN, Outcome
 from ops.chaos.plot import draw
+from simulator.observer.gaps import SOON_MS
 
 FOLDER: Final = "chaos"
 """Beside the page: a JSON file and a plot for each seed."""
@@ -32,8 +33,10 @@ of step when the lag was back has been in step since; they are looked at every t
 another document's record is told by that one. Each may take {allowed:g} seconds. A write whose answer was lost is left
 alone for {open:g} of them. A silent stream cannot be noticed sooner than the org's advised
 time-out and ten seconds later, so it may take so much longer as well. Of what was made in Salesforce in a gap and
-written over by us before the gap was repaired nobody can know: Salesforce keeps no history of it. Such edits are
-counted and are no losses."""
+written over by us before the gap could be known nobody can know: Salesforce keeps no history of it. Such edits are
+counted with each run and are no losses, where our write was committed at most {soon:g} seconds after the gap was
+recorded: the writer looks for gaps every second, and reads before it writes while there is one. What is written over
+later than that is lost."""
 
 
 def write(docs: Path) -> Path:
@@ -64,7 +67,8 @@ def keep(outcome: Outcome, docs: Path) -> bool:
 def told(outcomes: Sequence[Outcome]) -> str:
     """The page."""
     runs = [_zeros(outcomes), *(_run(outcome) for outcome in outcomes)] if outcomes else ["No run is kept here yet."]
-    parts = [_HEAD.format(allowed=RECOVERY_SECONDS, open=OPEN_WRITE_SECONDS), *runs]
+    head = _HEAD.format(allowed=RECOVERY_SECONDS, open=OPEN_WRITE_SECONDS, soon=SOON_MS / 1_000)
+    parts = [head, *runs]
     return "\n\n".join(parts) + "\n"
 
 

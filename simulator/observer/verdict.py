@@ -63,7 +63,7 @@ class Verdict:
     `apart` counts things that one side deleted: their fields are not compared, only whether the document says so.
     `kept_back` counts those that the mapping's filter keeps from Salesforce, or that have no record for want
     of consent. `totals` counts derived fields that were counted a second time. `unheard` counts edits in Salesforce
-    that nobody was told of, made in a gap and written over before it was repaired.
+    that nobody was told of, made in a gap and written over before the gap could be known.
     """
 
     findings: list[Finding] = dataclasses.field(default_factory=list)

@@ -1,5 +1,6 @@
 """`tandem_gaps`: one suite, on the fake that the unit tests use and on the real MongoDB."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -120,6 +121,28 @@ async def test_a_gap_that_was_met_again_is_neither_moved_nor_closed_by_the_earli
     (again,) = await store.rows.unrepaired()
     assert await store.rows.close(again, by="repair", note="", at=1)
     assert not await store.rows.keep_progress(again, "Contact", ObjectProgress(done=True))
+
+
+async def test_a_gap_tells_when_it_was_first_noticed_and_when_it_was_met_last(
+    database: AsyncDatabase[dict[str, Any]],
+) -> None:
+    """By MongoDB's clock. The same event again, which names nothing new, does not count."""
+    rows, gap = MongoGapRows(database, ORG), Gap("/data/ChangeEvents", "position_refused", 1, 2, 17)
+
+    async def record(*ids: str) -> list[tuple[int, int]]:
+        await asyncio.sleep(0.01)
+        await MongoGaps(database, ORG).record(gap)
+        await MongoObjectGaps(database).note([named(*ids)])
+        return [(row.noticed_at, row.met_at) for row in await rows.rows()]
+
+    now = (await database.command("hello"))["localTime"].timestamp() * 1_000
+    stream, event = await record("a")
+    assert all(now <= noticed_at == met_at < now + 5_000 for noticed_at, met_at in (stream, event))
+    stream_again, event_again = await record("a")
+    assert stream_again[0] == stream[0] < stream_again[1]
+    assert event_again == event
+    _, event_with_more = await record("b")
+    assert event_with_more[0] == event[0] < event_with_more[1]
 
 
 async def test_of_several_orgs_each_repairs_its_own(database: AsyncDatabase[dict[str, Any]]) -> None:

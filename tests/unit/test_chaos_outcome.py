@@ -7,6 +7,7 @@ import pytest
 
 from ops.chaos import page
 from ops.chaos.outcome import MEANING, Outcome, Trouble, zeros
+from simulator.observer.gaps import SOON_MS
 from simulator.observer.verdict import Fault, Finding
 
 TROUBLE = Trouble("write is killed", 10.0, 11.5, 20, 480, 3.5, 30.0, 0.0, 6.5)
@@ -73,6 +74,11 @@ def test_a_run_kept_before_something_was_looked_for_is_told_without_it() -> None
     told = page.told([replace(before, troubles=[unseen]), GOOD])
     assert "| write is killed | 20 | 480 | 3.5 s |  |  |" in told
     assert "| not told to the platform |  | **0** |" in told
+
+
+def test_the_page_says_how_long_a_gap_excuses() -> None:
+    """Whoever reads that nothing was lost has to know what is not counted as lost."""
+    assert f"at most {SOON_MS / 1_000:g} seconds after the gap was\nrecorded" in page.told([GOOD])
 
 
 def test_a_run_that_does_not_come_to_rest_is_no_good_one() -> None:
