@@ -24,7 +24,7 @@ PLENTY: Final = 90_000
 """API calls that are left once there is room again."""
 LEADS: Final = 3
 KNOWN_CONVERSIONS: Final = 4
-"""Leads that the platform's people are, converted one by one, beside those that are awaited."""
+"""Leads that the platform's people are, converted one by one before all else, beside those that are awaited."""
 _AWAITED_SECONDS: Final = 60.0
 
 
@@ -69,6 +69,7 @@ class BackOffice:
         companies: Desk | None = None,
         leads: Desk | None = None,
         deals: Desk | None = None,
+        conversions: int = KNOWN_CONVERSIONS,
         merges: int = 2,
         deletions: int = 2,
         exhausted_seconds: float = 5.0,
@@ -92,6 +93,7 @@ class BackOffice:
         self._persons = persons
         self._companies = companies
         self._known_leads = leads
+        self._conversions = conversions if leads else 0
         self._merges = merges
         self._deletions = deletions
         self._recycling = Recycling(
@@ -140,9 +142,10 @@ class BackOffice:
         acts += [self._merge_away if number % 2 else self._merge_into for number in range(self._merges)]
         acts += [self._move] * 2 if self._companies else []
         acts += [self._delete] * self._deletions + [self._undelete] * (self._deletions // 2)
+        first = min(self._conversions, KNOWN_CONVERSIONS) if self._people_begin_as_leads else 0
+        acts += [self._convert_one_that_is_known] * (self._conversions - first)
         self._chance.shuffle(acts)
-        # Contacts come of leads: there are none to merge or to move before.
-        acts[:0] = [self._convert_one_that_is_known] * KNOWN_CONVERSIONS if self._known_leads else []
+        acts[:0] = [self._convert_one_that_is_known] * first
         pause = self.seconds / (len(acts) + 1)
         for act in acts:
             await self.pause(pause)
@@ -150,6 +153,11 @@ class BackOffice:
         self.counters.undeleted += await self._recycling.undelete_people()
         if self._known_leads is not None:
             await self._convert_the_awaited(self._known_leads)
+
+    @property
+    def _people_begin_as_leads(self) -> bool:
+        """Whether contacts come of leads, so that there are none to merge or to move before some are converted."""
+        return self._known_leads is not None and self._known_leads.external_id == self._persons.external_id
 
     async def _convert_into_a_contact(self) -> None:
         """The last lead is somebody whom the platform has told of by now: its contact is taken."""

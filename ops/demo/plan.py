@@ -10,6 +10,12 @@ EDITS_PER_EVENT: Final = 0.3
 DELETIONS_PER_EDIT: Final = 0.004
 """Records that sales delete, for each edit of theirs."""
 FEWEST_DELETIONS: Final = 3
+CONVERSIONS_PER_EDIT: Final = 0.004
+"""Leads that sales convert, for each edit of theirs."""
+FEWEST_CONVERSIONS: Final = 4
+MERGES_PER_EDIT: Final = 0.002
+"""People whom sales merge with somebody entered a second time, for each edit of theirs."""
+FEWEST_MERGES: Final = 2
 QUIET_SECONDS: Final = 4.0
 """How long nothing may have moved for both sides to be at rest."""
 REST_SECONDS: Final = 180.0
@@ -112,3 +118,13 @@ class Plan:
     def deletions(self) -> int:
         """Records that are deleted in Salesforce; people come back."""
         return max(FEWEST_DELETIONS, round(self.edits * DELETIONS_PER_EDIT))
+
+    @property
+    def conversions(self) -> int:
+        """Leads of the platform's that are converted in Salesforce, one by one."""
+        return max(FEWEST_CONVERSIONS, round(self.edits * CONVERSIONS_PER_EDIT))
+
+    @property
+    def merges(self) -> int:
+        """Merges in Salesforce, every second one away from the record that the platform knows."""
+        return max(FEWEST_MERGES, round(self.edits * MERGES_PER_EDIT))

@@ -124,6 +124,8 @@ async def open_traffic(
         companies=_desk(kinds["company"]) if "company" in kinds else None,
         leads=_lead_desk(kinds["prospect"] if "prospect" in kinds else kinds[person]),
         deals=_desk(kinds["deal"]) if "deal" in kinds else None,
+        conversions=plan.conversions,
+        merges=plan.merges,
         deletions=plan.deletions,
         exhausted_seconds=EXHAUSTED_SECONDS,
     )

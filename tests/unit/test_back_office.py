@@ -179,15 +179,17 @@ async def test_who_was_deleted_comes_back_and_deals_may_stay_deleted(
     assert len(known) == 20
 
 
-async def leads(http: aiohttp.ClientSession, org: RunningOrg, *external_ids: str) -> None:
+async def leads(
+    http: aiohttp.ClientSession, org: RunningOrg, *names: str, external_id: str = "Tandem_Customer_Id__c"
+) -> None:
     """Leads that the platform's people are."""
     edits = [
         {
             "action": "create",
             "object": "Lead",
-            "fields": {"LastName": one, "Company": "C", "Tandem_Customer_Id__c": one},
+            "fields": {"LastName": one, "Company": "C", external_id: one},
         }
-        for one in external_ids
+        for one in names
     ]
     results = await admin(http, org, "/admin/edits", user="setup@tandem.example", edits=edits)
     assert all(result["success"] for result in results)
@@ -207,6 +209,32 @@ async def test_who_is_awaited_is_converted_in_the_end(org: RunningOrg, http: aio
     assert set(names[:3]) <= converted
     assert KNOWN_CONVERSIONS <= len(converted & set(names)) < len(names)
     assert one.counters.converted == len([lead for lead in found if lead["IsConverted"]])
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_leads_are_converted_in_between_where_contacts_do_not_come_of_them(
+    org: RunningOrg, http: aiohttp.ClientSession, seed: int
+) -> None:
+    """As many as are asked for, in an order that follows from the seed; merges too."""
+    one = office(
+        http, org, seed=seed, leads=Desk("Lead", "Tandem_Participant_Id__c"), conversions=9, merges=6, companies=None
+    )
+    await one.open()
+    await fill(http, org)
+    await leads(http, org, *(f"prosp-{number}" for number in range(20)), external_id="Tandem_Participant_Id__c")
+    since = (await commits(http, org))[-1]["number"]
+    await one.run()
+    log = await commits(http, org, since)
+    prospects = {
+        lead["Id"] for lead in await admin(http, org, "/admin/records/Lead") if lead.get("Tandem_Participant_Id__c")
+    }
+    done = [
+        "convert" if row["after"].get("IsConverted") else "merge"
+        for row in log
+        if (row["after"].get("IsConverted") and row["record_id"] in prospects) or row["after"].get("MasterRecordId")
+    ]
+    assert Counter(done) == {"convert": 9, "merge": 6}
+    assert done != sorted(done)
 
 
 async def test_a_conversion_may_take_an_account_that_is_there(org: RunningOrg, http: aiohttp.ClientSession) -> None:
