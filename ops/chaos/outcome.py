@@ -12,6 +12,7 @@ import orjson
 
 from ops.chaos.lag import Sample
 from ops.chaos.recovery import Recovery
+from simulator.observer.acts import PlatformActs, SalesforceActs
 from simulator.observer.history import Row
 from simulator.observer.verdict import Fault, Finding, Verdict
 
@@ -148,11 +149,33 @@ class Outcome:
         return cls(**told)
 
 
-def counts(verdict: Verdict, commits: int, strikes: int, closed_gaps: int, told: int) -> dict[str, int]:
+def counts(
+    verdict: Verdict,
+    platform: PlatformActs,
+    salesforce: SalesforceActs,
+    *,
+    commits: int,
+    strikes: int,
+    closed_gaps: int,
+    told: int,
+) -> dict[str, int]:
     """How much there was to judge."""
     return {
         "platform events": verdict.platform_events,
         "change events": commits,
+        "created on the platform": platform.created,
+        "updated on the platform": platform.updated,
+        "deleted on the platform": platform.deleted,
+        "orders": platform.orders,
+        "refunds": platform.refunds,
+        "created by people in Salesforce": salesforce.created,
+        "updated by people in Salesforce": salesforce.updated,
+        "deleted by people in Salesforce": salesforce.deleted,
+        "undeleted by people in Salesforce": salesforce.undeleted,
+        "converted": salesforce.converted,
+        "merged": salesforce.merged,
+        "by people on the platform": platform.all,
+        "by people in Salesforce": salesforce.all,
         "edits on the platform": verdict.platform_edits,
         "edits in Salesforce": verdict.salesforce_edits,
         "our writes": verdict.writes,

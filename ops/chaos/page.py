@@ -21,22 +21,25 @@ connections cut, stalled and silenced, and the org answers 401, 429 and 5xx, los
 positions and runs out of calls. What happens when follows from the seed (`tandem chaos --plan` prints it). Then
 everybody rests, and the observer compares what the platform sent, what the org's own commit log says, and what
 MongoDB holds. It reads none of our counters. The platform's own URL is open meanwhile: whatever documents show of
-Salesforce's must have been told there. The command writes this page; its exit code is 0 only where every number
-in the first table is 0 and no recovery took too long. How it is made: [decision 0025](decisions/0025-chaos.md).
+Salesforce's must have been told there. The command writes this page; its exit code is 0 only where every bold
+number in the first table is 0 and no recovery took too long. How it is made: [decision 0025](decisions/0025-chaos.md).
 
-An event is a webhook of the platform or a change event of the org. The lag is all that was said and is not worked off
-yet: webhooks not taken, change events not in Kafka, Kafka records not finished. It leaves out what was taken and
-still has to be done, so two more things are looked at: the gaps that are open, and the documents that are not in
-step. Three times are counted from a trouble's end. The lag is back at the most it was in the last fifteen seconds in
-which nothing was wrong. Every gap that was opened before the next trouble is closed again. Each document that was out
-of step when the lag was back has been in step since; they are looked at every three seconds, and one that waits for
-another document's record is told by that one. Each may take {allowed:g} seconds. A write whose answer was lost is left
-alone for {open:g} of them. A silent stream cannot be noticed sooner than the org's advised
-time-out and ten seconds later, so it may take so much longer as well. Of what was made in Salesforce in a gap and
-written over by us before the gap could be known nobody can know: Salesforce keeps no history of it. Such edits are
-counted with each run and are no losses, where our write was committed at most {soon:g} seconds after the gap was
-recorded: the writer looks for gaps every second, and reads before it writes while there is one. What is written over
-later than that is lost."""
+An event is a webhook of the platform or a change event of the org. Most change events are the answers to our own
+writes: how many, and how much people did on each side, is told below.
+
+The lag is all that was said and is not worked off yet: webhooks not taken, change events not in Kafka, Kafka records
+not finished. It leaves out what was taken and still has to be done, so two more things are looked at: the gaps that are
+open, and the documents that are not in step. Three times are counted from a trouble's end. The lag is back at the most
+it was in the last fifteen seconds in which nothing was wrong. Every gap that was opened before the next trouble is
+closed again. Each document that was out of step when the lag was back has been in step since; they are looked at every
+three seconds, and one that waits for another document's record is told by that one. Each may take {allowed:g} seconds.
+A write whose answer was lost is left alone for {open:g} of them. A silent stream cannot be noticed sooner than the
+org's advised time-out and ten seconds later, so it may take so much longer as well.
+
+Of what was made in Salesforce in a gap and written over by us before the gap could be known nobody can know: Salesforce
+keeps no history of it. Such edits are counted with each run and are no losses, where our write was committed at most
+{soon:g} seconds after the gap was recorded: the writer looks for gaps every second, and reads before it writes while
+there is one. What is written over later than that is lost."""
 
 
 def write(docs: Path) -> Path:
@@ -79,6 +82,7 @@ def _zeros(outcomes: Sequence[Outcome]) -> str:
         ["---"] * (len(seeds) + 2),
         *([name, *(_found(outcome, name) for outcome in outcomes), MEANING[name]] for name in MEANING),
         ["events", *(f"{outcome.events:,}" for outcome in outcomes), "webhooks and change events"],
+        *([name, *(_told_of(outcome, name) for outcome in outcomes), why] for name, why in _OF_THEM.items()),
         ["troubles", *(str(len(outcome.troubles)) for outcome in outcomes), ""],
         *([f"slowest: {name}", *(_slowest(one, place) for one in outcomes), why] for place, (name, why) in _TIMES),
     ]
@@ -88,6 +92,18 @@ def _zeros(outcomes: Sequence[Outcome]) -> str:
 def _found(outcome: Outcome, name: str) -> str:
     """How often; nothing of a run in which nobody looked for it yet."""
     return f"**{outcome.found[name]}**" if name in outcome.found else ""
+
+
+_OF_THEM: Final = {
+    "our writes": "change events that are the answers to our own writes",
+    "by people on the platform": "what people created, updated and deleted there; each is a webhook",
+    "by people in Salesforce": "records that people created, updated, deleted, undeleted, converted and merged",
+}
+
+
+def _told_of(outcome: Outcome, name: str) -> str:
+    """How much; nothing of a run in which it was not counted yet."""
+    return f"{outcome.counts[name]:,}" if name in outcome.counts else ""
 
 
 _TIMES: Final = tuple(

@@ -19,6 +19,7 @@ from ops.demo.rest import RestDetector
 from ops.demo.telling import untold_in_time
 from ops.demo.traffic import Traffic, open_traffic
 from schemas.mapping import Mapping as FieldsMapping
+from simulator.observer.acts import platform_acts, salesforce_acts
 from simulator.observer.readers import OrgWitness, hear, open_mongo
 from simulator.observer.verdict import Finding
 
@@ -110,7 +111,15 @@ async def perform(
             rest_seconds=round(rest_seconds, 1),
             unrest=unrest,
             found=found,
-            counts=counts(verdict, len(evidence.commits), len(injector.strikes), closed, len(told.ids)),
+            counts=counts(
+                verdict,
+                platform_acts(evidence.journal, mapping),
+                salesforce_acts(evidence.commits, mapping),
+                commits=len(evidence.commits),
+                strikes=len(injector.strikes),
+                closed_gaps=closed,
+                told=len(told.ids),
+            ),
             troubles=[Trouble.of(one, notice=HOLD_SECONDS + SLACK_SECONDS) for one in recovered],
             ended=dict(chaos.crew.ended),
             proxied=bool(chaos.links),

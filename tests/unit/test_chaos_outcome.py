@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from ops.chaos import page
-from ops.chaos.outcome import MEANING, Outcome, Trouble, zeros
+from ops.chaos.outcome import MEANING, Outcome, Trouble, counts, zeros
+from ops.demo.plan import Plan
+from simulator.observer.acts import PlatformActs, SalesforceActs
 from simulator.observer.gaps import SOON_MS
-from simulator.observer.verdict import Fault, Finding
+from simulator.observer.verdict import Fault, Finding, Verdict
 
 TROUBLE = Trouble("write is killed", 10.0, 11.5, 20, 480, 3.5, 30.0, 0.0, 6.5)
 GOOD = Outcome(
@@ -76,9 +78,36 @@ def test_a_run_kept_before_something_was_looked_for_is_told_without_it() -> None
     assert "| not told to the platform |  | **0** |" in told
 
 
+def test_everything_that_was_counted_is_told() -> None:
+    """What people did on each side, and how many change events only answer us; nothing of a run in which nobody counted
+    it yet."""
+    told = counts(
+        Verdict(platform_events=9, writes=50_321),
+        PlatformActs(created=3, updated=4, deleted=2, orders=1, refunds=5),
+        SalesforceActs(created=7, updated=8, deleted=6, undeleted=10, converted=11, merged=12),
+        commits=60_000,
+        strikes=1,
+        closed_gaps=2,
+        told=3,
+    )
+    page_of_both = page.told([GOOD, replace(GOOD, counts=told)])
+    assert "| our writes |  | 50,321 |" in page_of_both
+    assert "| by people on the platform |  | 9 |" in page_of_both
+    assert "| by people in Salesforce |  | 54 |" in page_of_both
+    for words in ("deleted on the platform 2", "refunds 5", "deleted by people in Salesforce 6", "merged 12"):
+        assert page_of_both.count(words) == 1
+
+
+def test_the_load_grows_in_all_that_people_do() -> None:
+    """Conversions and merges are not a handful among a hundred thousand events; a short run has some too."""
+    small, full = (Plan(1, 1, events, 1.0, 0) for events in (600, 36_000))
+    assert (small.deletions, small.conversions, small.merges) == (3, 4, 2)
+    assert (full.deletions, full.conversions, full.merges) == (43, 43, 22)
+
+
 def test_the_page_says_how_long_a_gap_excuses() -> None:
     """Whoever reads that nothing was lost has to know what is not counted as lost."""
-    assert f"at most {SOON_MS / 1_000:g} seconds after the gap was\nrecorded" in page.told([GOOD])
+    assert f"at most {SOON_MS / 1_000:g} seconds after the gap was recorded" in " ".join(page.told([GOOD]).split())
 
 
 def test_a_run_that_does_not_come_to_rest_is_no_good_one() -> None:
