@@ -1,7 +1,8 @@
 """Both sides compared: documents in chunks, their records in as few calls as it takes, and what differs explained.
 
 What is truly different at the first look is looked at once more: a document may have been decided, or an order come,
-between the two readings. Nothing is held but a chunk and counts.
+between the two readings. What is so then may be on its way to us still (`ops.verify_untold`). Nothing else is held but
+a chunk and counts.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
@@ -16,11 +17,13 @@ from consumers.rules.lookups import Parents, named_records
 from consumers.rules.stored import load, value_at
 from consumers.rules.timing import Timing
 from consumers.rules.undocumented import is_made_of_records
-from consumers.rules.verify import BothSides, Why, differences
+from consumers.rules.verify import BothSides, differences
+from consumers.rules.verify_reasons import Why
 from consumers.writer.kept import KeptRecords
 from consumers.writer.read import modified_at
 from ops.verify_alone import Alone
 from ops.verify_findings import Looked, Report, is_different
+from ops.verify_untold import Untold
 from schemas import gap_change
 from schemas.record_id import to_18
 
@@ -58,6 +61,7 @@ class Verifier:
         documents: Documents,
         records: Records,
         looks: Looks,
+        untold: Untold,
         timing: Timing,
         now: Callable[[], int],
         passed: Callable[[int], None] = lambda _count: None,
@@ -71,7 +75,8 @@ class Verifier:
         self._timing = timing
         self._now = now
         self._passed = passed
-        self._alone = Alone(catalog, documents, self._records, timing, now)
+        self._untold = untold
+        self._alone = Alone(catalog, documents, self._records, timing, now, untold)
 
     async def run(
         self,
@@ -92,7 +97,20 @@ class Verifier:
             Unavailable: MongoDB or Salesforce does not answer, or Salesforce refuses the read; what was compared until
                 then is in the report.
         """
-        until = until or _FOR_EVER
+        try:
+            await self._run(kinds, report, since, until or _FOR_EVER, sample, repair)
+        finally:
+            report.unseen = self._untold.unseen
+
+    async def _run(
+        self,
+        kinds: Sequence[Kind],
+        report: Report,
+        since: int,
+        until: int,
+        sample: int,
+        repair: "Repair | None",
+    ) -> None:
         for kind in kinds:
             found = _Told(report, repair, kind, since)
             if not sample:
@@ -122,9 +140,12 @@ class Verifier:
         """These compared, and once more those that are truly different."""
         looked = await self._compare(kind, chunk) if chunk else []
         suspects = [one.document_id for one in looked if is_different(one.found)]
-        again = await self._documents.read(kind.collection, suspects) if suspects else {}
-        looked = [one for one in looked if not is_different(one.found)]
-        return looked + (await self._compare(kind, list(again.values())) if again else [])
+        if not suspects:
+            return looked
+        await self._untold.mark()
+        again = await self._documents.read(kind.collection, suspects)
+        compared = await self._compare(kind, list(again.values())) if again else []
+        return [one for one in looked if not is_different(one.found)] + await self._untold.explain(kind, compared)
 
     async def _chunks(self, kind: Kind, since: int, until: int, sample: int) -> AsyncIterator[list[Document]]:
         if since:

@@ -7,9 +7,10 @@ from consumers.ports import Documents
 from consumers.rules.kinds import Kind
 from consumers.rules.timing import Timing
 from consumers.rules.undocumented import document_named, fields_that_tell, should_have_a_document
-from consumers.rules.verify import Difference, Why
+from consumers.rules.verify_reasons import Difference, Why
 from consumers.writer.kept import KeptRecords
 from ops.verify_findings import Looked
+from ops.verify_untold import Untold
 from schemas.polling import ModifiedRow
 
 
@@ -17,13 +18,20 @@ class Alone:
     """Looks at records without a document. Each method raises `Unavailable` where one of the sides does not answer."""
 
     def __init__(
-        self, catalog: Catalog, documents: Documents, records: KeptRecords, timing: Timing, now: Callable[[], int]
+        self,
+        catalog: Catalog,
+        documents: Documents,
+        records: KeptRecords,
+        timing: Timing,
+        now: Callable[[], int],
+        untold: Untold,
     ) -> None:
         self._catalog = catalog
         self._documents = documents
         self._records = records
         self._timing = timing
         self._now = now
+        self._untold = untold
 
     async def look(self, kind: Kind, seen: Sequence[ModifiedRow]) -> list[Looked]:
         """Those that should have a document, and why they have none; `seen` are without, as it was just read."""
@@ -39,14 +47,18 @@ class Alone:
             for record_id, row in read.rows.items()
             if should_have_a_document(row, kind, is_there=document_named(row, kind) in there)
         ]
+        if not alone:
+            return []
+        await self._untold.mark()
         # One may have been made while the record was read.
-        linked = await self._documents.read_linked(kind.collection, alone) if alone else {}
-        return [
+        linked = await self._documents.read_linked(kind.collection, alone)
+        found = [
             Looked("", record_id, at, [Difference(self._why(kind, record_id, at, server_time))])
             for record_id in alone
             if record_id not in linked
             for at in [modified[record_id]]
         ]
+        return await self._untold.explain(kind, found)
 
     def _why(self, kind: Kind, record_id: str, modified: int, server_time: int) -> Why:
         if self._catalog.is_off(kind, record_id):

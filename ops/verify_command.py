@@ -6,7 +6,7 @@ Values of documents and records are printed only where they are asked for; nothi
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -17,8 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from adapters.kafka.logs import ChangeLog
 from adapters.kafka.producer import open_producer
 from adapters.kafka.settings import KafkaSettings
+from adapters.kafka.window import open_window
 from adapters.mongo.client import Database, Refused, open_database
 from adapters.mongo.documents import MongoDocuments
+from adapters.mongo.gap_rows import MongoGapRows
 from adapters.mongo.mappings import MongoMappings
 from adapters.mongo.pages import MongoPages
 from adapters.mongo.settings import MongoSettings
@@ -29,18 +31,22 @@ from consumers.catalog import Catalog
 from consumers.reconciler.derive import Deriver
 from consumers.rules.kinds import Kind
 from consumers.rules.timing import Timing
-from consumers.settings import MergeSettings
+from consumers.settings import MergeSettings, RepairSettings
 from ops.mapping_source import MappingSettings
 from ops.mapping_walk import end_if_cancelled
 from ops.processes.parts import wall_ms
+from ops.processes.schedule import GROUPS
 from ops.repair_lane import open_in_repair_lane
 from ops.settings import WrongSettings, read_settings
 from ops.sync_settings import SyncSettings
 from ops.verify import CHUNK, Repair, Verifier
+from ops.verify_backlog import Backlog
 from ops.verify_findings import Report
+from ops.verify_untold import InKafka, Untold
 from ops.verify_view import lines_of_json, report_view
 from schemas.mapping_reading import InvalidMapping
 from schemas.session import LoginFailed
+from schemas.topics import SALESFORCE_CHANGES, SALESFORCE_WRITES
 from schemas.unavailable import Unavailable
 
 EXIT_DIFFERENT: Final = 1
@@ -108,6 +114,7 @@ class _Opened:
     salesforce: Salesforce
     catalog: Catalog
     timing: Timing
+    untold: Untold
 
 
 async def _compare(wanted: Wanted, report: Report) -> None:
@@ -123,6 +130,7 @@ async def _compare(wanted: Wanted, report: Report) -> None:
                 documents=documents,
                 records=opened.salesforce.records,
                 looks=opened.salesforce.looks,
+                untold=opened.untold,
                 timing=opened.timing,
                 now=wall_ms,
                 passed=passed,
@@ -152,11 +160,35 @@ async def _repair(wanted: Wanted, opened: "_Opened", documents: MongoDocuments) 
 @asynccontextmanager
 async def _open() -> AsyncIterator[_Opened]:
     mongo, seed, merge, switches = read_settings(MongoSettings, MappingSettings, MergeSettings, SyncSettings)
-    (salesforce_settings,) = read_settings(SalesforceSettings)
-    async with open_database(mongo) as database:
+    salesforce_settings, repairing = read_settings(SalesforceSettings, RepairSettings)
+    async with open_database(mongo) as database, AsyncExitStack() as stack:
         catalog = Catalog(await MongoMappings(database).current() or seed.read(), switches.switched_off())
         async with open_in_repair_lane(database, salesforce_settings) as salesforce:
-            yield _Opened(database, salesforce, catalog, merge.timing())
+            untold = Untold(
+                catalog=catalog,
+                gaps=MongoGapRows(database),
+                overlap=int(repairing.overlap_seconds * 1000),
+                open_kafka=lambda: _open_kafka(stack),
+            )
+            yield _Opened(database, salesforce, catalog, merge.timing(), untold)
+
+
+async def _open_kafka(stack: AsyncExitStack) -> InKafka:
+    """What waits there, until the stack is closed.
+
+    Raises:
+        Unavailable: Kafka is not set up, does not answer, or has no such topic.
+    """
+    try:
+        (kafka,) = read_settings(KafkaSettings)
+    except WrongSettings as wrong:
+        raise Unavailable(f"Kafka is not set up: {'; '.join(wrong.lines)}") from wrong
+    changes = await stack.enter_async_context(open_window(kafka, SALESFORCE_CHANGES))
+    doorbells = await stack.enter_async_context(open_window(kafka, SALESFORCE_WRITES))
+    return InKafka(
+        Backlog(changes, SALESFORCE_CHANGES, GROUPS[SALESFORCE_CHANGES]),
+        Backlog(doorbells, SALESFORCE_WRITES, GROUPS[SALESFORCE_WRITES]),
+    )
 
 
 def _kinds(catalog: Catalog, names: tuple[str, ...]) -> list[Kind]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from consumers.rules.verify import TRULY_DIFFERENT, Difference, Why
+from consumers.rules.verify_reasons import TRULY_DIFFERENT, Difference, Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Report:
     """Documents whose record is read again, or whose totals are taken again, and records, by `--repair`."""
     by_hand: int = 0
     """Documents and records that a person has to put right."""
+    unseen: str = ""
+    """Why what still waits in Kafka could not be looked at, or not to its end."""
 
     @property
     def truly_different(self) -> int:

@@ -1,6 +1,7 @@
 """What `tandem verify` shows, from values. No I/O; values of documents and records only where they are asked for."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import orjson
 from rich import box
@@ -8,9 +9,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from consumers.rules.verify import TRULY_DIFFERENT, Why
+from consumers.rules.verify_reasons import TRULY_DIFFERENT, Why
 from ops.show_view import moment, text
 from ops.verify_findings import Finding, Report
+
+MAY_ONLY_WAIT: Final = frozenset({Why.NOT_HANDLED, Why.IN_GAP})
+"""What is compared again before anybody knows."""
 
 
 def report_view(report: Report, *, values: bool, repaired: bool) -> RenderableType:
@@ -34,10 +38,18 @@ def finding_lines(report: Report, *, values: bool) -> Iterator[str]:
 
 def end_lines(report: Report, *, repaired: bool) -> Iterator[str]:
     """What it comes to, and what is done about it."""
-    count = report.truly_different
-    if not count:
+    if report.unseen:
+        yield f"could not look at all that waits in Kafka, where a change may not be handled yet: {report.unseen}"
+    if not report.truly_different:
         yield "nothing is truly different"
-        return
+    else:
+        yield from _truly_different_lines(report, repaired=repaired)
+    if waits := sum(count for (why, _code), count in report.reasons.items() if why in MAY_ONLY_WAIT):
+        found = "1 difference" if waits == 1 else f"{waits:,} differences"
+        yield f"{found} may only wait: compare again once Kafka is read to its end and the gaps are closed"
+
+
+def _truly_different_lines(report: Report, *, repaired: bool) -> Iterator[str]:
     if different := sum(report.differ.values()):
         yield f"{different:,} document{'' if different == 1 else 's'} truly different"
     if alone := sum(report.alone.values()):
@@ -63,6 +75,7 @@ def lines_of_json(report: Report, *, values: bool) -> str:
                 for (why, code), count in report.reasons.most_common()
             ],
             "asked_again": report.asked_again,
+            "not_looked_at_in_kafka": report.unseen,
         }
     ]
     for finding in report.findings:

@@ -92,6 +92,20 @@ def means_for(gap: GapRow, objects: MappedObjects, *, overlap: int) -> Means:
             assert_never(gap.reason)
 
 
+def hidden_since(gaps: Iterable[GapRow], objects: MappedObjects, *, overlap: int) -> dict[str, int]:
+    """By object, from when on these gaps may hide changes of its records: epoch milliseconds, 0 for all of them.
+
+    That is what their repair looks at. `gaps` are those that are not closed.
+    """
+    hidden: dict[str, int] = {}
+    for gap in gaps:
+        means = means_for(gap, objects, overlap=overlap)
+        if isinstance(means, Window):
+            for sobject in means.sobjects:
+                hidden[sobject] = min(means.since, hidden.get(sobject, means.since))
+    return hidden
+
+
 def has_been_read(state: DocumentState) -> bool:
     """True where a gap event has nothing more to wait for: its record has been read whole since, or is gone."""
     record = state.record

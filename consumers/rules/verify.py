@@ -6,8 +6,7 @@ apart. What nothing accounts for is truly different: something was missed. Pure,
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from consumers.rules.derived import expected
 from consumers.rules.existence import is_to_be_deleted
@@ -17,58 +16,8 @@ from consumers.rules.kinds import FieldRule, Kind
 from consumers.rules.review import held_back
 from consumers.rules.state import DocumentState, FieldState, Link, Side
 from consumers.rules.timing import LONGEST_CALL, Timing
+from consumers.rules.verify_reasons import Difference, Why
 from consumers.rules.writes import due_values
-
-
-class Why(StrEnum):
-    """Why the two sides are not the same, in the words of the report."""
-
-    DIFFERENT = "Salesforce holds a value that was never heard of"
-    MISSING = "the record is gone, and nothing told of it"
-    ANOTHERS = "the record has another external id"
-    BY_HAND = "the document was changed past Tandem"
-    UNDERIVED = "a total does not follow from its documents"
-    STUCK = "due, and nobody would ever be told"
-    NO_DOCUMENT = "the record should have a document, and has none"
-    IN_FLIGHT = "in flight"
-    TO_BE_READ = "the record is to be read whole"
-    DUE = "due"
-    DEFERRED = "deferred"
-    AWAITS_PARENT = "waits for a parent's record"
-    REVIEW = "held: waits for a person"
-    FILL_ONLY = "held: fill_only"
-    CREATE_ONLY = "held: create_only"
-    NO_CONSENT = "held: no consent"
-    OVERRULED = "overruled by Salesforce"
-    PARKED = "parked"
-    FILTERED = "left out by a filter"
-    SWITCHED_OFF = "the object is switched off"
-    PULLED_ONLY = "only pulled"
-    PUSHED_ONLY = "only pushed"
-    GONE = "the record is gone"
-    UNLINKED = "no record"
-    DELETED = "deleted on the platform"
-    OLDER_MAPPING = "not decided by this version of the mapping yet"
-
-
-TRULY_DIFFERENT: Final = frozenset(
-    {Why.DIFFERENT, Why.MISSING, Why.ANOTHERS, Why.BY_HAND, Why.UNDERIVED, Why.STUCK, Why.NO_DOCUMENT}
-)
-"""What no rule accounts for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One field in which the sides differ; of the whole document where `path` is empty."""
-
-    why: Why
-    path: str = ""
-    platform: Any = None
-    salesforce: Any = None
-    until: int = 0
-    """When somebody looks again, epoch milliseconds; 0 where that is now, or not known."""
-    code: str = ""
-    """Salesforce's, of what is parked or deferred."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from adapters.telemetry.metrics import Metrics
 from consumers.repair.repairer import Closed, NeedsPerson, Published, Waits
 from consumers.rules.repair import MappedObjects
-from consumers.rules.verify import Difference, Why
+from consumers.rules.verify_reasons import Difference, Why
 from ops.cli import app
 from ops.gaps_told import told_in
 from ops.gaps_view import ended, handle, lines, lines_of_json, list_view, named

@@ -13,7 +13,8 @@ from consumers.rules.state import DocumentState, Existence, Link, SalesforceRegi
 from consumers.rules.stored import dump, load
 from consumers.rules.sync_verdict import Verdict, push_verdict
 from consumers.rules.timing import Timing
-from consumers.rules.verify import BothSides, Difference, Why, differences
+from consumers.rules.verify import BothSides, differences
+from consumers.rules.verify_reasons import Difference, Why
 from consumers.rules.writes import Nothing, Send, Until, due_at, next_step
 from schemas.mapping import Mapping
 from schemas.position import CommitPosition

@@ -1,108 +1,26 @@
 """Both sides compared: every reason for a difference brought about, and what nothing accounts for told from it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.fake_documents import FakeDocuments
-from support.fake_gaps import FakeChanges, FakeLooks
 from support.lead_stage import ADA as LEAD_ADA
 from support.lead_stage import LeadStage
 from support.orders import MAPPING
-from support.sync_stage import TIMING, Stage
+from support.verify_world import ADA, LATER, World
 
-from consumers.reconciler.derive import Deriver
-from consumers.rules.verify import TRULY_DIFFERENT, Why
+from consumers.rules.verify_reasons import TRULY_DIFFERENT, Why
 from consumers.writer.read import modified_at
-from ops.verify import Repair, Verifier
 from ops.verify_command import moment_of
-from ops.verify_findings import Report
 from ops.verify_view import end_lines, finding_lines, lines_of_json, report_view
 from schemas.change import Change
 from schemas.codec import decode
 from schemas.polling import ModifiedRow
 from schemas.records import Failure
 
-ADA = {"last_name": "Lovelace", "email": "ada@example.org", "title": "Engineer", "phone": "0712 345 678"}
-LATER = 60_000
-
 
 class Killed(BaseException):
     """What a process does not live to handle."""
-
-
-class Pages:
-    """The stage's documents, two a page."""
-
-    def __init__(self, documents: FakeDocuments) -> None:
-        self._documents = documents
-
-    async def all(self, collection: str) -> AsyncIterator[list[dict[str, Any]]]:
-        found = list(self._documents.collections.get(collection, {}).values())
-        for start in range(0, len(found), 2):
-            yield found[start : start + 2]
-
-    async def changed(self, collection: str, since: int, until: int) -> AsyncIterator[list[dict[str, Any]]]:
-        async for page in self.all(collection):
-            yield [one for one in page if since <= one["salesforce"]["lastSyncedAt"] <= until]
-
-    async def sample(self, collection: str, size: int) -> AsyncIterator[list[dict[str, Any]]]:
-        yield list(self._documents.collections.get(collection, {}).values())[:size]
-
-
-class World:
-    """A stage whose sides can be compared."""
-
-    def __init__(self) -> None:
-        self.documents = FakeDocuments()
-        self.stage: Stage = Stage(self.documents)
-        self.looks = FakeLooks(size=1)
-        self.changes = FakeChanges()
-
-    async def at_rest(self, **fields: Any) -> str:
-        """One customer on both sides; its record's id. Its last change is a minute ago."""
-        await self.stage.post(ADA | fields)
-        await self.stage.settle()
-        self.stage.now += LATER
-        return str(self.stage.contact()["Id"])
-
-    def edit_unheard(self, record_id: str, **fields: Any) -> None:
-        """An edit whose event is lost, a minute ago."""
-        self.stage.salesforce.edit("Contact", record_id, fields)
-        self.stage.changes.clear()
-        self.stage.now += LATER
-
-    async def verify(self, *, repair: bool = False, **options: Any) -> Report:
-        stage, report = self.stage, Report()
-        verifier = Verifier(
-            catalog=stage.catalog,
-            pages=Pages(self.documents),
-            documents=self.documents,
-            records=stage.salesforce,
-            looks=self.looks,
-            timing=TIMING,
-            now=lambda: stage.now,
-        )
-        asked = Repair(
-            catalog=stage.catalog,
-            changes=self.changes,
-            deriver=Deriver(self.documents, TIMING, lambda: stage.now),
-            org_id="00D000000000001EAA",
-            now=lambda: stage.now,
-        )
-        await verifier.run(list(stage.catalog.kinds.values()), report, repair=asked if repair else None, **options)
-        return report
-
-    async def reasons(self) -> set[Why]:
-        """Why the sides differ, all fields together."""
-        return {why for why, _code in (await self.verify()).reasons}
-
-    async def look_again(self) -> None:
-        """What `--repair` has published goes the ordinary way."""
-        for record in self.changes.records:
-            await self.stage.reconciler.handle([self.stage.change(decode(Change, record.value))])
-        await self.stage.settle()
-        self.stage.now += LATER
 
 
 @pytest.fixture
