@@ -5,32 +5,29 @@ between the two readings. What is so then may be on its way to us still (`ops.ve
 a chunk and counts.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 from consumers.catalog import Catalog
 from consumers.ports import Documents, Records
-from consumers.repair.ports import Changes, Looks
+from consumers.repair.ports import Looks
 from consumers.rules import derived
 from consumers.rules.kinds import Kind
 from consumers.rules.lookups import Parents, named_records
 from consumers.rules.stored import load, value_at
 from consumers.rules.timing import Timing
-from consumers.rules.undocumented import is_made_of_records
 from consumers.rules.verify import BothSides, differences
-from consumers.rules.verify_reasons import Why
 from consumers.writer.kept import KeptRecords
 from consumers.writer.read import modified_at
 from ops.verify_alone import Alone
 from ops.verify_findings import Looked, Report, is_different
+from ops.verify_repair import Repair
 from ops.verify_untold import Untold
-from schemas import gap_change
 from schemas.record_id import to_18
 
 CHUNK: Final = 2_000
 """Documents at a time: as many records as one call reads."""
-READ_AGAIN: Final = frozenset({Why.DIFFERENT, Why.MISSING, Why.ANOTHERS, Why.STUCK})
-"""What reading the record again by the ordinary rules puts right."""
 
 _FOR_EVER: Final = 1 << 53
 
@@ -40,8 +37,8 @@ Document = dict[str, Any]
 class Pages(Protocol):
     """The documents of a collection, page by page. Each raises Unavailable where the store does not answer."""
 
-    def all(self, collection: str) -> AsyncIterator[list[Document]]:
-        """Every document that Tandem has decided."""
+    def all(self, collection: str, undecided: Callable[[int], None]) -> AsyncIterator[list[Document]]:
+        """Every document that Tandem has decided; `undecided` hears how many others were passed over."""
 
     def changed(self, collection: str, since: int, until: int) -> AsyncIterator[list[Document]]:
         """Every document that Tandem has written between these moments, epoch milliseconds."""
@@ -86,7 +83,7 @@ class Verifier:
         since: int = 0,
         until: int = 0,
         sample: int = 0,
-        repair: "Repair | None" = None,
+        repair: Repair | None = None,
     ) -> None:
         """Compare all documents of these kinds, or a sample; with `since` those that either side has changed since.
 
@@ -109,13 +106,13 @@ class Verifier:
         since: int,
         until: int,
         sample: int,
-        repair: "Repair | None",
+        repair: Repair | None,
     ) -> None:
         for kind in kinds:
             found = _Told(report, repair, kind, since)
             if not sample:
                 await self._by_records(kind, found, since, until)
-            async for chunk in self._chunks(kind, since, until, sample):
+            async for chunk in self._chunks(kind, report, since, until, sample):
                 looked = [one for one in await self._looked_at(kind, chunk) if not (since and found.has(one))]
                 await found.take(looked)
                 self._passed(len(chunk))
@@ -147,11 +144,15 @@ class Verifier:
         compared = await self._compare(kind, list(again.values())) if again else []
         return [one for one in looked if not is_different(one.found)] + await self._untold.explain(kind, compared)
 
-    async def _chunks(self, kind: Kind, since: int, until: int, sample: int) -> AsyncIterator[list[Document]]:
+    async def _chunks(
+        self, kind: Kind, report: Report, since: int, until: int, sample: int
+    ) -> AsyncIterator[list[Document]]:
         if since:
             pages = self._pages.changed(kind.collection, since, until)
+        elif sample:
+            pages = self._pages.sample(kind.collection, sample)
         else:
-            pages = self._pages.sample(kind.collection, sample) if sample else self._pages.all(kind.collection)
+            pages = self._pages.all(kind.collection, partial(report.add_undecided, kind.name))
         async for found_page in pages:
             if found_page:
                 yield found_page
@@ -204,7 +205,7 @@ class Verifier:
 class _Told:
     """What was found of one kind: told in the report, and asked for again."""
 
-    def __init__(self, report: Report, repair: "Repair | None", kind: Kind, since: int) -> None:
+    def __init__(self, report: Report, repair: Repair | None, kind: Kind, since: int) -> None:
         self._report = report
         self._repair = repair
         self._kind = kind
@@ -225,56 +226,3 @@ class _Told:
     def has(self, one: Looked) -> bool:
         """Whether the document was compared by its record already."""
         return self._since <= one.modified <= self.upto or one.document_id in self._different
-
-
-class Derives(Protocol):
-    """Takes the totals of documents again, by kind and id."""
-
-    async def derive(self, catalog: Catalog, owners: Iterable[tuple[str, str]]) -> object:
-        """As `consumers.reconciler.derive.Deriver`."""
-
-
-class Repair:
-    """Asks the ordinary rules to look again at what is truly different; decides nothing by itself."""
-
-    def __init__(
-        self, *, catalog: Catalog, changes: Changes, deriver: Derives, org_id: str, now: Callable[[], int]
-    ) -> None:
-        self._catalog = catalog
-        self._changes = changes
-        self._deriver = deriver
-        self._org_id = org_id
-        self._now = now
-
-    async def ask(self, kind: Kind, looked: Sequence[Looked], report: Report) -> None:
-        """Have the records read whole, and totals taken, of what is truly different.
-
-        Raises:
-            Unavailable: Kafka or MongoDB does not answer.
-        """
-        whys = {_name(one): {difference.why for difference in one.found} for one in looked}
-        read = [one for one in looked if one.record_id and _is_read_again(kind, whys[_name(one)])]
-        now = self._now()
-        await self._changes.append(
-            [
-                gap_change.record_of(
-                    gap_change.differing(kind.place_of(one.record_id).sobject, one.record_id, one.modified or now),
-                    self._org_id,
-                    received_at=now,
-                )
-                for one in read
-            ]
-        )
-        underived = [one for one in looked if Why.UNDERIVED in whys[_name(one)]]
-        await self._deriver.derive(self._catalog, [(kind.name, one.document_id) for one in underived])
-        asked = {_name(one) for one in [*read, *underived]}
-        report.asked_again += len(asked)
-        report.by_hand += sum(Why.BY_HAND in found or name not in asked for name, found in whys.items())
-
-
-def _name(one: Looked) -> tuple[str, str]:
-    return one.document_id, one.record_id
-
-
-def _is_read_again(kind: Kind, whys: Set[Why]) -> bool:
-    return bool(whys & READ_AGAIN) or (Why.NO_DOCUMENT in whys and is_made_of_records(kind))

@@ -39,9 +39,10 @@ from ops.processes.schedule import GROUPS
 from ops.repair_lane import open_in_repair_lane
 from ops.settings import WrongSettings, read_settings
 from ops.sync_settings import SyncSettings
-from ops.verify import CHUNK, Repair, Verifier
+from ops.verify import CHUNK, Verifier
 from ops.verify_backlog import Backlog
 from ops.verify_findings import Report
+from ops.verify_repair import Repair
 from ops.verify_untold import InKafka, Untold
 from ops.verify_view import lines_of_json, report_view
 from schemas.mapping_reading import InvalidMapping

@@ -36,6 +36,8 @@ class Report:
     """Documents whose record is read again, or whose totals are taken again, and records, by `--repair`."""
     by_hand: int = 0
     """Documents and records that a person has to put right."""
+    undecided: Counter[str] = field(default_factory=Counter)
+    """Documents that Tandem has never decided, and so has not compared, by kind; only where all are compared."""
     unseen: str = ""
     """Why what still waits in Kafka could not be looked at, or not to its end."""
 
@@ -43,6 +45,11 @@ class Report:
     def truly_different(self) -> int:
         """Documents, and records that should have one."""
         return sum(self.differ.values()) + sum(self.alone.values())
+
+    def add_undecided(self, kind: str, count: int) -> None:
+        """Take in so many documents that are not compared."""
+        if count:
+            self.undecided[kind] += count
 
     def add(self, kind: str, document_id: str, record_id: str, found: Sequence[Difference]) -> None:
         """Take in one document; or a record that has none, without an id."""

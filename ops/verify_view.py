@@ -38,6 +38,8 @@ def finding_lines(report: Report, *, values: bool) -> Iterator[str]:
 
 def end_lines(report: Report, *, repaired: bool) -> Iterator[str]:
     """What it comes to, and what is done about it."""
+    for kind, count in report.undecided.items():
+        yield f"{kind}: {count:,} not compared, as Tandem has never decided them: `tandem sync all --dry-run` plans it"
     if report.unseen:
         yield f"could not look at all that waits in Kafka, where a change may not be handled yet: {report.unseen}"
     if not report.truly_different:
@@ -75,6 +77,7 @@ def lines_of_json(report: Report, *, values: bool) -> str:
                 for (why, code), count in report.reasons.most_common()
             ],
             "asked_again": report.asked_again,
+            "not_compared": dict(report.undecided),
             "not_looked_at_in_kafka": report.unseen,
         }
     ]

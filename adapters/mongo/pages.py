@@ -1,6 +1,6 @@
 """The documents of a collection page by page: all of them, or a sample."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from pymongo import ASCENDING
@@ -12,7 +12,10 @@ from adapters.mongo.versions import windows
 Document = dict[str, Any]
 
 _OURS: Final = {"revision": {"$exists": True}}
-"""Documents that Tandem has decided; what else the platform keeps there is its own."""
+"""Documents that Tandem has decided; what else the platform keeps there nobody has told it of."""
+
+
+def _not_counted(_count: int) -> None: ...
 
 
 class MongoPages:
@@ -27,9 +30,12 @@ class MongoPages:
         with answering():
             return await self._database[collection].estimated_document_count()
 
-    async def all(self, collection: str) -> AsyncIterator[list[Document]]:
-        """Every document, in the order of `_id`; pages may be empty."""
-        async for found in self._walk(collection, _OURS):
+    async def all(
+        self, collection: str, undecided: Callable[[int], None] = _not_counted
+    ) -> AsyncIterator[list[Document]]:
+        """Every document, in the order of `_id`; pages may be empty. `undecided` hears how many more are not ours."""
+        async for found, passed in self._walk(collection, _OURS):
+            undecided(max(0, passed - len(found)))
             yield found
 
     async def changed(self, collection: str, since: int, until: int) -> AsyncIterator[list[Document]]:
@@ -38,15 +44,16 @@ class MongoPages:
         MongoDB looks at all of them on the way: an index by that time would be moved by each update.
         """
         between = {"$gte": since, "$lte": until}
-        async for found in self._walk(collection, {**_OURS, "salesforce.lastSyncedAt": between}):
+        async for found, _passed in self._walk(collection, {**_OURS, "salesforce.lastSyncedAt": between}):
             yield found
 
-    async def _walk(self, collection: str, wanted: Mapping[str, Any]) -> AsyncIterator[list[Document]]:
+    async def _walk(self, collection: str, wanted: Mapping[str, Any]) -> AsyncIterator[tuple[list[Document], int]]:
+        """Pages of those that are wanted, each with how many documents it was taken of."""
         documents = self._database[collection]
-        async for window, _passed in windows(documents, self._page):
+        async for window, passed in windows(documents, self._page):
             with answering():
                 found = await documents.find({"_id": window, **wanted}).sort("_id", ASCENDING).to_list()
-            yield found
+            yield found, passed
 
     async def sample(self, collection: str, size: int) -> AsyncIterator[list[Document]]:
         """So many documents at random, or all where there are fewer; each once."""

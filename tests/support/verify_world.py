@@ -1,13 +1,14 @@
 """A stage whose two sides are compared, with what waits in Kafka and what is in a gap."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from consumers.reconciler.derive import Deriver
 from consumers.rules.verify_reasons import Why
-from ops.verify import Repair, Verifier
+from ops.verify import Verifier
 from ops.verify_backlog import Backlog
 from ops.verify_findings import Report
+from ops.verify_repair import Repair
 from ops.verify_untold import InKafka, Untold
 from schemas import topics
 from schemas.change import Change
@@ -29,8 +30,12 @@ class Pages:
     def __init__(self, documents: FakeDocuments) -> None:
         self._documents = documents
 
-    async def all(self, collection: str) -> AsyncIterator[list[dict[str, Any]]]:
-        found = list(self._documents.collections.get(collection, {}).values())
+    async def all(
+        self, collection: str, undecided: Callable[[int], None] = lambda _count: None
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        there = list(self._documents.collections.get(collection, {}).values())
+        found = [one for one in there if "revision" in one]
+        undecided(len(there) - len(found))
         for start in range(0, len(found), 2):
             yield found[start : start + 2]
 

@@ -1,6 +1,7 @@
 """Both sides compared: every reason for a difference brought about, and what nothing accounts for told from it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from support.lead_stage import LeadStage
 from support.orders import MAPPING
 from support.verify_world import ADA, LATER, World
 
-from consumers.rules.verify_reasons import TRULY_DIFFERENT, Why
+from consumers.rules.verify_reasons import TRULY_DIFFERENT, Standing, Why, standing
 from consumers.writer.read import modified_at
 from ops.verify_command import moment_of
 from ops.verify_view import end_lines, finding_lines, lines_of_json, report_view
@@ -21,6 +22,9 @@ from schemas.records import Failure
 
 class Killed(BaseException):
     """What a process does not live to handle."""
+
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -350,6 +354,26 @@ async def test_a_record_that_nobody_wants_a_document_of(world: World) -> None:
     assert not (await world.verify()).reasons
     world.stage.map(on_unlinked="create", filters={"pull": {"path": "email", "present": True}})
     assert not (await world.verify()).reasons
+
+
+async def test_documents_that_tandem_has_never_decided_are_counted(world: World) -> None:
+    """They are no difference, and none of those that are compared; where not all are, nobody counts."""
+    await world.at_rest()
+    assert "not compared" not in "".join(end_lines(await world.verify(), repaired=False))
+    world.documents.collections["customers"] |= {f"own-{n}": {"_id": f"own-{n}"} for n in range(2)}
+    report = await world.verify()
+    assert (report.documents, report.same, report.undecided) == ({"customer": 1}, {"customer": 1}, {"customer": 2})
+    assert next(end_lines(report, repaired=False)).startswith("customer: 2 not compared")
+    assert '"not_compared":{"customer":2}' in lines_of_json(report, values=False)
+
+
+def test_every_reason_is_in_the_runbook() -> None:
+    """In the report's own words, among those of its standing."""
+    section = (ROOT / "docs/runbook.md").read_text().partition("## Are both sides the same?")[2].partition("\n## ")[0]
+    explained, _, different = section.partition("| truly different |")
+    for why in Why:
+        told = explained if standing(why) is Standing.EXPLAINED else different
+        assert why in told, why
 
 
 def test_a_moment_may_be_a_date() -> None:
