@@ -264,8 +264,9 @@ def verify(
     Of records too that should have a document and have none, but for --sample.
 
     Needs MONGODB_URI, SALESFORCE_LOGIN_URL, SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET (or what another way to sign
-    in needs: docs/salesforce.md), MERGE_* as the processes have it, and KAFKA_BOOTSTRAP_SERVERS for --repair. One API
-    call for each 2,000 documents and one for each 2,000 records, in the repair lane. Changes nothing without --repair.
+    in needs: docs/salesforce.md), MERGE_* and REPAIR_* as the processes have it, and KAFKA_BOOTSTRAP_SERVERS for
+    --repair, and to know what is only not handled yet. One API call for each 2,000 documents and one for each 2,000
+    records, in the repair lane. Changes nothing without --repair, which leaves alone what is explained.
     The exit code is 0 if nothing is truly different, 1 if something is, 3 if not everything could be compared.
     """
     command = importlib.import_module("ops.verify_command")
