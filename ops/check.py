@@ -99,7 +99,7 @@ async def _kafka(read: Groups) -> list[Finding]:
 
 def _topics(complaints: Iterable[str]) -> Iterator[Finding]:
     for line in complaints:
-        if "KAFKA_PARTITIONS=" in line:
+        if "KAFKA_PARTITIONS=" in line or "offsets.retention.minutes=" in line:  # nothing can be lost by these
             yield Finding("Kafka", State.WARNING, line)
         elif line.endswith("does not exist"):
             yield Finding("Kafka", State.WARNING, f"{line}; the first process to start makes it")

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from adapters.kafka.consumer_offsets import verify_consumer_offsets
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.sizes import MAX_BATCH_BYTES, MAX_RECORD_BYTES
 from schemas import topics
@@ -19,6 +20,8 @@ LEAST_RETENTION_DAYS = 7
 """So long an outage of everything that consumes has to be survived: a long week-end, and a day to notice."""
 FOREVER = -1
 """A retention without an end."""
+BROKER_SECONDS = 2.0
+"""How long one broker may take to tell its settings: a slow one must not hide what is wrong with the topics."""
 
 
 class TopicRefused(Exception):
@@ -62,20 +65,26 @@ async def make_topics(settings: KafkaSettings, names: Collection[str] = topics.A
 
 
 async def verify_topics(settings: KafkaSettings, names: Collection[str] = topics.ALL) -> list[str]:
-    """What the promises need and these topics do not have, a line each; none where all is well.
+    """What the promises need and these topics, and the offsets in them, do not have, a line each; none where all is
+    well.
 
     Raises:
         Unavailable: Kafka does not answer.
     """
+    kept: dict[str, int] = {}
     async with _admin(settings) as admin:
-        brokers = len((await admin.describe_cluster())["brokers"])
+        brokers = [broker["node_id"] for broker in (await admin.describe_cluster())["brokers"]]
         there = set(await admin.list_topics())
         described = await admin.describe_topics([name for name in names if name in there])
         complaints = [f"topic {name} does not exist" for name in names if name not in there]
         for topic in described:
             configs = await _configs(admin, topic["topic"])
-            complaints += complaints_about(topic["topic"], topic["partitions"], configs, brokers)
+            complaints += complaints_about(topic["topic"], topic["partitions"], configs, len(brokers))
             complaints += too_few_partitions(topic["topic"], len(topic["partitions"]), settings.partitions)
+            if "retention.ms" in configs:
+                kept[topic["topic"]] = int(configs["retention.ms"])
+        seconds = min(BROKER_SECONDS, settings.request_timeout / 3)
+        complaints += await verify_consumer_offsets(admin, brokers, kept, seconds)
     return complaints
 
 

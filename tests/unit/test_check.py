@@ -55,3 +55,9 @@ def test_a_topic_that_is_not_there_yet_is_a_warning_and_a_wrong_one_a_failure() 
     """Topics are made by the first process that starts; what they are set to is a promise."""
     found = check._topics(["topic a does not exist", "topic b has min.insync.replicas=1"])
     assert [finding.state for finding in found] == [State.WARNING, State.FAILED]
+
+
+def test_offsets_that_go_early_are_a_warning() -> None:
+    """A group then reads anew, which loses nothing; with the only copy of its offsets it is as with any record."""
+    found = check._topics(["brokers have offsets.retention.minutes=1, …", "topic __consumer_offsets has 1 copies …"])
+    assert [finding.state for finding in found] == [State.WARNING, State.FAILED]
