@@ -1,10 +1,12 @@
 """Two subscribers, two writers and four reconcilers at once: stopped, killed and put to sleep in seeded orders.
 
-However it goes: the stream has one owner at a time, every event is in the log, each document has one record, and both
-sides hold the last edit of every field.
+Some of it at the same time: two are asleep at once, one is killed while another sleeps. However it goes: the stream has
+one owner at a time, by what MongoDB took and in its order; every event is in the log, each document has one record, and
+both sides hold the last edit of every field.
 """
 
 import itertools
+import os
 import random
 import signal
 from collections import Counter
@@ -12,13 +14,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 from pymongo import AsyncMongoClient
-from support.crash_nursery import open_nursery
+from support.crash_nursery import Life, open_nursery
 from support.crash_world import KEY, Document, World, only_one_each, open_world, until
+from support.fencing import TEAM, Mishap, Moved, OwnersSeen, Taken, faults, rounds
+
+from adapters.mongo.positions import MongoPositions
+from schemas.stream import Lease, LeaseLost, Position
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
-TEAM = {"subscribe": 2, "reconcile": 4, "write": 2}
-WAYS = ("stop", "kill", "sleep")
+SEEDS = [int(seed) for seed in os.environ.get("TANDEM_FENCING_SEEDS", "1,2").split(",")]
+"""Each is one order. `make prove` tries some tens of them."""
 PATHS = {"title": "Title", "first_name": "FirstName"}
 NAMES = [f"c{number}" for number in range(4)]
 LIMIT_SECONDS = 60.0
@@ -44,58 +50,110 @@ async def edits(world: World, round_: int) -> None:
         world.edit(name, LastName=f"Last {round_}", Department=f"Dept {round_}")
 
 
-async def epoch(world: World) -> int:
-    """Under which the position was moved last."""
-    position = await world.database["tandem_positions"].find_one() or {"epoch": 0}
-    return int(position["epoch"])
+class Team:
+    """All members of the stages, those among them that sleep, and what a seed has them meet."""
 
+    def __init__(self, world: World, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.rounds = rounds(self.chance)
+        self._world = world
+        self._asleep: dict[str, Life] = {}
+        self._numbers = itertools.count()
 
-async def meets(world: World, member: str, way: str, numbers: "itertools.count[int]") -> None:
-    """One of them ends, and another begins; or it sleeps until the others have done its work, past its lease."""
-    stage = member.partition("-")[0]
-    if way == "sleep":
-        world.lives[member].signal(signal.SIGSTOP)
+    async def begin(self) -> None:
+        """All of them, in any order."""
+        members = [stage for stage, count in TEAM.items() for _ in range(count)]
+        self.chance.shuffle(members)
+        for stage in members:
+            await self._one_more(stage)
+
+    async def meets(self, round_: tuple[Mishap, ...]) -> None:
+        """One after the other, with or without time between them; who sleeps wakes when the others have done all."""
         try:
-            await until(lambda: world.worked_off(stage), f"the others work while {member} sleeps", LIMIT_SECONDS)
+            for mishap in round_:
+                await self._happens(mishap)
+                if self.chance.random() < 0.5:
+                    await self._others_work()
+            await self._others_work()
         finally:
-            world.lives[member].signal(signal.SIGCONT)
-        return
-    life = world.lives.pop(member)
-    if way == "kill":
-        await life.kill()
-    else:
-        assert await life.stop() == 0
-    world.lives[f"{stage}-{next(numbers)}"] = await world.life(stage)
+            for name in self.chance.sample(sorted(self._asleep), len(self._asleep)):
+                self._asleep.pop(name).signal(signal.SIGCONT)
+
+    async def _happens(self, mishap: Mishap) -> None:
+        """To one that is awake; where all sleep, one ends in its sleep, or is woken to be told to stop."""
+        lives = self._world.lives
+        of_stage = sorted(name for name in lives if name.partition("-")[0] == mishap.stage)
+        name = self.chance.choice([name for name in of_stage if name not in self._asleep] or of_stage)
+        if mishap.way == "sleep":
+            lives[name].signal(signal.SIGSTOP)
+            self._asleep[name] = lives[name]
+            return
+        life = lives.pop(name)
+        if mishap.way == "kill":
+            await life.kill()
+        else:
+            life.signal(signal.SIGCONT)
+            assert await life.stop() == 0
+        self._asleep.pop(name, None)
+        await self._one_more(mishap.stage)
+
+    async def _one_more(self, stage: str) -> None:
+        self._world.lives[f"{stage}-{next(self._numbers)}"] = await self._world.life(stage)
+
+    async def _others_work(self) -> None:
+        """Until the rest of their stage has done the sleepers' work; where all of it sleep, it is theirs no more."""
+        for stage in sorted({name.partition("-")[0] for name in self._asleep}):
+            awake = any(name.partition("-")[0] == stage for name in self._world.lives.keys() - self._asleep.keys())
+
+            async def over(stage: str = stage, awake: bool = awake) -> bool:
+                return await (self._world.worked_off(stage) if awake else nobody_holds(self._world, stage))
+
+            await until(over, f"{stage}: of {sorted(self._asleep)}, who sleep, all is taken over", LIMIT_SECONDS)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+async def nobody_holds(world: World, stage: str) -> bool:
+    """Whether a lease has run out, or the group of a stage has no members left."""
+    if stage == "subscribe":
+        held = {"_id": {"$regex": "^changes:"}, "$expr": {"$gt": ["$expires_at", "$$NOW"]}}
+        return await world.database["tandem_leases"].find_one(held) is None
+    (answer,) = await world.admin.describe_consumer_groups([world.place.group(stage)])
+    return not answer.to_object()["groups"][0]["members"]
+
+
+async def assert_earlier_owners_are_refused(world: World, history: list[Taken | Moved]) -> None:
+    """What each would write, had it slept till now, the store does not take."""
+    position = await world.database["tandem_positions"].find_one() or {}
+    lease = await world.database["tandem_leases"].find_one({"_id": {"$regex": "^changes:"}}) or {}
+    positions = MongoPositions(world.database, position["org"])
+    earlier = [one for one in history if isinstance(one, Taken) and one.epoch < position["epoch"]]
+    assert earlier
+    for one in earlier:
+        with pytest.raises(LeaseLost):
+            await positions.write(position["channel"], Position(0, 0), Lease(lease["_id"], one.owner, one.epoch))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_a_team_in_any_order_is_as_good_as_one_of_each(world: World, seed: int) -> None:
-    """Each stage meets each mishap once, in an order of the seed's, while both sides go on editing."""
-    chance, numbers = random.Random(seed), itertools.count()
-    members = [stage for stage, count in TEAM.items() for _ in range(count)]
-    chance.shuffle(members)
-    for stage in members:
-        world.lives[f"{stage}-{next(numbers)}"] = await world.life(stage)
+    """Each stage meets each mishap, in an order of the seed's, while both sides go on editing."""
+    seen, team = await OwnersSeen.begin(world.database), Team(world, seed)
+    await team.begin()
     for name in NAMES:
         await world.post(name, {"last_name": "Last", "email": f"{name}@example.org"}, named=False)
     await world.rest()
-    mishaps = [(stage, way) for stage in TEAM for way in WAYS]
-    chance.shuffle(mishaps)
-    epochs = [await epoch(world)]
-    for round_, (stage, way) in enumerate(mishaps):
-        await edits(world, round_)
-        await meets(world, chance.choice(sorted(name for name in world.lives if name.startswith(stage))), way, numbers)
-        epochs.append(await epoch(world))
+    for number, round_ in enumerate(team.rounds):
+        await edits(world, number)
+        await team.meets(round_)
     await world.rest()
 
-    assert epochs == sorted(epochs), "an earlier owner has moved the position"
-    assert await world.database["tandem_leases"].count_documents({"_id": {"$regex": "^changes:"}}) == 1
+    history = await seen.history()
+    assert faults(history) == []
+    await assert_earlier_owners_are_refused(world, history)
     assert set(await world.heard()) == {one.replay_id for one in world.org.bus.after(None, None, 10_000)}, "a gap"
     assert await world.database["tandem_gaps"].count_documents({}) == 0
     assert Counter(str(record[KEY]) for record in world.records(deleted=True)) == dict.fromkeys(NAMES, 1)
     outcome = await world.outcome()
     assert not only_one_each(outcome)
-    last = len(mishaps) - 1
+    last = len(team.rounds) - 1
     for name in NAMES:
         document, (record,) = outcome.documents[name], outcome.records[name]
         assert [document[path] for path in PATHS] == [f"{path} {last}" for path in PATHS]
