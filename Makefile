@@ -47,7 +47,7 @@ test: setup check ## Everything: lint, types, imports, then the tests against th
 test-org: setup ## The sandbox or Developer Edition that SALESFORCE_* names: does it behave as ours does? (ORG=simulated)
 	@TANDEM_TEST_ORG=$(ORG) $(BIN)/python -m pytest -q tests/org $(ARGS)
 
-prove: setup ## The merge under 100,000 random schedules, 3,000 of them on real stages, then kills at every effect (ARGS="--only kills")
+prove: setup ## The merge under 100,000 random schedules, 3,000 of them on real stages, then kills at every effect, then owners in 30 orders (ARGS="--only kills")
 	@$(BIN)/python tests/prove.py $(ARGS)
 
 guards: setup ## Take out the guard of each failure case and see its test fail (ARGS="--only 07")

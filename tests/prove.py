@@ -5,7 +5,8 @@ can be continued with `--from`, and a failing one is shrunk and printed in a for
 takes. Then fewer with the policies that merge values, fewer of a Lead that is converted, and fewer in which the events
 of one record overtake those of another that has ended in it. Then fewer on the real reconciler and writer, two of each,
 on real MongoDB. Then the real stages on real servers, killed before, during and after every effect; `make test` kills
-after every third.
+after every third. Then a team of two subscribers, four reconcilers and two writers, stopped, killed and put to sleep in
+the orders of some tens of seeds; `make test` has two of them.
 """
 
 import argparse
@@ -137,8 +138,23 @@ def kill_everywhere() -> int:
         "MongoDB: about ten minutes\n"
     )
     command = [sys.executable, "-m", "pytest", "-q", "--durations=0", "tests/integration/test_crash_safety.py"]
-    environment = {**os.environ, "TANDEM_CRASH_MOMENTS": ",".join(moments), "TANDEM_CRASH_EVERY": "1"}
-    return subprocess.run(command, cwd=Path(__file__).parents[1], env=environment, check=False).returncode
+    return tested(command, TANDEM_CRASH_MOMENTS=",".join(moments), TANDEM_CRASH_EVERY="1")
+
+
+def fence(first: int, count: int) -> int:
+    """Run the test of fencing with these seeds; pytest's exit status. A failing seed is in the test's name."""
+    say(
+        f"{count:,} orders, from seed {first}, in which two subscribers, four reconcilers and two writers stop, die "
+        f"and sleep, on real Kafka and MongoDB: about {max(1, count // 3)} minutes\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "--durations=0", "tests/integration/test_fencing_orders.py"]
+    return tested(command, TANDEM_FENCING_SEEDS=",".join(str(seed) for seed in range(first, first + count)))
+
+
+def tested(command: list[str], **environment: str) -> int:
+    """Run pytest; its exit status."""
+    here = Path(__file__).parents[1]
+    return subprocess.run(command, cwd=here, env=os.environ | environment, check=False).returncode
 
 
 def say(text: str) -> None:
@@ -148,7 +164,7 @@ def say(text: str) -> None:
 
 
 def main() -> int:
-    """Exit status 1 if anything fails; the kills are run where schedules fail too."""
+    """Exit status 1 if anything fails; the kills and the fencing are run where schedules fail too."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
     parser.add_argument("--count", type=int, default=100_000, help="how many schedules")
@@ -156,10 +172,11 @@ def main() -> int:
     parser.add_argument("--converting", type=int, default=20_000, help="how many of a Lead that is converted")
     parser.add_argument("--partitions", type=int, default=20_000, help="how many with events that overtake others")
     parser.add_argument("--staged", type=int, default=3_000, help="how many of them on the real stages")
+    parser.add_argument("--fencing", type=int, default=30, help="how many orders in which owners come and go")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument(
         "--only",
-        choices=("schedules", "merging", "converting", "partitions", "stages", "kills"),
+        choices=("schedules", "merging", "converting", "partitions", "stages", "kills", "fencing"),
         help="one part of it",
     )
     options = parser.parse_args()
@@ -181,6 +198,8 @@ def main() -> int:
         failed += asyncio.run(prove_stages(options.first, options.staged, options.workers))
     if options.only in (None, "kills"):
         failed += kill_everywhere()
+    if options.only in (None, "fencing"):
+        failed += fence(options.first, options.fencing)
     return 1 if failed else 0
 
 
