@@ -44,7 +44,7 @@ def list_view(rows: Sequence[GapRow], now: int, *, closed_too: bool) -> Renderab
             str(row.reason),
             Text(about(row)),
             moment(row.since)[:16] if row.since else "not known",
-            f"{age(now - row.until)} ago",
+            f"{age(now - noticed_at(row))} ago",
             str(row.state),
             Text(_found(row)),
         )
@@ -59,6 +59,11 @@ def about(row: GapRow) -> str:
     return f"{row.channel}[{row.partition}] for {row.group}" if row.group else row.channel
 
 
+def noticed_at(row: GapRow) -> int:
+    """When it was first known here, epoch milliseconds; rows of an earlier release say only until when it is."""
+    return row.noticed_at or row.until
+
+
 def named_fully(row: GapRow) -> str:
     """As the audit knows it."""
     return f"gap {handle(row.id)}, {row.reason} of {about(row)}"
@@ -69,7 +74,7 @@ def lines(row: GapRow, objects: MappedObjects, overlap: int, *, notes: bool = Tr
     yield f"gap {handle(row.id)}: {row.reason}, {row.state}"
     yield f"  of        {about(row)}"
     yield f"  from      {moment(row.since) if row.since else 'not known: as far back as there is anything'}"
-    yield f"  noticed   {moment(row.until)}" + (f", {row.opened} times in all" if row.opened > 1 else "")
+    yield f"  noticed   {moment(noticed_at(row))}" + (f", {row.opened} times in all" if row.opened > 1 else "")
     if row.refused_replay_id is not None:
         yield f"  position  {row.refused_replay_id} was refused"
     if row.group:
@@ -105,6 +110,7 @@ def lines_of_json(rows: Sequence[GapRow]) -> str:
                 "state": row.state,
                 "since": row.since,
                 "until": row.until,
+                "noticed_at": noticed_at(row),
                 "closed_at": row.closed_at,
                 "closed_by": row.closed_by,
                 "note": row.note,

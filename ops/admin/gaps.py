@@ -5,7 +5,7 @@ from typing import Final
 from consumers.repair.repairer import BY_ITSELF
 from consumers.rules.repair import ByHand, means_for
 from ops.admin.answers import Answer, Asked, CannotDo, Done, Page, Question
-from ops.gaps_view import about, counted, handle, lines, named, named_fully
+from ops.gaps_view import about, counted, handle, lines, named, named_fully, noticed_at
 from schemas.gap import GapRow, GapState
 
 LIMIT: Final = 200
@@ -25,7 +25,7 @@ async def show_all(asked: Asked) -> Answer:
                 "reason": row.reason,
                 "of": about(row),
                 "since": row.since,
-                "until": row.until,
+                "noticed_at": noticed_at(row),
                 "state": row.state,
                 "found": counted(row.found) if row.progress else "",
                 "error": row.error,

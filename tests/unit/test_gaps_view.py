@@ -128,6 +128,9 @@ def test_scripts_get_a_line_of_json_for_each() -> None:
         1_200,
         "the org is away",
     )
+    assert (first["until"], first["noticed_at"]) == (AT + HOUR, AT + HOUR)
+    (late,) = map(json.loads, lines_of_json([replace(CLOSED, noticed_at=AT + HOUR)]).splitlines())
+    assert (late["until"], late["noticed_at"]) == (AT, AT + HOUR)
     assert second["of"] == "platform.events[3] for tandem.reconciler"
 
 
