@@ -1,6 +1,7 @@
 """What Tandem was told of and has not handled, or may not have been told of, is explained; nothing else is by it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from support.fake_topic import FakeTopic
 from support.verify_world import ADA, LATER, OVERLAP, World
 
 from consumers.rules.repair import MappedObjects, hidden_since
-from consumers.rules.verify_reasons import TRULY_DIFFERENT, Why
+from consumers.rules.verify_reasons import TRULY_DIFFERENT, Difference, Why
 from ops import verify_command
 from ops.settings import WrongSettings
 from ops.verify_backlog import Backlog
@@ -218,6 +219,44 @@ async def test_without_kafka_all_is_compared_as_without_it_and_told(world: World
     world.documents.collections["customers"]["cust-3"]["title"] = "by hand"
     report = await world.verify()
     assert (report.unseen, report.truly_different, world.opened) == ("no broker", 3, 1)
+
+
+async def test_kafka_that_goes_away_in_the_middle_explains_nothing_more(world: World) -> None:
+    """Between the mark and the look: the comparison comes to its end."""
+    record_id = await world.at_rest()
+    world.edit_unheard(record_id, Title="Countess")
+    world.waiting.put(record_id)
+
+    async def away() -> Any:
+        raise Unavailable("gone")
+
+    world.waiting.bounds = away  # type: ignore[method-assign]
+    report = await world.verify()
+    assert (whys(report), report.unseen) == ({Why.DIFFERENT}, "gone")
+
+
+async def test_kafka_that_nobody_answers_for_is_unavailable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Within the time that a request may take."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("KAFKA_REQUEST_TIMEOUT", "1")
+    async with verify_command.AsyncExitStack() as stack:
+        with pytest.raises(Unavailable, match="Kafka does not answer"):
+            await verify_command._open_kafka(stack)
+
+
+@pytest.mark.parametrize(
+    ("why", "code"), [(Why.NOT_HANDLED, 0), (Why.IN_GAP, 0), (Why.DIFFERENT, verify_command.EXIT_DIFFERENT)]
+)
+def test_only_what_is_truly_different_is_an_exit_code(why: Why, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka that could not be asked is none either."""
+
+    async def compare(_wanted: Any, report: Report) -> None:
+        report.add("customer", "cust-1", "003000000000001AAA", [Difference(why, "title")])
+        report.unseen = "no broker"
+
+    monkeypatch.setattr(verify_command, "_compare", compare)
+    assert verify_command.run(verify_command.Wanted(), values=False, as_json=True) == code
 
 
 async def test_kafka_that_is_not_set_up_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
