@@ -43,7 +43,10 @@ async def test_case_03_changes_before_the_first_subscription(open_whole: OpenWho
 
 
 async def test_case_06_merged_event_reaches_every_record(open_whole: OpenWhole) -> None:
-    """One event with many ids changes every one of those documents, and a wildcard is parked."""
+    """One event with many ids changes every one of those documents.
+
+    A wildcard is a gap of its whole object: `test_case_05_overflow_is_a_gap_and_skips_nothing`.
+    """
     async with open_whole(merge_identical_changes=True) as world:
         names = await world.new(12)
         changes = (await world.backlog.read())[topics.SALESFORCE_CHANGES].records
