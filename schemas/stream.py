@@ -49,11 +49,15 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class LostOffsets:
-    """What a log no longer holds: the offset at which a partition goes on, the first that is there, and its end."""
+    """What a log no longer holds: the offset at which a partition goes on, the first that is there, and its end.
+
+    `since` is of when the last record is that was handled, epoch milliseconds; 0: not known.
+    """
 
     wanted: int
     first: int
     end: int
+    since: int = 0
 
 
 def poll_channel(sobject: str) -> str:

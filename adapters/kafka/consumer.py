@@ -15,7 +15,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from adapters.kafka.growth import METADATA_SECONDS, GroupOffsets, Hold, elders, note
+from adapters.kafka.growth import METADATA_SECONDS, GroupOffsets, Handled, Hold, elders, note
 from adapters.kafka.settings import KafkaSettings
 from adapters.kafka.sizes import MAX_BATCH_BYTES
 from schemas import cloudevents
@@ -34,7 +34,8 @@ REBALANCE_MARGIN_SECONDS = 1.0
 class OffsetOutOfRange(Exception):
     """The log does not hold the record at which a partition goes on: a gap, to be recorded before anything else."""
 
-    def __init__(self, partition: Partition, wanted: int, first: int, end: int) -> None:
+    def __init__(self, partition: Partition, wanted: int, first: int, end: int, since: int = 0) -> None:
+        """`since` is of when the last record is that was handled, epoch milliseconds; 0: not known."""
         super().__init__(
             f"{partition[0]}[{partition[1]}]: goes on at offset {wanted}, but the log holds {first} to {end - 1}"
             if first < end
@@ -44,6 +45,7 @@ class OffsetOutOfRange(Exception):
         self.wanted = wanted
         self.first = first
         self.end = end
+        self.since = since
 
 
 OnGap = Callable[[OffsetOutOfRange], Awaitable[None]]
@@ -79,6 +81,7 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
         self._offsets = offsets
         self._noted: dict[TopicPartition, int] = {}
         """How many partitions the topic had when the group began this one: noted with every offset."""
+        self._handled = Handled()
         self._held: dict[TopicPartition, Hold] = {}
         self._looked = 0.0
         self._consumer = consumer
@@ -122,6 +125,8 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
             raise _unavailable(error) from error
         if revocations != self._revocations:
             return []  # given away while we waited; whoever owns them now gets them
+        for at, records in found.items():
+            self._handled.fetched(at, records[-1].offset, records[-1].timestamp)
         return [as_record(one) for records in found.values() for one in records]
 
     def pause(self) -> None:
@@ -179,6 +184,7 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
         self._held.clear()
         if revoked:
             await self._listener.on_revoked({(at.topic, at.partition) for at in revoked})
+            self._handled.forget(revoked)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Called by aiokafka once it knows what we own."""
@@ -244,8 +250,9 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
             if not self._paused and at in self._consumer.assignment():
                 self._consumer.resume(at)
 
-    async def _notes(self, places: Collection[TopicPartition]) -> dict[TopicPartition, str]:
-        """What is committed with their offsets. What was noted first stays, whoever commits."""
+    async def _notes(self, places: Mapping[TopicPartition, int]) -> dict[TopicPartition, str]:
+        """What is committed with their offsets. How many partitions were noted first stays, whoever commits."""
+        until: dict[TopicPartition, int] = {}
         unknown = [at for at in places if at not in self._noted]
         if unknown and self._offsets is not None:
             committed = await self._offsets.read({at.topic for at in unknown})
@@ -253,7 +260,11 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
                 known = committed[at.topic].get(at.partition)
                 now = len(self._consumer.partitions_for_topic(at.topic) or ())
                 self._noted[at] = (known.partitions if known is not None else 0) or now
-        return {at: note(self._noted[at]) if at in self._noted else "" for at in places}
+                until[at] = known.until if known is not None else 0
+        return {
+            at: note(self._noted[at], self._handled.until(at, offset, until.get(at, 0))) if at in self._noted else ""
+            for at, offset in places.items()
+        }
 
     async def _go_on_behind(self, gap: OffsetOutOfRange, keep: OnGap) -> None:
         """Keep the gap, then go on from the first record there is. To stand still would lose more as the log ages.
@@ -265,6 +276,7 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
         at = TopicPartition(*gap.partition)
         await self._listener.on_revoked({gap.partition})
         await self._listener.on_assigned({gap.partition})
+        self._handled.forget([at])
         try:
             self._consumer.seek(at, gap.first)
         except IllegalStateError:
@@ -280,7 +292,8 @@ class KafkaRecords(ConsumerRebalanceListener):  # type: ignore[misc]
                 end = (await self._consumer.end_offsets([at]))[at]
         except (KafkaError, OSError, TimeoutError) as away:
             raise _unavailable(away) from away
-        return OffsetOutOfRange((at.topic, at.partition), wanted, first, end)
+        known = (await self._offsets.read({at.topic}))[at.topic].get(at.partition) if self._offsets else None
+        return OffsetOutOfRange((at.topic, at.partition), wanted, first, end, known.until if known else 0)
 
 
 @contextlib.asynccontextmanager

@@ -8,38 +8,68 @@ group has handled what the older ones held when it was met.
 
 import asyncio
 import re
-from collections.abc import Collection, Mapping
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from adapters.kafka.settings import KafkaSettings
 from schemas.unavailable import Unavailable
 
-_NOTE: Final = re.compile(r"partitions=([1-9][0-9]{0,5})")
+_NOTE: Final = re.compile(r"partitions=([1-9][0-9]{0,5})(?: until=([1-9][0-9]{0,14}))?")
 METADATA_SECONDS: Final = 30.0
 """How soon a producer and a consumer see that a topic has grown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """Where the group goes on in a partition, and how many the topic had when it began there; 0: not known."""
+    """Where the group goes on in a partition, how many the topic had when it began there, and of when the records are
+    that it has handled, epoch milliseconds; 0: not known."""
 
     offset: int
     partitions: int
+    until: int = 0
 
 
-def note(partitions: int) -> str:
+def note(partitions: int, until: int = 0) -> str:
     """What is committed with an offset."""
-    return f"partitions={partitions}"
+    return f"partitions={partitions} until={until}" if until > 0 else f"partitions={partitions}"
 
 
-def noted(text: str | None) -> int:
-    """What a note says; 0 for none, or one of somebody else's."""
+def committed(offset: int, text: str | None) -> Committed:
+    """An offset with what its note says: nothing where there is none, or it is somebody else's."""
     found = _NOTE.fullmatch(text or "")
-    return int(found[1]) if found else 0
+    return Committed(offset, int(found[1]), int(found[2] or 0)) if found else Committed(offset, 0)
+
+
+class Handled:
+    """Of when the records are that are handled in each partition. At most as late as the last of them: of each fetch
+    the last record alone is known."""
+
+    def __init__(self) -> None:
+        self._fetched: dict[TopicPartition, deque[tuple[int, int]]] = {}
+        self._until: dict[TopicPartition, int] = {}
+
+    def fetched(self, at: TopicPartition, offset: int, time: int) -> None:
+        """The last record of a fetch."""
+        self._fetched.setdefault(at, deque()).append((offset, time))
+
+    def until(self, at: TopicPartition, offset: int, known: int = 0) -> int:
+        """Of when the last record before this offset is; `known` from before we read there. 0: not known."""
+        waiting, found = self._fetched.get(at, ()), self._until.get(at, known)
+        while waiting and waiting[0][0] < offset:
+            found = waiting.popleft()[1]
+        self._until[at] = found
+        return found
+
+    def forget(self, places: Iterable[TopicPartition]) -> None:
+        """These are read anew, from where they are committed."""
+        for at in places:
+            self._fetched.pop(at, None)
 
 
 def elders(partition: int, committed: Mapping[int, Committed]) -> range:
@@ -88,5 +118,5 @@ class GroupOffsets:
         told: dict[str, dict[int, Committed]] = {topic: {} for topic in topics}
         for at, stood in found.items():
             if at.topic in told and stood.offset >= 0:
-                told[at.topic][at.partition] = Committed(stood.offset, noted(stood.metadata))
+                told[at.topic][at.partition] = committed(stood.offset, stood.metadata)
         return told

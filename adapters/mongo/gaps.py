@@ -205,7 +205,7 @@ class MongoLogGaps:
         Raises:
             Unavailable: MongoDB does not answer.
         """
-        first = {"group": group, "channel": topic, "partition": partition, "reason": reason, "since": 0}
+        first = {"group": group, "channel": topic, "partition": partition, "reason": reason, "since": lost.since}
         with answering():
             await self._gaps.update_one(
                 {"_id": f"{group}:{topic}:{partition}:{reason}:{lost.wanted}"},

@@ -193,7 +193,7 @@ async def opened_for(
         if is_gap is not None and not await is_gap():
             frame.log.info("offsets_passed_over", **told, wanted=gap.wanted, first=gap.first)
             return
-        lost = LostOffsets(gap.wanted, gap.first, gap.end)
+        lost = LostOffsets(gap.wanted, gap.first, gap.end, gap.since)
         await gaps.record(group, topic, partition, OFFSET_OUT_OF_RANGE, lost, wall_ms())
         frame.metrics.gap_recorded(topic, OFFSET_OUT_OF_RANGE)
         frame.log.critical("gap", **told, wanted=gap.wanted, first=gap.first, end=gap.end)

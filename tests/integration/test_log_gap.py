@@ -151,6 +151,24 @@ async def test_a_gap_in_our_own_log_is_recorded_before_the_log_is_read_on(
     assert ("critical", "gap") not in frame.log.lines
 
 
+async def test_the_gap_begins_when_the_last_handled_record_was_published(
+    settings: KafkaSettings, topic: TopicFactory, database: AsyncDatabase[dict[str, Any]]
+) -> None:
+    """It is noted with the offset. What was committed without is `since` 0: nobody knows."""
+    name, group, gaps = await topic(1), uuid.uuid4().hex, MongoLogGaps(database)
+    began = wall_ms()
+    async with open_producer(settings) as producer:
+        await producer.deliver_all(name, [(b"k", b"v", [])] * 3)
+        published = wall_ms()
+        await meet(settings, group, name, gaps, rows=3)
+        await producer.deliver_all(name, [(b"k", b"v", [])] * 4)
+    await drop_before(settings, name, 5)
+    await meet(settings, group, name, gaps, rows=2)
+    (row,) = await database["tandem_gaps"].find().to_list()
+    assert (row["wanted"], row["first"], row["end"]) == (3, 5, 7)
+    assert began <= row["since"] <= published
+
+
 async def test_a_group_without_an_offset_misses_what_the_log_no_longer_holds(
     settings: KafkaSettings, topic: TopicFactory, database: AsyncDatabase[dict[str, Any]]
 ) -> None:

@@ -1,22 +1,52 @@
 """Which partitions of a topic were there before which, by what a group has noted with its offsets."""
 
 import pytest
+from aiokafka import TopicPartition
 
-from adapters.kafka.growth import Committed, Hold, elders, note, noted
+from adapters.kafka.growth import Committed, Handled, Hold, committed, elders, note
 
 
 @pytest.mark.parametrize("partitions", [1, 6, 10_000])
 def test_a_note_says_what_was_noted(partitions: int) -> None:
     """It travels with the offset."""
-    assert noted(note(partitions)) == partitions
+    assert committed(5, note(partitions)) == Committed(5, partitions)
+    assert committed(5, note(partitions, 1_780_000_000_000)) == Committed(5, partitions, 1_780_000_000_000)
+
+
+def test_a_note_without_a_time_says_the_partitions() -> None:
+    """As those that were committed before notes had one."""
+    assert committed(5, "partitions=6") == Committed(5, 6)
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "partitions=", "partitions=0", "partitions=-1", "partitions=9999999", "n=3"]
+    "text",
+    [
+        None,
+        "",
+        "partitions=",
+        "partitions=0",
+        "partitions=-1",
+        "partitions=9999999",
+        "n=3",
+        "until=7",
+        "partitions=6 until=x",
+    ],
 )
 def test_any_other_note_says_nothing(text: str | None) -> None:
     """Offsets of an earlier release have none, and other tools write their own."""
-    assert noted(text) == 0
+    assert committed(5, text) == Committed(5, 0)
+
+
+def test_what_is_handled_is_no_later_than_the_last_record_before_the_offset() -> None:
+    """Of a fetch that is handled in part the one before it counts; before the first, what was noted earlier."""
+    at, handled = TopicPartition("t", 0), Handled()
+    handled.fetched(at, 4, 1_000)
+    handled.fetched(at, 9, 2_000)
+    assert [handled.until(at, offset, 500) for offset in (4, 5, 9, 10, 12)] == [500, 1_000, 1_000, 2_000, 2_000]
+    handled.fetched(at, 14, 3_000)
+    handled.forget([at])
+    assert handled.until(at, 15) == 2_000
+    assert handled.until(TopicPartition("t", 1), 3) == 0
 
 
 @pytest.mark.parametrize(
