@@ -127,7 +127,9 @@ async def test_a_gap_in_our_own_log_is_recorded_before_the_log_is_read_on(
     began = wall_ms()
     frame = await meet(settings, group, name, MongoLogGaps(database))
     (row,) = await database["tandem_gaps"].find().to_list()
-    assert began <= row.pop("until") <= wall_ms()
+    until = row.pop("until")
+    assert began <= until <= wall_ms()
+    assert (row.pop("noticed_at"), row.pop("met_at")) == (until, until)
     expected = {
         "_id": f"{group}:{name}:0:offset_out_of_range:17",
         "group": group,
