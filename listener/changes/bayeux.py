@@ -111,6 +111,8 @@ class Delivery:
     channel: str
     replay_id: ReplayId | None
     data: Any
+    size: int = 0
+    """Its share of the bytes of its reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ def read_reply(body: bytes) -> Reply:
         BadReply: not JSON, or not an array of messages.
     """
     meta: list[MetaReply] = []
-    deliveries: list[Delivery] = []
+    events: list[tuple[str, Any]] = []
     for message in _messages(body):
         channel = message.get("channel") if isinstance(message, dict) else None
         if not isinstance(channel, str):
@@ -190,9 +192,9 @@ def read_reply(body: bytes) -> Reply:
             meta.append(_meta(channel, message))
         elif "data" in message or "successful" not in message:
             # Without data it would be the answer to a publish, which nobody here sends.
-            data = message.get("data")
-            deliveries.append(Delivery(channel, _replay_id(data), data))
-    return Reply(tuple(meta), tuple(deliveries))
+            events.append((channel, message.get("data")))
+    share = len(body) // max(1, len(events))
+    return Reply(tuple(meta), tuple(Delivery(channel, _replay_id(data), data, share) for channel, data in events))
 
 
 def asks_for_login(reply: MetaReply) -> bool:

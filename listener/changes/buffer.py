@@ -5,10 +5,12 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from schemas.change import Change
 from schemas.stream import Position, ReplayId
+
+HIGH_BYTES: Final = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Event:
     replay_id: ReplayId | None
     data: Any
     received_at: int
+    size: int = 0
+    """How many bytes it came in, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +59,19 @@ class Buffer:
     """Items in order of arrival, for one consumer.
 
     Putting never waits: the source looks at `full` and stops asking for more, so the memory is bounded by the high
-    mark and one reply. Items are looked at (`peek`) and taken out (`discard`) in two steps without a wait between, so
-    a cancelled consumer loses nothing.
+    marks, of items and of the bytes that they came in, and one reply. Items are looked at (`peek`) and taken out
+    (`discard`) in two steps without a wait between, so a cancelled consumer loses nothing.
     """
 
-    def __init__(self, *, high: int, low: int) -> None:
-        """`high`: from this many items on it is full. `low`: from this few on there is room again."""
+    def __init__(self, *, high: int, low: int, high_bytes: int = HIGH_BYTES) -> None:
+        """`high`, `high_bytes`: from this many items, or bytes, on it is full. `low`: from this few items and a quarter
+        of those bytes on there is room again."""
         if not 0 <= low < high:
             raise ValueError("the low mark must be below the high mark")
         self._high = high
         self._low = low
+        self._high_bytes = high_bytes
+        self._bytes = 0
         self._items: deque[Item] = deque()
         self._filled = asyncio.Event()
         self._room = asyncio.Event()
@@ -75,15 +82,17 @@ class Buffer:
 
     @property
     def full(self) -> bool:
-        """True from the high mark on until the low mark is reached."""
+        """True from a high mark on until the low marks are reached."""
         return not self._room.is_set()
 
     def put(self, items: Iterable[Item]) -> None:
         """Append all, whatever the marks say."""
-        self._items.extend(items)
+        for item in items:
+            self._items.append(item)
+            self._bytes += _size(item)
         if self._items:
             self._filled.set()
-        if len(self._items) >= self._high:
+        if len(self._items) >= self._high or self._bytes >= self._high_bytes:
             self._room.clear()
 
     async def filled(self) -> None:
@@ -91,7 +100,7 @@ class Buffer:
         await self._filled.wait()
 
     async def room(self) -> None:
-        """Wait, if it is full, until the low mark is reached."""
+        """Wait, if it is full, until the low marks are reached."""
         await self._room.wait()
 
     def peek(self, limit: int) -> list[Item]:
@@ -101,8 +110,13 @@ class Buffer:
     def discard(self, count: int) -> None:
         """Take the first `count` items out: they are dealt with."""
         for _ in range(count):
-            self._items.popleft()
+            self._bytes -= _size(self._items.popleft())
         if not self._items:
             self._filled.clear()
-        if len(self._items) <= self._low:
+        if len(self._items) <= self._low and self._bytes <= self._high_bytes // 4:
             self._room.set()
+
+
+def _size(item: Item) -> int:
+    """Of events, which may be large; what a poll finds is the names of records."""
+    return item.size if isinstance(item, Event) else 0

@@ -213,7 +213,7 @@ class CometdClient:
         if not deliveries:
             return
         received_at = self._wall()
-        buffer.put([Event(each.channel, each.replay_id, each.data, received_at) for each in deliveries])
+        buffer.put([Event(each.channel, each.replay_id, each.data, received_at, each.size) for each in deliveries])
         for each in deliveries:
             if each.replay_id is not None and each.channel in self._after:
                 self._after[each.channel] = each.replay_id

@@ -5,6 +5,8 @@ from typing import Annotated, Self
 from pydantic import AliasChoices, Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from listener.changes.buffer import HIGH_BYTES
+
 SObject = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")]
 Channel = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9_/]{1,200}$")]
 
@@ -46,6 +48,11 @@ class ChangesSettings(BaseSettings):
         default=5_000, ge=1, description="From this many events waiting on, the stream is left until there is room."
     )
     low_mark: int = Field(default=1_000, ge=0, description="At this few events waiting the stream is taken up again.")
+    high_bytes: int = Field(
+        default=HIGH_BYTES,
+        ge=1024,
+        description="The same of the bytes they came in: from these on the stream is left, until a quarter waits.",
+    )
     batch_records: int = Field(
         default=500, ge=1, le=10_000, description="About how many records are appended to the log at a time."
     )

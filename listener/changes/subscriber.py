@@ -154,7 +154,9 @@ class Subscriber:
     async def _tenure(self, lease: Lease, stop: asyncio.Event) -> None:
         """Everything that happens under one lease."""
         self._health.state = State.CONNECTING
-        buffer = Buffer(high=self._settings.high_mark, low=self._settings.low_mark)
+        buffer = Buffer(
+            high=self._settings.high_mark, low=self._settings.low_mark, high_bytes=self._settings.high_bytes
+        )
         await first_to_end(self._ownership.hold(lease), self._follow(lease, buffer, stop))
 
     async def _follow(self, lease: Lease, buffer: Buffer, stop: asyncio.Event) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from listener.changes.buffer import Buffer, Event, Item, PositionRefused
+from listener.changes.buffer import HIGH_BYTES, Buffer, Event, Item, PositionRefused
 from listener.changes.cometd import CometdClient, Pause
 from listener.changes.health import Health
 from listener.changes.ports import (
@@ -295,12 +295,20 @@ class Rig:
                 raise error
 
 
-def rig(url: str, *, high: int = 100_000, low: int = 0, pause: Pause = asyncio.sleep, **settings: Any) -> Rig:
+def rig(
+    url: str,
+    *,
+    high: int = 100_000,
+    low: int = 0,
+    high_bytes: int = HIGH_BYTES,
+    pause: Pause = asyncio.sleep,
+    **settings: Any,
+) -> Rig:
     """A client of the org at `url`, not started."""
     health = Health()
     sessions = FakeSessions(url)
     client = CometdClient(sessions=sessions, settings=quick_settings(**settings), health=health, pause=pause)
-    return Rig(client, sessions, health, Buffer(high=high, low=low))
+    return Rig(client, sessions, health, Buffer(high=high, low=low, high_bytes=high_bytes))
 
 
 @asynccontextmanager

@@ -127,6 +127,7 @@ def test_a_reply_is_read_in_order() -> None:
     reply = bayeux.read_reply(body)
     assert [delivery.replay_id for delivery in reply.deliveries] == [1, "opaque", None, None, None]
     assert reply.deliveries[0].data["payload"]["n"] == 9007199254740993
+    assert {delivery.size for delivery in reply.deliveries} == {len(body) // 5}
     assert reply.to("4").client_id == "c"
     assert reply.to("4").replays
     with pytest.raises(BadReply):

@@ -36,6 +36,24 @@ def test_the_marks() -> None:
     assert not buffer.full
 
 
+def test_the_marks_of_bytes() -> None:
+    """A few large events fill it as many small ones do, and one that is larger than all of it passes through."""
+    buffer = Buffer(high=10, low=2, high_bytes=1_000)
+    large = Event("/data/A", 9, {}, 0, size=400)
+    buffer.put([A, large, large])
+    assert not buffer.full
+    buffer.put([large])
+    assert buffer.full
+    buffer.discard(3)
+    assert buffer.full
+    buffer.discard(1)
+    assert not buffer.full
+    buffer.put([Event("/data/A", 9, {}, 0, size=5_000)])
+    assert buffer.full
+    buffer.discard(1)
+    assert not buffer.full
+
+
 async def test_waiting() -> None:
     """Waiting for something to take, and for room."""
     buffer = Buffer(high=2, low=0)

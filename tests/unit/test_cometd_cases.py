@@ -365,11 +365,12 @@ async def test_case_7g_a_slow_consumer_does_not_stop_the_polls() -> None:
         await comes(work, ids)
 
 
-async def test_case_8_back_pressure() -> None:
-    """Above the high mark the stream is left, at the low mark it is taken up: each event once, memory bounded."""
+@pytest.mark.parametrize(("marks", "filler"), [({"high": 60, "low": 10}, ""), ({"high_bytes": 60_000}, "x" * 1_000)])
+async def test_case_8_back_pressure(marks: dict[str, int], filler: str) -> None:
+    """Above a high mark the stream is left, at the low mark it is taken up: each event once, memory bounded."""
     async with scripted_bayeux(reply_limit=40, session_seconds=5) as server:
-        ids = server.publish(1_000)
-        async with running(server.url, high=60, low=10) as work:
+        ids = server.publish(1_000, Description=filler)
+        async with running(server.url, **marks) as work:
             fullest = 0
             async with asyncio.timeout(30):
                 while len(work.taken) < 1_000:
