@@ -6,6 +6,7 @@ from pydantic import Field
 
 LATEST_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999; no calendar goes further."""
+_LAST: Final = 2**63 - 1
 _Number = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -22,5 +23,15 @@ class CommitPosition(NamedTuple):
     number: _Number
     sequence: _Number
 
+    @property
+    def is_of_row(self) -> bool:
+        """It is of a row that was read, and of no commit."""
+        return self.number == _LAST
+
 
 BEGINNING = CommitPosition(0, 0, 0)
+
+
+def of_row(mark: int) -> CommitPosition:
+    """Behind every commit up to `mark`, the last millisecond of the second that a row tells of."""
+    return CommitPosition(mark, _LAST, _LAST)

@@ -16,9 +16,8 @@ from consumers.rules.state import DocumentState, FieldState, Link, SalesforceReg
 from consumers.rules.timing import CLOCKS_APART
 from consumers.rules.verdicts import overruled, settle_conflict, tell_buried
 from schemas.outcome import Outcome, Result
-from schemas.position import CommitPosition
+from schemas.position import CommitPosition, of_row
 
-LAST = (1 << 63) - 1
 CUSTOM = "__c"
 """What the names of custom fields end with."""
 MOVED_ON = "a row that differs from our write, and the value has moved on since"
@@ -55,7 +54,7 @@ def apply_row(state: DocumentState, row: Row, kind: Kind, occasion: Occasion) ->
     mark = row.modified // 1000 * 1000 + 999
     if mark >= row.server_time:
         return Result(Outcome.DEFERRED, "rule 24: the row's second is not over; it is read again")
-    position = CommitPosition(mark, LAST, LAST)
+    position = of_row(mark)
     landed = _newly_landed(state, row, kind)
     for shown in landed:
         shown.state, shown.covered = WriteState.LANDED, state.row_mark

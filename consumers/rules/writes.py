@@ -20,7 +20,7 @@ from consumers.rules.making import given_up
 from consumers.rules.matching import may_be_made
 from consumers.rules.review import held_back
 from consumers.rules.state import DocumentState, FieldState, Link, Retry, Write, WriteState
-from consumers.rules.timing import Timing
+from consumers.rules.timing import CLOCKS_APART, Timing
 from schemas.mapping import PlatformDeletion
 
 
@@ -150,6 +150,7 @@ def _next_step(
     if link.gone:
         return Follow()
     reason = state.read_reason or ("" if link.read else "rule 19: a new link") or _unheard(state)
+    reason = reason or _carries_back(state, kind)
     if reason:
         quiet = max(link.linked_at, state.heard_at) + timing.quiet_before_read
         return Read(reason) if now >= quiet else Until(quiet)
@@ -203,6 +204,22 @@ def _unheard(state: DocumentState) -> str:
     ):
         return ""
     return "rule 14: a later write was heard, and an earlier one was not"
+
+
+def _carries_back(state: DocumentState, kind: Kind) -> str:
+    """Rule 14: Salesforce has told of the current value, and is expected to hold a write of ours whose event has not
+    come. By their times the one may be the later, and the event of the other lost: then the value is there already, and
+    it would be carried back to whoever set it. Only a row tells."""
+    for write in state.acknowledged():
+        for name, value in write.values.items():
+            rule, field = kind.by_name.get(name), state.fields.get(name)
+            if rule is None or field is None or field.salesforce is None:
+                continue
+            told, at = field.salesforce.value, field.salesforce.position
+            may_be_later = not at.is_of_row and at.timestamp > write.taken_at - CLOCKS_APART
+            if may_be_later and rule.same(told, field.value) and not rule.same(told, value):
+                return "rule 14: what would be written may be there already"
+    return ""
 
 
 def _until_parents(state: DocumentState, kind: Kind, now: int) -> Until | Nothing:

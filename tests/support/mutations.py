@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from consumers.rules.state import Side
+from consumers.rules.timing import CLOCKS_APART
 from schemas.change import ChangeType
 from support.oracle_world import Setting
 
@@ -706,6 +707,30 @@ MUTATIONS: Final = (
         '("" if link.read else "rule 19: a new link") or _unheard(state)',
         '("" if link.read else "rule 19: a new link")',
         Example("rule_14_a_write_whose_event_is_lost_is_not_expected_for_ever"),
+    ),
+    Mutation(
+        "14",
+        "an edit that was heard is carried back over a write that was not",
+        "writes",
+        "    reason = reason or _carries_back(state, kind)\n",
+        "",
+        Example("rule_14_an_edit_is_not_carried_back_over_a_write_whose_event_is_lost", (0,)),
+    ),
+    Mutation(
+        "14",
+        "two clocks are taken for one where an edit is heard over a write that was not",
+        "writes",
+        "at.timestamp > write.taken_at - CLOCKS_APART",
+        "at.timestamp > write.taken_at",
+        Example("rule_14_an_edit_is_not_carried_back_over_a_write_whose_event_is_lost", (CLOCKS_APART - 1,)),
+    ),
+    Mutation(
+        "14",
+        "an edit from long before a write is taken for one that may be later",
+        "writes",
+        "not at.is_of_row and at.timestamp > write.taken_at - CLOCKS_APART",
+        "not at.is_of_row",
+        Example("rule_14_a_value_that_our_write_has_replaced_is_written_again_at_once"),
     ),
     Mutation(
         "14",

@@ -371,23 +371,67 @@ def test_rule_14_an_acknowledged_write_is_what_salesforce_is_expected_to_hold(wo
     assert field(world).agreed is not None
 
 
-def test_rule_14_a_write_whose_event_is_lost_is_not_expected_for_ever() -> None:
-    """An edit is heard after it, and is written over once: then that write's event tells that the other's is lost.
-
-    Without a look the same value would be due, and be sent, again and again until the event is given up.
-    """
-    world = linked_world("salesforce_wins")
+def test_rule_14_a_write_whose_event_is_lost_is_not_expected_for_ever(world: World) -> None:
+    """The event of a later write tells that it is lost: what a record tells is in order. The record is read."""
     post(world, "p1", at=world.now)
     world.write()
     world.stream.pop()
     world.now += 10
-    edit(world, "s1")
-    assert field(world).value == "s1"
+    world.platform_edits("title")
+    world.deliver_post()
     assert world.write() == "ok"
     world.deliver_change()
     world.now += CLOCKS_APART + 1
     assert world.write() == "read"
     assert next_step(world.load(), world.kind, TIMING, now=world.now + TIMING.event_within) == Nothing()
+
+
+@pytest.mark.parametrize("behind", [0, CLOCKS_APART - 1], ids=["one_clock", "two_clocks"])
+def test_rule_14_an_edit_is_not_carried_back_over_a_write_whose_event_is_lost(behind: int) -> None:
+    """It was heard after our write, and nothing tells which of them came first: the record is read, and not written."""
+    world = linked_world("latest_wins")
+    post(world, "p1", at=world.now - behind)
+    world.write()
+    world.stream.pop()
+    world.commits -= 1
+    world.now += 10 - behind
+    edit(world, "s1")
+    world.now += behind
+    assert field(world).value == "s1"
+    assert due_values(world.load(), world.kind) == {"Phone": "s1"}
+    if not behind:
+        assert world.write() == "nothing"
+    world.now += CLOCKS_APART + 1
+    assert world.write() == "read"
+    assert next_step(world.load(), world.kind, TIMING, now=world.now + TIMING.event_within) == Nothing()
+    assert (field(world).value, world.record["Phone"] if world.record else None) == ("s1", "s1")
+
+
+def test_rule_14_a_value_that_our_write_has_replaced_is_written_again_at_once(world: World) -> None:
+    """The edit was heard long before that write was taken: nobody waits for its event, and nothing is read."""
+    edit(world, "s1")
+    world.now += CLOCKS_APART + 10
+    post(world, "p1", at=world.now)
+    assert world.write() == "ok"
+    post(world, "s1", at=world.now + 1)
+    assert world.write() == "ok"
+    assert world.record is not None
+    assert world.record["Phone"] == "s1"
+
+
+def test_rule_14_an_edit_that_our_write_has_buried_is_written_once_that_is_heard() -> None:
+    """Its event comes in time and tells the order: the edit was first, won, and is written again. Nothing is read."""
+    world = linked_world("salesforce_wins")
+    post(world, "p1", at=world.now)
+    world.salesforce_edits("Phone", "s1")
+    world.write()
+    assert world.deliver_change() is not None
+    assert field(world).value == "s1"
+    assert world.write() == "nothing"
+    world.deliver_change()
+    assert world.write() == "ok"
+    assert world.record is not None
+    assert world.record["Phone"] == "s1"
 
 
 def test_rule_15_one_open_request_and_a_number_of_its_own_after_an_unknown_answer(world: World) -> None:
