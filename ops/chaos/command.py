@@ -159,7 +159,8 @@ def _tell(console: Console, ending: Ending, wanted: Wanted, folder: Path) -> int
 def _late(trouble: Trouble) -> str:
     lag, gaps, documents = ("never" if one is None else f"after {one:g} s" for one in trouble.times)
     told = f"the lag was back {lag}, gaps were closed {gaps}, documents in step {documents}"
-    return f"recovered late from {trouble.what}, at {trouble.began:g} s: {told}"
+    last = f" ({', '.join(trouble.last)})" if trouble.last else ""
+    return f"recovered late from {trouble.what}, at {trouble.began:g} s: {told}{last}"
 
 
 def _good(outcome: Outcome) -> str:

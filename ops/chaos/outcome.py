@@ -22,6 +22,8 @@ OPEN_WRITE_SECONDS: Final = 20.0
 """How much of that a write whose answer was lost is left alone: for as long as a call may take."""
 UNSEEN: Final = -1.0
 """Seconds of a recovery that nobody looked at."""
+LAST_TOLD: Final = 5
+"""How many of the documents that were in step last are named."""
 
 MEANING: Final[Mapping[str, str]] = {
     "lost": "a thing whose webhook was answered 2xx, and there is no document; a deletion that its document does not "
@@ -58,7 +60,7 @@ class Trouble:
     """One trouble as it is told: times in seconds; `seconds` to recover, None where the lag never was back.
 
     `gaps` and `documents` are seconds until the gaps were closed and the documents in step, None where they never were;
-    -1 of a run in which nobody looked.
+    -1 of a run in which nobody looked. `last` are a few of the documents that were in step last, or never were.
     """
 
     what: str
@@ -70,6 +72,7 @@ class Trouble:
     allowed: float
     gaps: float | None = UNSEEN
     documents: float | None = UNSEEN
+    last: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, recovery: Recovery, *, notice: float) -> "Trouble":
@@ -85,6 +88,7 @@ class Trouble:
             allowed=RECOVERY_SECONDS + (notice if strike.silent else 0.0),
             gaps=recovery.gaps,
             documents=recovery.documents,
+            last=tuple(sorted(recovery.last)[:LAST_TOLD]),
         )
 
     @property
@@ -144,7 +148,7 @@ class Outcome:
     def load(cls, path: Path) -> "Outcome":
         """What was kept."""
         told = orjson.loads(path.read_bytes())
-        told["troubles"] = [Trouble(**one) for one in told["troubles"]]
+        told["troubles"] = [Trouble(**{**one, "last": tuple(one.get("last", ()))}) for one in told["troubles"]]
         told["samples"] = [tuple(one) for one in told["samples"]]
         return cls(**told)
 
@@ -190,6 +194,14 @@ def counts(
         "gaps closed": closed_gaps,
         "webhooks to the platform": told,
     }
+
+
+def keep_late(samples: Sequence[Sample], folder: Path) -> None:
+    """Which documents were out of step at each count, as `late.jsonl`: what held one up is in the logs beside it."""
+    counted = [{"at": round(sample.at, 1), "late": sorted(sample.late)} for sample in samples if sample.counted]
+    (folder / "late.jsonl").write_bytes(
+        b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in counted)
+    )
 
 
 def thinned(samples: Sequence[Sample], every: float = 1.0) -> list[tuple[float, int | None, int]]:

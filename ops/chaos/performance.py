@@ -10,7 +10,7 @@ from typing import Any, Final
 from ops.chaos.crew import Say
 from ops.chaos.inject import Injector
 from ops.chaos.lag import Lookout, looking
-from ops.chaos.outcome import Outcome, Trouble, counts, machine, now_told, thinned, zeros
+from ops.chaos.outcome import Outcome, Trouble, counts, keep_late, machine, now_told, thinned, zeros
 from ops.chaos.recovery import recoveries
 from ops.chaos.schedule import Planned
 from ops.chaos.stage import HOLD_SECONDS, SLACK_SECONDS, Chaos
@@ -99,6 +99,7 @@ async def perform(
         found = zeros(verdict.findings, gaps, parked, untold)
         if unrest or any(found.values()):
             replace(evidence, documents={**evidence.documents, "parked": parked}).save(stage.folder)
+        keep_late(lookout.samples, stage.folder)
         recovered = recoveries(injector.strikes, lookout.samples, slack=round(rate * HANDS))
         closed = sum(1 for gap in gaps if gap.get("state") == "closed")
         outcome = Outcome(

@@ -31,7 +31,7 @@ class Recovery:
 
     `seconds` from the end of the trouble until the lag was back; `gaps` until every gap that was opened before the next
     trouble was closed again; `documents` until each that was out of step when the lag was back had been in step again.
-    None where the looks ended before.
+    None where the looks ended before. `last` are the documents that were in step again last, or never were.
     """
 
     strike: Strike
@@ -40,6 +40,7 @@ class Recovery:
     seconds: float | None
     gaps: float | None = 0.0
     documents: float | None = 0.0
+    last: frozenset[str] = frozenset()
 
 
 def recoveries(strikes: Sequence[Strike], samples: Sequence[Sample], *, slack: int) -> list[Recovery]:
@@ -57,8 +58,9 @@ def recoveries(strikes: Sequence[Strike], samples: Sequence[Sample], *, slack: i
     for strike, lag, closed in zip(ordered, lags, gaps, strict=True):
         until = lag.back if lag.back is not None else samples[-1].at if samples else 0.0
         worst = max((sample.lag or 0 for sample in samples if strike.began <= sample.at <= until), default=0)
-        after, in_step = _since(strike, lag.back), _since(strike, _in_step(strike, lag.back, samples))
-        found.append(Recovery(strike, lag.usual, worst, after, _since(strike, closed), in_step))
+        in_step, last = _in_step(strike, lag.back, samples)
+        back, shut, there = _since(strike, lag.back), _since(strike, closed), _since(strike, in_step)
+        found.append(Recovery(strike, lag.usual, worst, back, shut, there, last))
     return found
 
 
@@ -81,23 +83,25 @@ def _lags(strikes: Sequence[Strike], samples: Sequence[Sample], *, slack: int) -
     return found
 
 
-def _in_step(strike: Strike, lag_back: float | None, samples: Sequence[Sample]) -> float | None:
-    """When each document that was out of step once the lag was back had been in step at some count.
+def _in_step(strike: Strike, lag_back: float | None, samples: Sequence[Sample]) -> tuple[float | None, frozenset[str]]:
+    """When each document that was out of step once the lag was back had been in step at some count; those that were
+    last.
 
     What was out of step all the time in the fifteen seconds before the trouble is not of its making.
     """
     if lag_back is None:
-        return None
+        return None, frozenset()
     counts = [sample for sample in samples if sample.counted]
     before = [sample.late for sample in counts if strike.began - BEFORE_SECONDS <= sample.at < strike.began]
-    left: frozenset[str] | None = None
+    left, last = None, frozenset[str]()
     for sample in counts:
         if sample.at < max(lag_back, strike.ended):
             continue
         left = sample.late - _all_the_time(before) if left is None else left & sample.late
         if not left:
-            return sample.at
-    return None
+            return sample.at, last
+        last = left
+    return None, last
 
 
 def _all_the_time(counts: Sequence[frozenset[str]]) -> frozenset[str]:

@@ -112,8 +112,12 @@ def test_documents_are_in_step_when_each_was_at_some_count() -> None:
 
 
 def test_a_document_that_stays_out_of_step_is_told() -> None:
-    """However few they are."""
+    """However few they are, and which."""
     assert documents({0.0: set(), 11.0: {"a"}}) is None
+    strikes = [Strike("x", 10.5, 14.0)]
+    for late in ({0.0: set(), 11.0: {"a", "b"}, 18.0: {"b"}}, {0.0: set(), 11.0: {"a", "b"}, 18.0: {"b"}, 26.0: {"c"}}):
+        (found,) = recoveries(strikes, counted(late, {0.0: 0}), slack=0)
+        assert found.last == {"b"}
 
 
 def test_what_was_out_of_step_all_the_time_before_is_not_of_the_trouble() -> None:
