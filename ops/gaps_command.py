@@ -25,7 +25,7 @@ from adapters.mongo.settings import MongoSettings
 from adapters.salesforce.settings import SalesforceSettings
 from adapters.telemetry.logs import quiet_libraries
 from consumers.catalog import Catalog
-from consumers.repair.repairer import Closed, Published, Repaired, Repairer
+from consumers.repair.repairer import NOT_IN_LOG, Closed, Published, Repaired, Repairer, Waits
 from consumers.rules.repair import HANDLED_SECONDS
 from consumers.settings import RepairSettings
 from ops.command_end import EXIT_FAILED, exit_code, say
@@ -167,7 +167,7 @@ async def _repair(known: Known, name: str) -> list[tuple[GapRow, Repaired | Unav
             )
             results = [(gap, await _tried(repairer, gap)) for gap in gaps]
             until = time.monotonic() + HANDLED_WITHIN_SECONDS
-            while any(isinstance(repaired, Published) for _, repaired in results) and time.monotonic() < until:
+            while any(_goes_on(repaired) for _, repaired in results) and time.monotonic() < until:
                 await asyncio.sleep(HANDLED_SECONDS)
                 results = [(gap, await _looked_again(known, repairer, gap, repaired)) for gap, repaired in results]
     return results
@@ -180,15 +180,21 @@ async def _tried(repairer: Repairer, gap: GapRow) -> Repaired | Unavailable:
         return error
 
 
+def _goes_on(repaired: Repaired | Unavailable) -> bool:
+    """Whether a further look in a moment may find it closed."""
+    return isinstance(repaired, Published) or repaired == Waits(NOT_IN_LOG)
+
+
 async def _looked_again(
     known: Known, repairer: Repairer, gap: GapRow, repaired: Repaired | Unavailable
 ) -> Repaired | Unavailable:
     """Of one that only has to be handled: what has become of it, which a `tandem repair` may have closed meanwhile."""
-    if not isinstance(repaired, Published):
+    if not _goes_on(repaired):
         return repaired
     row = await known.rows.read(gap.id)
     if row is None or row.state is GapState.CLOSED:
-        return Closed(repaired.found, "handled" if row is None else row.note)
+        found = repaired.found if isinstance(repaired, Published) else Found()
+        return Closed(found, "handled" if row is None else row.note)
     return await _tried(repairer, row)
 
 

@@ -14,11 +14,14 @@ from consumers.repair.repairer import BY_ITSELF, Closed, NeedsPerson, Published,
 from consumers.rules.repair import ByHand, MappedObjects, Reading, Swept, Window, means_for
 from ops.reviews_view import age
 from ops.show_view import moment
-from schemas.gap import Found, GapRow, GapState
+from schemas.gap import Found, GapReason, GapRow, GapState
 from schemas.unavailable import Unavailable
 
 HANDLE_CHARACTERS = 8
 TO_HANDLE: Final = "it is closed once `tandem reconcile` has handled what was published"
+TO_LOOK_AT: Final = (
+    "it is closed once `tandem reconcile`, then `tandem write`, have come past the records that no document has"
+)
 
 
 def handle(row_id: str) -> str:
@@ -90,7 +93,7 @@ def lines(row: GapRow, objects: MappedObjects, overlap: int, *, notes: bool = Tr
         yield f"  {sobject}: {counted(progress.found)}" + ("" if progress.done else ", not through yet")
     if row.state is not GapState.CLOSED and (row.published_to or row.covered_by):
         by = f"the comparison {row.covered_by} has looked for everything; " if row.covered_by else ""
-        yield f"  waits     {by}{TO_HANDLE}"
+        yield f"  waits     {by}{_closed_once(row)}"
     if row.asked_at > row.tried_at and row.state is not GapState.CLOSED:
         yield f"  to be tried now: {row.asked_by} asked for it {moment(row.asked_at)}"
     if row.error:
@@ -132,13 +135,17 @@ def ended(row: GapRow, repaired: Repaired | Unavailable) -> str:
         case Closed(found, note):
             return f"{handle(row.id)} {row.reason}: closed. {counted(found)}; {note}"
         case Published(found):
-            return f"{handle(row.id)} {row.reason}: still open. {counted(found)}; {TO_HANDLE}"
+            return f"{handle(row.id)} {row.reason}: still open. {counted(found)}; {_closed_once(row)}"
         case Waits(why):
             return f"{handle(row.id)} {row.reason}: still open. {why}"
         case NeedsPerson(why):
             return f"{handle(row.id)} {row.reason}: still open. {why}"
         case Unavailable():
             return f"{handle(row.id)} {row.reason}: not repaired, and goes on from here the next time. {repaired}"
+
+
+def _closed_once(row: GapRow) -> str:
+    return TO_LOOK_AT if row.reason is GapReason.GAP_EVENT else TO_HANDLE
 
 
 def counted(found: Found) -> str:

@@ -37,6 +37,15 @@ class GapState(StrEnum):
     CLOSED = "closed"
 
 
+class Handling(StrEnum):
+    """How far a consumer group has come with what was to be handled."""
+
+    DONE = "done"
+    PENDING = "pending"
+    NOT_IN_LOG = "not_in_log"
+    """The log ends before it, or has fewer partitions: it is another one, and what was published is not in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a repair has found: records looked at, those of them published to be read, those that were deleted, and
@@ -122,6 +131,8 @@ class GapRow:
     published_to: Mapping[int, int] = field(default_factory=dict)
     """The end of each partition of `salesforce.changes` behind all that was published: it is closed once that is
     handled. Until then a document knows nothing of what was missed, and its record is read before it is written."""
+    rung_to: Mapping[int, int] = field(default_factory=dict)
+    """The same of `salesforce.writes`, behind the doorbells for records that an event named and no document has."""
     covered_by: str = ""
     """The comparison that has looked for everything that may have been missed: nothing is left but to handle it."""
     covered_note: str = ""

@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from adapters.kafka.settings import KafkaSettings
+from schemas.gap import Handling
 from schemas.unavailable import Unavailable
 
 PAUSE_SECONDS: Final = 0.2
@@ -57,32 +58,39 @@ class Backlog:
         """The offset behind the last record of each partition.
 
         Raises:
-            Unavailable: Kafka does not answer.
+            Unavailable: Kafka does not answer, or tells of no partition.
         """
 
         async def read() -> dict[int, int]:
             (told,) = await self._admin.describe_topics([topic])
+            if not told["partitions"]:  # the answer may hold an error code, which raises nothing
+                raise Unavailable(f"Kafka tells of no partition of {topic}: error code {told['error_code']}")
             places = [TopicPartition(topic, partition["partition"]) for partition in told["partitions"]]
             return {at.partition: end for at, end in (await self._consumer.end_offsets(places)).items()}
 
         return await self._asked(read)
 
-    async def has_handled(self, topic: str, ends: Mapping[int, int]) -> bool:
+    async def handling(self, topic: str, ends: Mapping[int, int]) -> Handling:
         """Whether the topic's group has committed so far in each of these partitions, or Kafka has removed what lay
         before: of that it tells itself when it comes there.
 
         Raises:
-            Unavailable: Kafka does not answer.
+            Unavailable: Kafka does not answer, or tells of no partition.
         """
-        places = [TopicPartition(topic, number) for number, end in ends.items() if end > 0]
-        if not places:
-            return True
+        if not any(ends.values()):
+            return Handling.DONE
 
-        async def read() -> bool:
+        async def read() -> Handling:
+            last = await self.ends(topic)
+            if any(end > last.get(number, 0) for number, end in ends.items()):
+                return Handling.NOT_IN_LOG
+            places = [TopicPartition(topic, number) for number, end in ends.items() if end > 0]
             begins = await self._consumer.beginning_offsets(places)
             done = await self._admin.list_consumer_group_offsets(self._groups[topic], partitions=places)
-            committed = {at: done[at].offset if at in done else 0 for at in places}
-            return all(max(committed[at], begins[at]) >= ends[at.partition] for at in places)
+            # A commit beyond the end is of a log that was longer: of what lies in this one it tells nothing.
+            committed = {at: told.offset for at, told in done.items() if told.offset <= last[at.partition]}
+            through = all(max(committed.get(at, 0), begins[at]) >= ends[at.partition] for at in places)
+            return Handling.DONE if through else Handling.PENDING
 
         return await self._asked(read)
 

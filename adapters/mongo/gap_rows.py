@@ -12,6 +12,8 @@ from schemas.gap import Found, GapReason, GapRow, GapState, ObjectProgress
 from schemas.polling import ModifiedRow
 
 _LONGEST_ERROR: Final = 500
+OF_THE_REPAIR: Final = ("progress", "published_to", "rung_to", "covered_by", "covered_note")
+"""What a row keeps of its repair: nothing of it holds once the gap was met again."""
 
 
 class MongoGapRows:
@@ -83,6 +85,25 @@ class MongoGapRows:
         """
         return await self._update(gap, {"$set": {"published_to": stored_ends(published_to)}, "$unset": {"error": ""}})
 
+    async def keep_rung(self, gap: GapRow, rung_to: Mapping[int, int]) -> bool:
+        """The same of `salesforce.writes`.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        return await self._update(gap, {"$set": {"rung_to": stored_ends(rung_to)}, "$unset": {"error": ""}})
+
+    async def start_anew(self, gap: GapRow, why: str, at: int) -> bool:
+        """Forget what its repair has done, and keep why; false where it was met again, closed, or waits for something
+        else, meanwhile.
+
+        Raises:
+            Unavailable: MongoDB does not answer.
+        """
+        anew = {"state": str(GapState.OPEN), "error": why[:_LONGEST_ERROR], "tried_at": at}
+        waited_for = {name: stored_ends(ends) or None for name, ends in _waits(gap).items()}
+        return await self._update(gap, {"$set": anew, "$unset": dict.fromkeys(OF_THE_REPAIR, "")}, **waited_for)
+
     async def close(self, gap: GapRow, *, by: str, note: str, at: int) -> bool:
         """Close it; false where it was met again, or closed, meanwhile.
 
@@ -109,11 +130,18 @@ class MongoGapRows:
         """
         await self._update(gap, {"$set": {"error": why[:_LONGEST_ERROR], "tried_at": at}})
 
-    async def _update(self, gap: GapRow, update: dict[str, Any]) -> bool:
+    async def _update(self, gap: GapRow, update: dict[str, Any], **asked: Any) -> bool:
         met = {"opened": gap.opened} if gap.opened > 1 else {"opened": {"$in": [1, None]}}
         with answering():
-            done = await self._gaps.update_one({"_id": gap.id, "state": {"$ne": str(GapState.CLOSED)}, **met}, update)
+            done = await self._gaps.update_one(
+                {"_id": gap.id, "state": {"$ne": str(GapState.CLOSED)}, **met, **asked}, update
+            )
         return bool(done.matched_count)
+
+
+def _waits(gap: GapRow) -> dict[str, Mapping[int, int]]:
+    """What has to be handled before it is closed, by the field that tells."""
+    return {"published_to": gap.published_to, "rung_to": gap.rung_to}
 
 
 def _row(found: Mapping[str, Any]) -> GapRow:
@@ -137,6 +165,7 @@ def _row(found: Mapping[str, Any]) -> GapRow:
         end=found.get("end", -1),
         progress={name: _progress(each) for name, each in found.get("progress", {}).items()},
         published_to={int(number): end for number, end in found.get("published_to", {}).items()},
+        rung_to={int(number): end for number, end in found.get("rung_to", {}).items()},
         covered_by=found.get("covered_by", ""),
         covered_note=found.get("covered_note", ""),
         error=found.get("error", ""),

@@ -1,6 +1,7 @@
 """Gaps (`tandem_gaps`), in an org's change stream and in our own log: each is open until its window is repaired."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final
 
@@ -9,21 +10,15 @@ from pymongo import UpdateOne
 from adapters.mongo.answering import answering
 from adapters.mongo.client import Database
 from adapters.mongo.collections import GAPS
-from adapters.mongo.gap_rows import stored_ends, stored_progress
+from adapters.mongo.gap_rows import OF_THE_REPAIR, stored_ends, stored_progress
 from adapters.mongo.retention import DEFAULT, dated
 from schemas.gap import ComparisonGap, GapReason, GapState, ObjectGap, ObjectProgress
 from schemas.stream import Gap, LostOffsets
 from schemas.topics import SALESFORCE_CHANGES
 
-_OF_THE_REPAIR: Final = ("progress", "published_to", "covered_by", "covered_note")
 _OF_THE_END: Final = ("error", "closed_at", "closed_by", "note", "expires_at")
-_MET_AGAIN: dict[str, Any] = {
-    "$inc": {"opened": 1},
-    "$unset": dict.fromkeys((*_OF_THE_REPAIR, *_OF_THE_END), ""),
-}
+_FORGOTTEN: Final = [*OF_THE_REPAIR, *_OF_THE_END]
 """What was repaired before does not cover what was missed since."""
-
-
 _NOW: Final = {"$toLong": "$$NOW"}
 """MongoDB's own clock: in a stall a gap is kept, and can be known, later than it was noticed."""
 _FIRST_NOTICED: Final = {"$ifNull": ["$noticed_at", _NOW]}
@@ -70,21 +65,18 @@ class MongoGaps:
         Raises:
             Unavailable: MongoDB does not answer.
         """
-        first = {
-            "org": self._org_id,
-            "channel": gap.channel,
-            "reason": gap.reason,
-            "since": gap.since,
-            "refused_replay_id": gap.refused_replay_id,
+        kept: dict[str, Any] = {
+            **{name: {"$literal": value} for name, value in asdict(gap).items()},
+            "org": {"$literal": self._org_id},
+            "until": {"$max": ["$until", gap.until]},
+            "noticed_at": _FIRST_NOTICED,
+            "met_at": _NOW,
+            "opened": {"$add": [{"$ifNull": ["$opened", 0]}, 1]},
+            "state": str(GapState.OPEN),
         }
         row = f"{self._org_id}:{gap.channel}:{gap.reason}:{gap.since}:{gap.refused_replay_id}"
         with answering():
-            await self._gaps.update_one(
-                {"_id": row},
-                {"$setOnInsert": first, "$max": {"until": gap.until}, "$set": {"state": "open"}, **_MET_AGAIN},
-                upsert=True,
-            )
-            await self._gaps.update_one({"_id": row}, [{"$set": {"noticed_at": _FIRST_NOTICED, "met_at": _NOW}}])
+            await self._gaps.update_one({"_id": row}, [{"$set": kept}, {"$unset": _FORGOTTEN}], upsert=True)
 
     async def cover(self, until: int, *, by: str, note: str, published_to: Mapping[int, int]) -> int:
         """Leave the gaps noticed by `until`, epoch milliseconds, nothing to look for: all of it was published, up to
@@ -171,7 +163,7 @@ def _noting(gap: ObjectGap) -> UpdateOne:
         "noticed_at": _FIRST_NOTICED,
         "met_at": {"$cond": [anew, _NOW, "$met_at"]},
         "opened": {"$cond": [anew, {"$add": [{"$ifNull": ["$opened", 0]}, 1]}, "$opened"]},
-        **{name: {"$cond": [anew, "$$REMOVE", f"${name}"]} for name in (*_OF_THE_REPAIR, "expires_at")},
+        **{name: {"$cond": [anew, "$$REMOVE", f"${name}"]} for name in (*OF_THE_REPAIR, "expires_at")},
         "state": {"$cond": [anew, "open", "$state"]},
     }
     return UpdateOne({"_id": f"{gap.reason}:{gap.entity}:{gap.mark}"}, [{"$set": kept}], upsert=True)
@@ -214,7 +206,8 @@ class MongoLogGaps:
                     "$max": {"until": until, "met_at": until},
                     "$min": {"noticed_at": until},
                     "$set": {"state": "open", "first": lost.first, "end": lost.end},
-                    **_MET_AGAIN,
+                    "$inc": {"opened": 1},
+                    "$unset": dict.fromkeys(_FORGOTTEN, ""),
                 },
                 upsert=True,
             )

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from schemas.gap import GapRow, ObjectProgress
+from schemas.gap import GapRow, Handling, ObjectProgress
 from schemas.gap_change import GapRecord
 from schemas.polling import ModifiedRow
 
@@ -19,6 +19,13 @@ class GapRows(Protocol):
 
     async def keep_published(self, gap: GapRow, published_to: Mapping[int, int]) -> bool:
         """Keep up to where the log has to be handled; false where the gap was met again, or closed, meanwhile."""
+
+    async def keep_rung(self, gap: GapRow, rung_to: Mapping[int, int]) -> bool:
+        """The same of the doorbells."""
+
+    async def start_anew(self, gap: GapRow, why: str, at: int) -> bool:
+        """Forget what its repair has done, and keep why; false where it was met again, closed, or waits for something
+        else, meanwhile."""
 
     async def close(self, gap: GapRow, *, by: str, note: str, at: int) -> bool:
         """Close it; false where it was met again, or closed, meanwhile."""
@@ -61,7 +68,7 @@ class Backlog(Protocol):
             Unavailable: Kafka does not answer.
         """
 
-    async def has_handled(self, topic: str, ends: Mapping[int, int]) -> bool:
+    async def handling(self, topic: str, ends: Mapping[int, int]) -> Handling:
         """Whether the group has come so far in each of these partitions.
 
         Raises:

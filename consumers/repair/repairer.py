@@ -4,6 +4,8 @@ instant is good to die.
 What is published has the record read whole by the ordinary path. The same look makes the same changes, and of a record
 that has been read since they are no news: a page that is published twice changes nothing.
 
+Of an event that names records there is nothing to look for: the ordinary path reads them, and the gap waits for that.
+
 While a gap is not closed the writer reads a record before it writes. A look that waits in the log has told no document
 yet that it has something to read, so the gap is closed only when the reconcilers have come past the last of them.
 """
@@ -18,14 +20,17 @@ from consumers.rules.repair import ByHand, Reading, Swept, Window, has_been_read
 from consumers.rules.state import DocumentState
 from consumers.rules.stored import load
 from schemas import gap_change, topics
-from schemas.gap import Found, GapRow, ObjectProgress
+from schemas.gap import Found, GapRow, Handling, ObjectProgress
 from schemas.gap_change import GapRecord
+from schemas.mapping import Unlinked
 from schemas.polling import ModifiedRow
 from schemas.unavailable import Unavailable
 
 BY_ITSELF = "repair"
 """Who has closed a gap that no person has."""
 RECORDS_A_QUERY = 1_000
+Linked = tuple[str, str, DocumentState]
+"""A document, with its kind and the id of the record by which it was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """All that may have been missed is in the log; the gap is closed once the reconcilers have handled it."""
+    """All that may have been missed is in the log; the gap is closed once that is handled."""
 
     found: Found
 
@@ -60,6 +65,7 @@ class NeedsPerson:
 Repaired = Closed | Published | Waits | NeedsPerson
 
 MET_AGAIN = "it was met again, or closed, while it was repaired"
+NOT_IN_LOG = "what was published is not in the log any more: it is looked for anew"
 
 
 class Repairer:
@@ -145,9 +151,31 @@ class Repairer:
         return await self._close_handled(gap, published_to, found, note)
 
     async def _close_handled(self, gap: GapRow, published_to: Mapping[int, int], found: Found, note: str) -> Repaired:
-        if not await self._backlog.has_handled(topics.SALESFORCE_CHANGES, published_to):
-            return Published(found)
-        return await self._close(gap, found, note)
+        left = await self._unhandled(gap, topics.SALESFORCE_CHANGES, published_to, Published(found))
+        return await self._close(gap, found, note) if left is None else left
+
+    async def _unhandled(
+        self,
+        gap: GapRow,
+        topic: str,
+        ends: Mapping[int, int],
+        pending: Published,
+        looks: Sequence[GapRecord] = (),
+    ) -> Repaired | None:
+        """What becomes of a gap while not all of this is handled; nothing once it is. Where the log is another one the
+        repair begins anew, with these looks."""
+        match await self._backlog.handling(topic, ends):
+            case Handling.DONE:
+                return None
+            case Handling.PENDING:
+                return pending
+            case Handling.NOT_IN_LOG:
+                if looks:
+                    await self._changes.append(looks)
+                begun = await self._gaps.start_anew(gap, NOT_IN_LOG, self._now())
+                return Waits(NOT_IN_LOG if begun else MET_AGAIN)
+            case other:
+                assert_never(other)
 
     async def _compare_object(
         self, gap: GapRow, window: Window, sobject: str, progress: ObjectProgress
@@ -171,18 +199,18 @@ class Repairer:
     async def _unheard(self, sobject: str, page: Sequence[ModifiedRow]) -> int:
         """How many of these records have a document that had heard nothing of their change."""
         states: dict[str, list[DocumentState]] = {}
-        for record_id, state in await self._linked(sobject, [seen.record_id for seen in page]):
+        for _, record_id, state in await self._linked(sobject, [seen.record_id for seen in page]):
             states.setdefault(record_id, []).append(state)
         return sum(is_unheard(states.get(seen.record_id, ()), seen) for seen in page)
 
-    async def _linked(self, sobject: str, record_ids: Sequence[str]) -> list[tuple[str, DocumentState]]:
-        """The documents of these records, each with the id by which it was found."""
-        found: list[tuple[str, DocumentState]] = []
+    async def _linked(self, sobject: str, record_ids: Sequence[str]) -> list[Linked]:
+        """The documents of these records."""
+        found: list[Linked] = []
         for kind in self._catalog().kinds_of(sobject):
             for ids in _parts(record_ids, RECORDS_A_QUERY):
                 linked = await self._documents.read_linked(kind.collection, ids)
                 found += [
-                    (record_id, load(document, document["_id"], kind))
+                    (kind.name, record_id, load(document, document["_id"], kind))
                     for record_id, documents in linked.items()
                     for document in documents
                 ]
@@ -199,13 +227,48 @@ class Repairer:
 
     async def _wait_for_reading(self, gap: GapRow, entity: str, record_ids: Sequence[str]) -> Repaired:
         linked = await self._linked(entity, record_ids)
-        unread = sum(not has_been_read(state) for _, state in linked)
-        if unread:
-            return Waits(f"{unread} of {len(linked)} documents have still to read their record")
+        left: Repaired | None = _unread(linked)
+        if left is None and (wanting := self._wanting(entity, record_ids, linked)):
+            left = await self._unvisited(gap, entity, wanting, Found(len(record_ids), len(linked)))
+            if left is None:  # a document that was made meanwhile has its record still to read
+                linked = await self._linked(entity, record_ids)
+                left = _unread(linked)
+        if left is not None:
+            return left
         found = Found(looked=len(record_ids), published=len(linked))
         if not await self._gaps.keep_progress(gap, entity, ObjectProgress(found, done=True)):
             return Waits(MET_AGAIN)
         return await self._close(gap, found, f"{len(linked)} documents have read their record")
+
+    def _wanting(self, entity: str, record_ids: Sequence[str], linked: Sequence[Linked]) -> list[str]:
+        """Those of the records that a kind would take in and has no document of."""
+        takers = [kind.name for kind in self._catalog().kinds_of(entity) if kind.on_unlinked is not Unlinked.IGNORE]
+        met = {(kind, record_id) for kind, record_id, _ in linked}
+        return [each for each in record_ids if any((kind, each) not in met for kind in takers)]
+
+    async def _unvisited(self, gap: GapRow, entity: str, wanting: Sequence[str], found: Found) -> Repaired | None:
+        """What becomes of a gap while the writer may not have looked at a record without a document.
+
+        Whoever handles the event rings for it: once that is handled the doorbell is in the log. Where a log is gone the
+        look that has it rung for is published.
+        """
+        pending = Published(found)
+        rows = [ModifiedRow(record_id, gap.until, deleted=False) for record_id in wanting]
+        looks = [self._record(entity, row, every_record=True) for row in rows]
+        rung_to = gap.rung_to
+        if not rung_to:
+            published_to = gap.published_to
+            if not published_to:
+                published_to = await self._backlog.ends(topics.SALESFORCE_CHANGES)
+                if not await self._gaps.keep_published(gap, published_to):
+                    return Waits(MET_AGAIN)
+            left = await self._unhandled(gap, topics.SALESFORCE_CHANGES, published_to, pending, looks)
+            if left is not None:
+                return left
+            rung_to = await self._backlog.ends(topics.SALESFORCE_WRITES)
+            if not await self._gaps.keep_rung(gap, rung_to):
+                return Waits(MET_AGAIN)
+        return await self._unhandled(gap, topics.SALESFORCE_WRITES, rung_to, pending, looks)
 
     async def _close(self, gap: GapRow, found: Found, note: str) -> Repaired:
         if not await self._gaps.close(gap, by=gap.covered_by or BY_ITSELF, note=note, at=self._now()):
@@ -216,6 +279,11 @@ class Repairer:
 def _found_before(gap: GapRow, window: Window) -> Found:
     """What earlier tries have found of the objects of the window."""
     return sum((gap.progress[each].found for each in window.sobjects if each in gap.progress), Found())
+
+
+def _unread(linked: Sequence[Linked]) -> Waits | None:
+    unread = sum(not has_been_read(state) for _, _, state in linked)
+    return Waits(f"{unread} of {len(linked)} documents have still to read their record") if unread else None
 
 
 def _parts(ids: Sequence[str], size: int) -> Iterable[Sequence[str]]:

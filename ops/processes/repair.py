@@ -24,7 +24,7 @@ from listener.changes.racing import first_to_end
 from ops.gaps_told import told_in
 from ops.logins import login_ping, org_id_of, process_name
 from ops.mapping_source import MappingSettings
-from ops.processes import reconcile
+from ops.processes import reconcile, write
 from ops.processes.arriving import when_there
 from ops.processes.budget import Account
 from ops.processes.frame import Frame, run
@@ -34,10 +34,11 @@ from ops.processes.parts import open_store, wall_ms
 from ops.settings import read_settings
 from ops.sync_settings import SyncSettings
 from schemas.stream import LeaseLost
-from schemas.topics import SALESFORCE_CHANGES
+from schemas.topics import SALESFORCE_CHANGES, SALESFORCE_WRITES
 from schemas.unavailable import Unavailable
 
-GROUPS: Final = {SALESFORCE_CHANGES: reconcile.GROUP}
+GROUPS: Final = {SALESFORCE_CHANGES: reconcile.GROUP, SALESFORCE_WRITES: write.GROUP}
+"""Who has to handle what a gap waits for."""
 
 
 async def stage(frame: Frame) -> None:

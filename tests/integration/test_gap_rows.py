@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -79,6 +79,7 @@ async def test_a_closed_gap_is_opened_by_records_that_it_did_not_name_and_by_no_
     (row,) = await store.rows.unrepaired()
     await store.rows.keep_progress(row, "Contact", ObjectProgress(Found(1, 1), done=True))
     await store.rows.keep_published(row, {0: 17})
+    await store.rows.keep_rung(row, {0: 3})
     assert await store.rows.close(row, by="repair", note="read", at=5_000)
     assert await store.rows.unrepaired() == []
     await store.notes.note([named("a")])
@@ -86,7 +87,7 @@ async def test_a_closed_gap_is_opened_by_records_that_it_did_not_name_and_by_no_
     await store.notes.note([named("a", "b")])
     (again,) = await store.rows.unrepaired()
     assert (again.record_ids, again.opened, dict(again.progress)) == (("a", "b"), 2, {})
-    assert again.published_to == {}
+    assert (again.published_to, again.rung_to) == ({}, {})
 
 
 async def test_progress_is_kept_and_comes_back_as_it_was(store: Store) -> None:
@@ -110,6 +111,27 @@ async def test_progress_is_kept_and_comes_back_as_it_was(store: Store) -> None:
     assert (closed.closed_by, closed.note, closed.closed_at, closed.error) == ("ada", "by hand", 8_000, "")
 
 
+async def test_a_repair_can_be_begun_anew(store: Store) -> None:
+    """Nothing of what was done is left; why is there until the next try has got anywhere."""
+    await store.notes.note([OVERFLOW])
+    (row,) = await store.rows.unrepaired()
+    assert await store.rows.keep_progress(row, "Contact", ObjectProgress(Found(1, 1), done=True))
+    assert await store.rows.keep_published(row, {0: 17})
+    assert await store.rows.keep_rung(row, {3: 2})
+    (kept,) = await store.rows.unrepaired()
+    assert (kept.published_to, kept.rung_to) == ({0: 17}, {3: 2})
+    for judged in (row, replace(kept, published_to={0: 16}), replace(kept, rung_to={})):
+        assert not await store.rows.start_anew(judged, "waits for something else", 5_000)
+    assert await store.rows.start_anew(kept, "not in the log", 6_000)
+    (anew,) = await store.rows.unrepaired()
+    assert anew == replace(row, error="not in the log", tried_at=6_000)
+    assert await store.rows.start_anew(anew, "still not", 7_000)
+    (anew,) = await store.rows.unrepaired()
+    assert await store.rows.keep_progress(anew, "Contact", ObjectProgress(done=True))
+    (kept,) = await store.rows.unrepaired()
+    assert kept.error == ""
+
+
 async def test_a_gap_that_was_met_again_is_neither_moved_nor_closed_by_the_earlier_repair(store: Store) -> None:
     """Nor is one that is closed."""
     await store.notes.note([named("a")])
@@ -117,6 +139,8 @@ async def test_a_gap_that_was_met_again_is_neither_moved_nor_closed_by_the_earli
     await store.notes.note([named("b")])
     assert not await store.rows.keep_progress(row, "Contact", ObjectProgress(done=True))
     assert not await store.rows.keep_published(row, {0: 1})
+    assert not await store.rows.keep_rung(row, {0: 1})
+    assert not await store.rows.start_anew(row, "not in the log", 1)
     assert not await store.rows.close(row, by="repair", note="", at=1)
     (again,) = await store.rows.unrepaired()
     assert await store.rows.close(again, by="repair", note="", at=1)

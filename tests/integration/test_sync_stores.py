@@ -21,6 +21,7 @@ from adapters.mongo.walks import MongoWalks, Standing
 from ops import sync_command
 from ops.sync.opened import pause_unless_worked_at
 from ops.sync.worker import LEASE_NAME
+from schemas.gap import Handling
 from schemas.record_filter import Comparison
 from schemas.stream import Lease, LeaseLost
 from schemas.sync_run import Purpose, Run, RunRequest, RunState, RunStep, Task, Wish
@@ -219,7 +220,7 @@ async def test_the_backlog_is_what_a_group_has_not_committed(topic: TopicFactory
         assert await backlog.read() == 0
         await producer.deliver_all(name, [(f"k{number}".encode(), b"v", []) for number in range(10)])
         assert await backlog.read() == 10
-        assert not await backlog.has_handled(name, await backlog.ends(name))
+        assert await backlog.handling(name, await backlog.ends(name)) is Handling.PENDING
         consumer = AIOKafkaConsumer(bootstrap_servers=kafka_bootstrap, group_id=group, enable_auto_commit=False)
         await consumer.start()
         try:
@@ -230,13 +231,17 @@ async def test_the_backlog_is_what_a_group_has_not_committed(topic: TopicFactory
             assert await backlog.read() == ends[places[1]]
             to_be_handled = await backlog.ends(name)
             assert to_be_handled == {at.partition: end for at, end in ends.items()}
-            assert await backlog.has_handled(name, {0: to_be_handled[0]})
-            assert not await backlog.has_handled(name, to_be_handled)
-            assert await backlog.has_handled(name, {})
+            assert await backlog.handling(name, {0: to_be_handled[0]}) is Handling.DONE
+            assert await backlog.handling(name, to_be_handled) is Handling.PENDING
+            assert await backlog.handling(name, {}) is Handling.DONE
             await consumer.commit(ends)
             assert await backlog.read() == 0
             await producer.deliver_all(name, [(f"k{number}".encode(), b"later", []) for number in range(10)])
-            assert await backlog.has_handled(name, to_be_handled)
+            assert await backlog.handling(name, to_be_handled) is Handling.DONE
+            for not_there in ({0: 10**6}, {2: 1}, {0: 1, 7: 1}):
+                assert await backlog.handling(name, not_there) is Handling.NOT_IN_LOG
+            await consumer.commit({places[0]: ends[places[0]] + 10**6})
+            assert await backlog.handling(name, {0: ends[places[0]]}) is Handling.PENDING
         finally:
             await consumer.stop()
     nowhere = KafkaSettings(bootstrap_servers="127.0.0.1:1", request_timeout=1)
@@ -254,4 +259,8 @@ async def test_a_topic_that_is_not_there_has_no_backlog_and_is_not_made(
     async with open_backlog(settings, {name: "g", missing: "g"}) as backlog, kafka_admin(kafka_bootstrap) as there:
         for _ in range(2):
             assert list(await backlog.by_topic()) == [name]
+        with pytest.raises(Unavailable, match="no partition"):
+            await backlog.ends(missing)
+        with pytest.raises(Unavailable, match="no partition"):
+            await backlog.handling(missing, {0: 1})
         assert missing not in await there.list_topics()

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from schemas.gap import GapRow, GapState, ObjectGap, ObjectProgress
+from schemas.gap import GapRow, GapState, Handling, ObjectGap, ObjectProgress
 from schemas.gap_change import GapRecord
 from schemas.polling import ModifiedRow
+from schemas.topics import SALESFORCE_WRITES
 from schemas.unavailable import Unavailable
 
 
@@ -31,7 +32,7 @@ class FakeObjectGaps:
             elif ids != known.record_ids:
                 opened = known.opened + 1
                 self.rows[row_id] = replace(
-                    known, state=GapState.OPEN, record_ids=ids, opened=opened, progress={}, published_to={}
+                    known, state=GapState.OPEN, record_ids=ids, opened=opened, progress={}, published_to={}, rung_to={}
                 )
         return new
 
@@ -54,6 +55,19 @@ class FakeObjectGaps:
     async def keep_published(self, gap: GapRow, published_to: Mapping[int, int]) -> bool:
         """As the port."""
         return self._update(gap, published_to=dict(published_to), error="")
+
+    async def keep_rung(self, gap: GapRow, rung_to: Mapping[int, int]) -> bool:
+        """As the port."""
+        return self._update(gap, rung_to=dict(rung_to), error="")
+
+    async def start_anew(self, gap: GapRow, why: str, at: int) -> bool:
+        """As the port."""
+        now = self.rows[gap.id]
+        if (now.published_to, now.rung_to) != (gap.published_to, gap.rung_to):
+            return False
+        forgotten: dict[str, Any] = {"progress": {}, "published_to": {}, "rung_to": {}}
+        forgotten |= {"covered_by": "", "covered_note": ""}
+        return self._update(gap, state=GapState.OPEN, error=why, tried_at=at, **forgotten)
 
     async def close(self, gap: GapRow, *, by: str, note: str, at: int) -> bool:
         """As the port."""
@@ -116,16 +130,23 @@ class FakeChanges:
 
 @dataclass
 class FakeBacklog:
-    """Satisfies `consumers.repair.ports.Backlog`: a topic of one partition, what is in it, and how far its group is."""
+    """Satisfies `consumers.repair.ports.Backlog`: topics of one partition, what is in them, and how far their groups
+    are. Where that is not said, all is handled."""
 
     end: int = 0
     handled: int | None = None
-    """Nothing: all that there is."""
+    rung: int = 0
+    """How many doorbells there are."""
+    visited: int | None = None
+    """How many of them are handled."""
 
-    async def ends(self, _topic: str) -> Mapping[int, int]:
+    async def ends(self, topic: str) -> Mapping[int, int]:
         """As the port."""
-        return {0: self.end}
+        return {0: self.rung if topic == SALESFORCE_WRITES else self.end}
 
-    async def has_handled(self, _topic: str, ends: Mapping[int, int]) -> bool:
+    async def handling(self, topic: str, ends: Mapping[int, int]) -> Handling:
         """As the port."""
-        return self.handled is None or all(self.handled >= end for end in ends.values())
+        handled, last = (self.visited, self.rung) if topic == SALESFORCE_WRITES else (self.handled, self.end)
+        if any(end > last for end in ends.values()):
+            return Handling.NOT_IN_LOG
+        return Handling.DONE if handled is None or all(handled >= end for end in ends.values()) else Handling.PENDING

@@ -1,5 +1,6 @@
 """Gaps close by themselves: by what means, from where a try goes on, and what is found. Everything in memory."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from support.sync_stage import START, Stage
 from support.sync_world import mapping
 
 from consumers.catalog import Catalog
-from consumers.repair.repairer import Closed, NeedsPerson, Published, Repaired, Repairer, Waits
+from consumers.repair.repairer import MET_AGAIN, NOT_IN_LOG, Closed, NeedsPerson, Published, Repaired, Repairer, Waits
 from consumers.repair.rounds import Rounds
 from consumers.rules.repair import (
     ByHand,
@@ -23,10 +24,10 @@ from consumers.rules.repair import (
     next_look,
     next_try,
 )
-from schemas import topics
+from schemas import gap_change, topics
 from schemas.change import Change, ChangeType, Told
 from schemas.codec import decode
-from schemas.gap import Found, GapReason, GapRow, GapState
+from schemas.gap import Found, GapReason, GapRow, GapState, Handling, ObjectProgress
 from schemas.outcome import Outcome
 from schemas.polling import ModifiedRow
 from schemas.position import CommitPosition
@@ -204,13 +205,41 @@ async def test_what_is_published_later_is_waited_for_too() -> None:
 async def test_what_a_comparison_has_looked_for_is_only_waited_for() -> None:
     """It has published everything; it is named as who closed the gap, with what it found."""
     world = World(seen(1))
-    world.backlog.handled = 4
+    world.backlog.end, world.backlog.handled = 5, 4
     row = world.gaps.add(gap(published_to={0: 5}, covered_by="compare-1", covered_note="12 looked at"))
     assert await world.repair(row) == Published(Found())
     world.backlog.handled = 5
     assert await world.repair(row) == Closed(Found(), "12 looked at")
     closed = world.gaps.rows[row.id]
     assert (closed.closed_by, closed.note, world.looks.asked) == ("compare-1", "12 looked at", [])
+
+
+@pytest.mark.parametrize("covered_by", ["", "compare-1"])
+async def test_what_was_published_to_a_log_that_is_gone_is_looked_for_anew(covered_by: str) -> None:
+    """The log ends before it: another one stands in its place, and no group will ever have come so far."""
+    world = World(seen(1))
+    done = {"Contact": ObjectProgress(Found(1, 1), done=True)}
+    row = world.gaps.add(gap(progress=done, published_to={0: 900}, covered_by=covered_by))
+    world.backlog.end = world.backlog.handled = 3
+    assert await world.repair(row) == Waits(NOT_IN_LOG)
+    anew = world.gaps.rows[row.id]
+    assert (anew.state, anew.progress, anew.published_to, anew.covered_by) == (GapState.OPEN, {}, {}, "")
+    assert anew.error == NOT_IN_LOG
+    assert await world.repair(anew) == Closed(
+        Found(1, 1), "every record changed since: Contact; 0 of them had changed unheard"
+    )
+    assert [change.record_id for change in world.published()] == [seen(1).record_id]
+    assert world.gaps.rows[row.id].closed_by == "repair"
+
+
+async def test_a_gap_that_was_met_again_is_not_begun_anew_by_the_repair_before() -> None:
+    """What was done since is kept."""
+    world = World()
+    row = world.gaps.add(gap(published_to={0: 900}, covered_by="compare-1"))
+    world.gaps.add(gap(published_to={0: 2}))
+    world.backlog.end = 3
+    assert await world.repair(row) == Waits(MET_AGAIN)
+    assert world.gaps.rows[row.id].published_to == {0: 2}
 
 
 async def test_what_a_gap_hid_is_not_written_over_while_its_look_waits_in_the_log() -> None:
@@ -340,6 +369,79 @@ async def test_a_gap_event_closes_when_its_records_have_been_read() -> None:
     assert await world.repair(row) == Closed(Found(looked=2, published=1), "1 documents have read their record")
     await stage.reconciler.handle([stage.change(changes[0])])
     assert world.gaps.rows[row.id].state is GapState.CLOSED
+
+
+async def test_a_gap_event_of_a_record_without_a_document_closes_when_the_writer_has_looked_at_it() -> None:
+    """Its doorbell is rung by whoever handles the event, after the gap is kept: both are waited for, one by one."""
+    world = World()
+    stage = world.stage
+    stage.map(on_unlinked="create")
+    record_id = to_18("003000000000777")
+    row = world.gaps.add(gap(GapReason.GAP_EVENT, entity="Contact", record_ids=(record_id,)))
+    still = Published(Found(looked=1))
+    world.backlog.end, world.backlog.handled = 7, 6
+    assert await world.repair(row) == still
+    world.backlog.end, world.backlog.rung, world.backlog.visited = 9, 4, 3
+    assert await world.repair(world.gaps.rows[row.id]) == still
+    kept = world.gaps.rows[row.id]
+    assert (kept.published_to, kept.rung_to) == ({0: 7}, {})
+    world.backlog.handled = 7
+    assert await world.repair(kept) == still
+    kept = world.gaps.rows[row.id]
+    assert (kept.published_to, kept.rung_to) == ({0: 7}, {0: 4})
+    world.backlog.visited, world.backlog.rung = 4, 6
+    assert await world.repair(kept) == Closed(Found(looked=1), "0 documents have read their record")
+
+
+@pytest.mark.parametrize("topic", ["changes", "writes"])
+async def test_a_gap_event_whose_doorbell_is_gone_has_the_record_looked_at_again(topic: str) -> None:
+    """Nobody else would ring: the event was handled, and no sweep knows a record without a document."""
+    world = World()
+    record_id = unheard_contact(world)
+    waits = {"published_to": {0: 7}} if topic == "changes" else {"published_to": {0: 7}, "rung_to": {0: 4}}
+    row = world.gaps.add(gap(GapReason.GAP_EVENT, entity="Contact", record_ids=(record_id,), **waits))
+    world.backlog.end, world.backlog.rung = (6, 4) if topic == "changes" else (7, 3)
+    assert await world.repair(row) == Waits(NOT_IN_LOG)
+    (look,) = world.published()
+    assert (look.record_id, look.told) == (record_id, Told.ROW)
+    world.backlog.end = 8
+    await world.stage.reconciler.handle([world.stage.change(look)])
+    await world.stage.settle()
+    assert isinstance(await world.repair(world.gaps.rows[row.id]), Closed)
+    assert world.gaps.rows[row.id].note == "1 documents have read their record"
+
+
+async def test_a_document_that_was_made_while_its_gap_waited_reads_its_record_first() -> None:
+    """The writer links it, and reads it in a later step."""
+    world = World()
+    stage = world.stage
+    record_id = unheard_contact(world)
+    row = world.gaps.add(gap(GapReason.GAP_EVENT, entity="Contact", record_ids=(record_id,)))
+
+    async def handling(topic: str, _ends: Mapping[int, int]) -> Handling:
+        if topic == topics.SALESFORCE_WRITES:
+            await stage.reconciler.handle([stage.change(gap_change.differing("Contact", record_id, stage.now))])
+            await stage.answer_doorbells()
+        return Handling.DONE
+
+    world.backlog.handling = handling  # type: ignore[method-assign]
+    assert await world.repair(row) == Waits("1 of 1 documents have still to read their record")
+
+
+def unheard_contact(world: World) -> str:
+    """A contact that is to become a document, of which no event has told."""
+    world.stage.map(on_unlinked="create")
+    record_id = world.stage.salesforce.create("Contact", {"LastName": "Lovelace", "Email": "ada@example.org"})
+    world.stage.changes.clear()
+    return record_id
+
+
+async def test_a_gap_event_of_a_record_that_no_kind_takes_in_waits_for_nobody() -> None:
+    """Nobody rings for it."""
+    world = World()
+    world.backlog.end, world.backlog.handled = 7, 0
+    row = world.gaps.add(gap(GapReason.GAP_EVENT, entity="Contact", record_ids=(to_18("003000000000777"),)))
+    assert isinstance(await world.repair(row), Closed)
 
 
 async def test_a_look_of_ours_is_no_gap() -> None:
