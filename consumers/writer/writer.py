@@ -261,14 +261,15 @@ class Writer:
         return next_step(visit.state, visit.kind, self._desk.timing, now=now)
 
     async def _reschedule(self, visits: Iterable[Visit]) -> None:
-        """Bring `_sync.due_at` in line where the document is not due now: else the sweep would ring for ever."""
+        """Bring `_sync.due_at` in line where the document is not due now: else the sweep would ring for ever, or not
+        again before the half minute is over that it leaves after a bell."""
         stale: list[Visit] = []
         for visit in visits:
-            due = due_at(visit.state, visit.kind, self._desk.timing, now=self._desk.now())
+            now = self._desk.now()
+            due = due_at(visit.state, visit.kind, self._desk.timing, now=now)
             if visit.result is NOTHING_DUE and due is not None:
                 visit.result = Result(Outcome.DEFERRED, "waiting for an answer, an event or the next try")
-            stored = visit.state.stored_due_at
-            if (due is None and stored is not None) or (due is not None and (stored is None or stored < due)):
+            if not _is_in_line(visit.state.stored_due_at, due, now=now):
                 stale.append(visit)
         await self._desk.save(stale)
 
@@ -357,3 +358,10 @@ def fields_told(refusal: Refusal, kind: Kind) -> str:
     """The fields alone: Salesforce's own words may quote their values."""
     names = [f"{name} ({kind.by_name[name].dotted})" if name in kind.by_name else name for name in refusal.fields]
     return ", ".join(names)
+
+
+def _is_in_line(stored: int | None, due: int | None, *, now: int) -> bool:
+    """Whether a stored time will do: of what is due now a later one is the second bell."""
+    if stored is None or due is None:
+        return stored is due
+    return stored == due or (due <= now and due < stored)

@@ -97,10 +97,11 @@ async def perform(
         told = chaos.receiver.told
         untold = await untold_in_time(told, evidence.documents, mapping, seconds=TOLD_SECONDS)
         found = zeros(verdict.findings, gaps, parked, untold)
-        if unrest or any(found.values()):
-            replace(evidence, documents={**evidence.documents, "parked": parked}).save(stage.folder)
         keep_late(lookout.samples, stage.folder)
         recovered = recoveries(injector.strikes, lookout.samples, slack=round(rate * HANDS))
+        troubles = [Trouble.of(one, notice=HOLD_SECONDS + SLACK_SECONDS) for one in recovered]
+        if unrest or any(found.values()) or not all(trouble.in_time for trouble in troubles):
+            replace(evidence, documents={**evidence.documents, "parked": parked}).save(stage.folder)
         closed = sum(1 for gap in gaps if gap.get("state") == "closed")
         outcome = Outcome(
             seed=plan.seed,
@@ -121,7 +122,7 @@ async def perform(
                 closed_gaps=closed,
                 told=len(told.ids),
             ),
-            troubles=[Trouble.of(one, notice=HOLD_SECONDS + SLACK_SECONDS) for one in recovered],
+            troubles=troubles,
             ended=dict(chaos.crew.ended),
             proxied=bool(chaos.links),
             samples=thinned(lookout.samples),
