@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from support.profiles import LONG
 from support.servers import TopicFactory, kafka_for_tests, mongodb_for_tests, unique_database
 
-settings.register_profile("tandem", deadline=None, derandomize="CI" in os.environ)
-settings.register_profile(LONG, deadline=None, max_examples=100, derandomize=False)
+# No test judges how fast a machine is, nor does hypothesis how fast it makes its examples there.
+SLOW = [HealthCheck.too_slow]
+settings.register_profile("tandem", deadline=None, suppress_health_check=SLOW, derandomize="CI" in os.environ)
+settings.register_profile(LONG, deadline=None, suppress_health_check=SLOW, max_examples=100, derandomize=False)
 settings.load_profile("tandem")
 
 

@@ -14,12 +14,11 @@ from consumers.rules.ordinary import ordinary
 from consumers.rules.showing import take_over
 from consumers.rules.state import DocumentState, FieldState, Link, SalesforceRegister, Side, Write, WriteState
 from consumers.rules.timing import CLOCKS_APART
+from consumers.rules.unread import CUSTOM
 from consumers.rules.verdicts import overruled, settle_conflict, tell_buried
 from schemas.outcome import Outcome, Result
 from schemas.position import CommitPosition, of_row
 
-CUSTOM = "__c"
-"""What the names of custom fields end with."""
 MOVED_ON = "a row that differs from our write, and the value has moved on since"
 
 

@@ -12,12 +12,15 @@ from consumers.rules.existence import (
     stays_gone,
 )
 from consumers.rules.kinds import Kind
+from consumers.rules.lookups import named_records
 from consumers.rules.state import Refusal
+from consumers.rules.unread import hear_of_last_row
 from consumers.rules.writes import due_values, wait
 from consumers.writer.desk import Desk
 from consumers.writer.kept import KeptRecords, Successor
+from consumers.writer.read import modified_at
 from consumers.writer.twins import Twins
-from consumers.writer.visit import Visit, by_kind, parts, put_down
+from consumers.writer.visit import Visit, by_kind, ids_of_all, parts, put_down
 from schemas.mapping import OnMerge
 from schemas.outcome import Outcome, Result
 
@@ -44,6 +47,7 @@ class Follower:
             successors = await self._records.successors(kind, [visit.record_id for visit in visits])
             others = [each for each in visits if each.record_id not in successors]
             twins = await self._twins.of(kind, others)
+            await self._hear_of_last_rows(kind, visits)
         except Unavailable as error:
             await self._desk.defer(visits, "UNAVAILABLE", str(error))
             return
@@ -64,6 +68,18 @@ class Follower:
                 if visit.id not in lost and visit.result is MERGED_DOCUMENTS
             ]
         )
+
+    async def _hear_of_last_rows(self, kind: Kind, visits: Sequence[Visit]) -> None:
+        """What was set in a Lead before its conversion, and never told, only its own row shows."""
+        leads = [each for each in visits if each.state.link is not None and each.state.link.converted]
+        if not leads:
+            return
+        rows = (await self._records.read(kind, [each.record_id for each in leads])).rows
+        parents = await self._desk.parents_by_record(ids_of_all(named_records(kind, row) for row in rows.values()))
+        for visit in leads:
+            row = rows.get(visit.record_id)
+            if row is not None:
+                hear_of_last_row(visit.state, kind, parents.incoming(kind, row), modified=modified_at(row))
 
     async def _claimed(
         self,

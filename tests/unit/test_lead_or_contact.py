@@ -451,6 +451,43 @@ class TestCustomFieldsOfALead:
         assert "edits" not in (await stage.document())["_sync"]["link"]
         assert self.losers(stage) == []
 
+    @pytest.mark.parametrize("read", [False, True])
+    async def test_rule_23_an_edit_in_a_lead_whose_event_is_lost_is_not(self, stage: LeadStage, read: bool) -> None:
+        """Its conversion is heard, so nothing else will be told of it: its own row shows what the contact has not."""
+        lead = await self.unread(stage)
+        if read:
+            await stage.settle()
+        stage.salesforce.edit("Lead", lead, {"Preferred_Language__c": "en"})
+        stage.changes.clear()
+        await self.convert_unread(stage, lead)
+        assert await self.spoken(stage) == ("en", "en")
+        assert self.losers(stage) == []
+
+    async def test_rule_23_an_edit_in_a_lead_whose_event_is_lost_may_be_a_conflict(self, stage: LeadStage) -> None:
+        """The platform had not seen it: the one that loses has its row, and only one."""
+        self.remap(stage, {"policy": "platform_wins"})
+        lead = await self.unread(stage)
+        await stage.settle()
+        stage.salesforce.edit("Lead", lead, {"Preferred_Language__c": "en"})
+        stage.changes.clear()
+        await stage.post({"preferred_language": "de"}, changed=["preferred_language"])
+        await self.convert_unread(stage, lead)
+        assert await self.spoken(stage) == ("de", "de")
+        assert self.losers(stage) == [("salesforce", "en")]
+
+    async def test_rule_23_what_we_wrote_to_a_lead_is_no_edit_of_its_last_row(self, stage: LeadStage) -> None:
+        """Though the event of that write is lost too."""
+        lead = await self.unread(stage)
+        await stage.settle()
+        await stage.post({"preferred_language": "de"}, changed=["preferred_language"])
+        await stage.answer_doorbells()
+        assert stage.only("Lead")["Preferred_Language__c"] == "de"
+        stage.changes.clear()
+        await stage.post({"preferred_language": "fr"}, changed=["preferred_language"])
+        await self.convert_unread(stage, lead)
+        assert await self.spoken(stage) == ("fr", "fr")
+        assert self.losers(stage) == []
+
     @pytest.mark.parametrize(("first", "ends"), [("salesforce_wins", "en"), ("platform_wins", "de")])
     async def test_rule_23_an_edit_in_a_lead_that_ends_unread_may_be_a_conflict(
         self, stage: LeadStage, first: str, ends: str
