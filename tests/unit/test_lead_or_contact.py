@@ -475,6 +475,46 @@ class TestCustomFieldsOfALead:
         assert await self.spoken(stage) == ("de", "de")
         assert self.losers(stage) == [("salesforce", "en")]
 
+    async def test_rule_23_an_edit_back_to_a_value_of_ours_is_one(self, stage: LeadStage) -> None:
+        """What we had written there was heard, and replaced since."""
+        lead = await self.unread(stage)
+        await stage.settle()
+        stage.salesforce.edit("Lead", lead, {"Preferred_Language__c": "en"})
+        await stage.settle()
+        stage.salesforce.edit("Lead", lead, {"Preferred_Language__c": "ro"})
+        stage.changes.clear()
+        await self.convert_unread(stage, lead)
+        assert await self.spoken(stage) == ("ro", "ro")
+
+    async def test_rule_23_the_later_of_two_edits_in_a_lead_counts_though_it_alone_is_lost(
+        self, stage: LeadStage
+    ) -> None:
+        """The earlier one was heard, and waited for a read that never came."""
+        lead = await self.unread(stage)
+        stage.salesforce.edit("Lead", lead, {"Preferred_Language__c": "en"})
+        stage.now += 100
+        await stage.hear()
+        stage.salesforce.edit("Lead", lead, {"Preferred_Language__c": "fr"})
+        stage.changes.clear()
+        await self.convert_unread(stage, lead)
+        assert await self.spoken(stage) == ("fr", "fr")
+
+    async def test_rule_23_the_policy_is_asked_though_the_platform_is_back_at_its_first_value(
+        self, stage: LeadStage
+    ) -> None:
+        """Whoever edits a lead that was read long ago has not seen what the platform says since."""
+        self.remap(stage, {"policy": "platform_wins"})
+        lead = await self.unread(stage)
+        await stage.settle()
+        await stage.post({"preferred_language": "de"}, changed=["preferred_language"])
+        await stage.settle()
+        stage.salesforce.edit("Lead", lead, {"Preferred_Language__c": "en"})
+        stage.changes.clear()
+        await stage.post({"preferred_language": "ro"}, changed=["preferred_language"])
+        await self.convert_unread(stage, lead)
+        assert await self.spoken(stage) == ("ro", "ro")
+        assert self.losers(stage) == [("salesforce", "en")]
+
     async def test_rule_23_what_we_wrote_to_a_lead_is_no_edit_of_its_last_row(self, stage: LeadStage) -> None:
         """Though the event of that write is lost too."""
         lead = await self.unread(stage)
