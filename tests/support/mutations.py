@@ -1201,7 +1201,7 @@ MUTATIONS: Final = (
         "23",
         "who edits a record that we have made has not seen what we made it with",
         "unread",
-        "if _was_made_with_current(state, rule):",
+        "if not link.read and _was_made_with_current(state, rule):",
         "if False:",
         Example("rule_23_what_was_set_in_a_record_that_is_gone_unread_still_counts", (False,)),
     ),
