@@ -7,9 +7,12 @@ from support.fake_documents import FakeDocuments, FakeLog, FakeParked
 from support.lead_stage import ADA, LEAD, NOBODY, LeadStage
 
 from consumers.catalog import Catalog
+from consumers.rules.state import DocumentState, Link, Write, WriteState
+from consumers.rules.unread import hear_of_last_row
 from schemas.change import Change, ChangeType
 from schemas.mapping import Mapping
 from schemas.outcome import Outcome
+from schemas.position import CommitPosition
 from schemas.records import Failure
 
 KEY = "Tandem_Customer_Id__c"
@@ -515,18 +518,69 @@ class TestCustomFieldsOfALead:
         assert await self.spoken(stage) == ("ro", "ro")
         assert self.losers(stage) == [("salesforce", "en")]
 
-    async def test_rule_23_what_we_wrote_to_a_lead_is_no_edit_of_its_last_row(self, stage: LeadStage) -> None:
-        """Though the event of that write is lost too."""
+    @pytest.mark.parametrize("another", [False, True])
+    async def test_rule_23_what_we_wrote_to_a_lead_is_no_edit_of_its_last_row(
+        self, stage: LeadStage, another: bool
+    ) -> None:
+        """Though the event of that write is lost, and that of a later one which the record's token names."""
         lead = await self.unread(stage)
         await stage.settle()
         await stage.post({"preferred_language": "de"}, changed=["preferred_language"])
         await stage.answer_doorbells()
         assert stage.only("Lead")["Preferred_Language__c"] == "de"
+        if another:
+            await stage.post({"phone": "+40712000111"}, changed=["phone"])
+            await stage.answer_doorbells()
+            assert stage.only("Lead")["Phone"] == "+40712000111"
         stage.changes.clear()
         await stage.post({"preferred_language": "fr"}, changed=["preferred_language"])
         await self.convert_unread(stage, lead)
         assert await self.spoken(stage) == ("fr", "fr")
         assert self.losers(stage) == []
+
+    async def test_rule_23_what_a_trigger_made_of_an_unheard_write_is_no_edit_of_a_last_row(
+        self, stage: LeadStage
+    ) -> None:
+        """Nobody has set it, so nobody has lost it."""
+        self.remap(stage, {"policy": "platform_wins"})
+        lead = await self.unread(stage)
+        await stage.settle()
+        await stage.post({"preferred_language": "de"}, changed=["preferred_language"])
+        await stage.answer_doorbells()
+        stage.only("Lead")["Preferred_Language__c"] = "de_DE"
+        stage.changes.clear()
+        await self.convert_unread(stage, lead)
+        assert await self.spoken(stage) == ("de", "de")
+        assert self.losers(stage) == []
+
+    async def test_rule_23_what_is_empty_in_a_lead_that_took_anothers_place_nobody_has_cleared(
+        self, stage: LeadStage
+    ) -> None:
+        """It was made anew for us by somebody who need not know what the one before held."""
+        lead = await self.unread(stage)
+        await stage.settle()
+        documents = stage.documents
+        assert isinstance(documents, FakeDocuments)
+        documents.collections["customers"]["cust-1"]["_sync"]["link"]["anew"] = True
+        stage.only("Lead")["Preferred_Language__c"] = None
+        await self.convert_unread(stage, lead)
+        assert await self.spoken(stage) == ("ro", "ro")
+
+    @pytest.mark.parametrize(
+        ("sent", "shown", "noted"),
+        [(None, None, False), (None, "en", True), (WriteState.UNKNOWN, None, False), (WriteState.LANDED, None, True)],
+    )
+    async def test_rule_23_what_is_empty_and_was_never_known_is_no_edit_of_a_last_row(
+        self, stage: LeadStage, sent: WriteState | None, shown: str | None, noted: bool
+    ) -> None:
+        """Unless we know that something was there."""
+        kind = stage.catalog.kinds["customer"]
+        link = Link("00Q000000000001AAA", stage.now, gone=True, converted=True)
+        state = DocumentState("customer", "cust-1", link=link, position=CommitPosition(stage.now, 1, 1))
+        if sent is not None:
+            state.writes.append(Write(1, {"Preferred_Language__c": "ro"}, 1, stage.now, sent, first=True))
+        hear_of_last_row(state, kind, {"Preferred_Language__c": shown}, modified=stage.now)
+        assert ("Preferred_Language__c" in link.edits) is noted
 
     @pytest.mark.parametrize(("first", "ends"), [("salesforce_wins", "en"), ("platform_wins", "de")])
     async def test_rule_23_an_edit_in_a_lead_that_ends_unread_may_be_a_conflict(
