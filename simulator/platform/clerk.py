@@ -5,7 +5,7 @@ posted twice, and some so late that a newer copy has come before them.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,11 +38,16 @@ class Life(Protocol):
 class Clerk:
     """Makes the platform's events of the papers of one kind. The same seed and times make the same events."""
 
-    def __init__(self, seed: int, life: Life, habits: Habits | None = None, *, prefix: str) -> None:
+    def __init__(
+        self, seed: int, life: Life, habits: Habits | None = None, *, prefix: str, kept: Container[str] = ()
+    ) -> None:
+        """`kept` are papers that are never deleted: what others name that cannot be without them. Were one deleted
+        before it had a record, those would wait for it for good."""
         self._chance = random.Random(f"{life.kind} {seed}")
         self._life = life
         self._habits = habits or Habits()
         self._prefix = f"{prefix}-{seed}"
+        self._kept = kept
         self._papers: dict[str, dict[str, Any]] = {}
         self._living: list[str] = []
         self._told: dict[str, int] = {}
@@ -80,7 +85,7 @@ class Clerk:
         """
         paper = self._chance.choice(self._living)
         step = self._life.go_on(self._chance, self._papers[paper], now)
-        while step.verb == DELETED and len(self._living) == 1:
+        while step.verb == DELETED and (len(self._living) == 1 or paper in self._kept):
             step = self._life.go_on(self._chance, self._papers[paper], now)
         return self._posting(paper, now, step)
 

@@ -146,7 +146,7 @@ def play(kinds: Collection[str], seed: int, people: int, run: str, known: Known 
 def ticketing(seed: int, people: int, run: str, known: Known = ()) -> list[Part]:
     """Companies, customers, prospects, events, deals, orders with lines, registrations.
 
-    One company and one event are everybody's.
+    One company and one event are everybody's. Every second order has lines, and is never deleted.
     """
     whole = _Whole(seed, run, companies=max(2, people // 15), people=people, events=max(2, people // 50))
     buyers = whole.people("cust", BUYER, known)
@@ -154,9 +154,11 @@ def ticketing(seed: int, people: int, run: str, known: Known = ()) -> list[Part]
     pools = {"company_id": whole.company, "event_id": whole.event}
     prospects = Author(seed, whole.habits, sort=PROSPECT, prefix=f"prosp-{run}")
     deals = Author(seed, whole.habits, sort=DEAL, prefix=f"deal-{run}", pools=pools)
-    orders = Clerk(seed, Orders(whole.person_ids("cust"), whole.happenings), whole.habits, prefix=f"ord-{run}")
-    of_orders = [f"{orders.prefix}-{number + 1}" for number in range(max(1, people))]
-    lines = Clerk(seed, OrderLines(of_orders), whole.habits, prefix=f"line-{run}")
+    order_ids = [f"ord-{run}-{seed}-{number + 1}" for number in range(max(1, people))]
+    with_lines = order_ids[::2]
+    bought = Orders(whole.person_ids("cust"), whole.happenings)
+    orders = Clerk(seed, bought, whole.habits, prefix=f"ord-{run}", kept=frozenset(with_lines))
+    lines = Clerk(seed, OrderLines(with_lines), whole.habits, prefix=f"line-{run}")
     clerk = Clerk(seed, registrations, whole.habits, prefix=f"reg-{run}")
     return [
         Part(whole.companies(COMPANY), len(whole.company_ids), 0.08),
@@ -164,7 +166,7 @@ def ticketing(seed: int, people: int, run: str, known: Known = ()) -> list[Part]
         Part(buyers, people, 0.42),
         Part(prospects, max(PROSPECTS, people // 12), 0.04),
         Part(deals, max(2, people // 12), 0.08),
-        Part(orders, len(of_orders), 0.17),
+        Part(orders, len(order_ids), 0.17),
         Part(lines, max(1, people // 2), 0.06),
         Part(clerk, min(registrations.most, max(1, people)), 0.12),
     ]

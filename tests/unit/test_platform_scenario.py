@@ -56,6 +56,23 @@ def test_every_event_is_one_of_the_mappings(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ticketing", "hackathon"])
+def test_nothing_is_deleted_that_others_cannot_be_without(name: str) -> None:
+    """Deleted before it had a record, it would leave them waiting for good; and nobody could tell who is late."""
+    mapping = preset(name)
+    _, postings = played(name, edits=3_000)
+    named = {
+        posting.event.fields.get(field.platform)
+        for posting in postings
+        if (kind := mapping.kind_of_event(posting.event.type)) is not None
+        for field in kind[1].fields
+        if field.required and field.lookups
+    }
+    deleted = {posting.event.document_id for posting in postings if posting.event.type.endswith(".deleted")}
+    assert deleted
+    assert not deleted & named
+
+
+@pytest.mark.parametrize("name", ["ticketing", "hackathon"])
 def test_a_scenario_has_all_its_kinds_and_turns(name: str) -> None:
     """Every kind lives; refunds, second payments, attendance, deletions and duplicates come up."""
     script, postings = played(name, edits=2_000)
