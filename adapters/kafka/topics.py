@@ -23,6 +23,9 @@ FOREVER = -1
 BROKER_SECONDS = 2.0
 """How long one broker may take to tell its settings: a slow one must not hide what is wrong with the topics."""
 
+SHOWN_SECONDS = 0.05
+"""Between two looks at whether a topic that was made is shown."""
+
 
 class TopicRefused(Exception):
     """Kafka does not make a topic as the settings say; the message names the setting."""
@@ -30,6 +33,9 @@ class TopicRefused(Exception):
 
 async def make_topics(settings: KafkaSettings, names: Collection[str] = topics.ALL) -> list[str]:
     """Make those that are missing, and return their names. Those that exist are left as they are.
+
+    When this returns, what was missing has its leaders: a broker hears of a new topic a moment after the controller
+    has answered (most of the time, on a busy machine), and who asked it in between would be told of no such topic.
 
     Raises:
         Unavailable: Kafka does not answer.
@@ -49,18 +55,20 @@ async def make_topics(settings: KafkaSettings, names: Collection[str] = topics.A
         missing = [topic for topic in wanted if topic.name not in there]
         if not missing:
             return []
-        answer = await admin.create_topics(missing)
-    made = []
-    for name, code, *_ in answer.topic_errors:
-        if code == 0:
-            made.append(name)
-        elif for_code(code).retriable:  # as between two controllers
-            raise Unavailable(f"Kafka does not make the topic {name} yet: {for_code(code).__name__}")
-        elif for_code(code) is not TopicAlreadyExistsError:  # another process may be making them too
-            raise TopicRefused(
-                f"Kafka refuses the topic {name}: {for_code(code).__name__} "
-                f"(KAFKA_PARTITIONS={settings.partitions}, KAFKA_REPLICATION_FACTOR={settings.replication_factor})"
-            )
+        made = []
+        for name, code, *_ in (await admin.create_topics(missing)).topic_errors:
+            if code == 0:
+                made.append(name)
+            elif for_code(code).retriable:  # as between two controllers
+                raise Unavailable(f"Kafka does not make the topic {name} yet: {for_code(code).__name__}")
+            elif for_code(code) is not TopicAlreadyExistsError:  # another process may be making them too
+                raise TopicRefused(
+                    f"Kafka refuses the topic {name}: {for_code(code).__name__} "
+                    f"(KAFKA_PARTITIONS={settings.partitions}, KAFKA_REPLICATION_FACTOR={settings.replication_factor})"
+                )
+        asked = [topic.name for topic in missing]
+        while not all(_led(topic) for topic in await admin.describe_topics(asked)):  # noqa: ASYNC110 - Kafka tells nobody
+            await asyncio.sleep(SHOWN_SECONDS)
     return made
 
 
@@ -145,6 +153,11 @@ def too_few_partitions(name: str, there: int, wanted: int) -> list[str]:
     return [
         f"topic {name} has {there} partitions, where KAFKA_PARTITIONS={wanted}: at most {there} copies share the work"
     ]
+
+
+def _led(topic: Mapping[str, Any]) -> bool:
+    """Whether a broker shows the topic, and a leader of each partition: records can be put there."""
+    return bool(topic["partitions"]) and all(partition["leader"] >= 0 for partition in topic["partitions"])
 
 
 async def _configs(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:

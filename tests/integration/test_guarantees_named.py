@@ -31,10 +31,10 @@ from simulator.servers.process import LocalServer
 pytestmark = pytest.mark.integration
 
 
-@pytest_asyncio.fixture(scope="module")
-async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalServer]:
-    """A Kafka of this module's own."""
-    server = await start_kafka(Path(tmp_path_factory.mktemp("kafka")), os.environ, temporary=True)
+@pytest_asyncio.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[LocalServer]:
+    """A Kafka of this test's own, without a topic: at another try of the test, too."""
+    server = await start_kafka(tmp_path, os.environ, temporary=True)
     yield server
     await server.stop()
 

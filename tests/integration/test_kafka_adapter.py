@@ -13,6 +13,7 @@ import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from support.paused import freeze, thaw
+from support.running import until
 from support.servers import TopicFactory
 
 from adapters.kafka.consumer import open_consumer
@@ -241,8 +242,11 @@ async def test_topics_are_made_once_and_stand_the_check(broker: LocalServer, set
         await admin.alter_configs([resource])
     finally:
         await admin.close()
-    complaints = await verify_topics(two, names)
-    assert any("unclean.leader.election.enable=true" in line for line in complaints)
+
+    async def told() -> bool:
+        return any("unclean.leader.election.enable=true" in line for line in await verify_topics(two, names))
+
+    await until(told, "the broker has heard of the setting, and it is named")
 
 
 async def test_more_copies_than_brokers_names_the_setting(broker: LocalServer, settings: KafkaSettings) -> None:

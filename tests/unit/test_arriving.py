@@ -3,7 +3,7 @@
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -155,10 +155,12 @@ def test_no_process_opens_kafka_or_mongodb_without_waiting() -> None:
 
 
 class Admin:
-    """A Kafka whose controller has just changed."""
+    """A Kafka whose controller answers with a code, and whose broker then shows these leaders of a new topic, one list
+    a look and the last for good."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, *looks: list[int]) -> None:
         self.code = code
+        self.looks = list(looks)
 
     async def list_topics(self) -> list[str]:
         return []
@@ -166,20 +168,48 @@ class Admin:
     async def create_topics(self, wanted: list[Any]) -> Any:
         return type("Answer", (), {"topic_errors": [(topic.name, self.code, "") for topic in wanted]})
 
-    async def __aenter__(self) -> "Admin":
-        return self
+    async def describe_topics(self, names: list[str]) -> list[dict[str, Any]]:
+        leaders = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        return [{"topic": name, "partitions": [{"leader": leader} for leader in leaders]} for name in names]
 
-    async def __aexit__(self, *_: object) -> None:
+    async def start(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
         """Nothing to close."""
+
+
+@pytest.fixture
+def kafka(monkeypatch: pytest.MonkeyPatch) -> Callable[..., KafkaSettings]:
+    """Settings of such a Kafka."""
+
+    def of(admin: Admin) -> KafkaSettings:
+        monkeypatch.setattr(kafka_topics, "AIOKafkaAdminClient", lambda **_options: admin)
+        return KafkaSettings(bootstrap_servers="127.0.0.1:1", request_timeout=1)
+
+    return of
 
 
 @pytest.mark.parametrize(
     ("code", "error"), [(41, Unavailable), (7, Unavailable), (38, kafka_topics.TopicRefused)], ids=str
 )
 async def test_a_topic_that_cannot_be_made_yet_is_no_refusal(
-    code: int, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+    code: int, error: type[Exception], kafka: Callable[..., KafkaSettings]
 ) -> None:
     """What Kafka's protocol calls retriable is waited for; too many copies asked for is not."""
-    monkeypatch.setattr(kafka_topics, "_admin", lambda _settings: Admin(code))
     with pytest.raises(error, match="the topic one"):
-        await kafka_topics.make_topics(KafkaSettings(bootstrap_servers="127.0.0.1:1"), ["one"])
+        await kafka_topics.make_topics(kafka(Admin(code)), ["one"])
+
+
+@pytest.mark.parametrize("code", [0, 36], ids=["made", "made by another process"])
+async def test_a_new_topic_is_there_once_a_broker_shows_it(code: int, kafka: Callable[..., KafkaSettings]) -> None:
+    """A broker hears of it after the controller has answered; asked in between, it would be named as missing."""
+    admin = Admin(code, [], [-1, -1], [1, -1], [1, 1])
+    assert await kafka_topics.make_topics(kafka(admin), ["one"]) == (["one"] if code == 0 else [])
+    assert admin.looks == [[1, 1]]
+
+
+async def test_a_new_topic_that_no_broker_shows_is_waited_for_elsewhere(kafka: Callable[..., KafkaSettings]) -> None:
+    """Not for longer than any answer: who starts asks again, and tells what it waits for."""
+    with pytest.raises(Unavailable, match="does not answer"):
+        await kafka_topics.make_topics(kafka(Admin(0, [])), ["one"])
