@@ -64,6 +64,10 @@ def mongod_command(binary: Path, folder: Path, port: int) -> tuple[str, ...]:
         *("--nounixsocket", "--quiet"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),  # no secondary to hand over to
+        # The files of a dropped collection stay open for ten minutes otherwise: with thousands of tests, until no
+        # more can be opened, at which mongod ends.
+        *("--setParameter", "wiredTigerFileHandleCloseIdleTime=10"),
+        *("--setParameter", "wiredTigerFileHandleCloseScanInterval=5"),
     )
 
 

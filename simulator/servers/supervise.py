@@ -38,6 +38,18 @@ def die_with_parent(parent: int) -> Callable[[], None] | None:
     return ask
 
 
+def open_as_many_files_as_may_be() -> None:
+    """Raise the limit of open files to the most that this user may have.
+
+    The usual 1024 are meant for programs that use `select`; a mongod of that many collections and indexes ends.
+    """
+    import resource  # noqa: PLC0415 - Windows has none, and imports this module
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS has no number for it, and refuses
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def stop(server: "subprocess.Popen[bytes]", grace: float) -> None:
     """SIGTERM, and SIGKILL if that did not do within `grace` seconds."""
     server.terminate()
@@ -58,6 +70,7 @@ def remove(folder: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Supervise; the server's exit code, negative where a signal ended it."""
     grace, folder, command = float(arguments[0]), arguments[1], arguments[2:]
+    open_as_many_files_as_may_be()
     server = subprocess.Popen(  # noqa: S603 - the command is ours
         command,
         stdin=subprocess.DEVNULL,

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,23 @@ async def test_a_port_lost_in_between_is_chosen_anew(tmp_path: Path, monkeypatch
         choices[:] = [[taken]] * servers_process.ATTEMPTS
         with pytest.raises(PortTaken):
             await start(ours, str)
+
+
+@pytest.fixture
+def few_files() -> Iterator[int]:
+    """No more open files than most systems let a program have that asks for no more; gives how many it may ask for."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, most), most))
+    yield most
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="macOS lets nobody have its most")
+async def test_a_server_may_open_as_many_files_as_the_user(tmp_path: Path, few_files: int) -> None:
+    """A mongod with the usual 1024 ends in the middle of these tests."""
+    script = f"import resource; print('files', resource.getrlimit(resource.RLIMIT_NOFILE), flush=True)\n{SERVES}"
+    async with started(plan(tmp_path, script)) as (process, _):
+        assert f"files ({few_files}, {few_files})" in process.log.read_text()
 
 
 def _not(taken: int) -> Any:
