@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -100,16 +100,18 @@ async def set_stage(
         org = await start_org(cast, org_environment, seed)
         addresses = await _lead(wires, servers, org["base_url"])
         receiver = await stack.enter_async_context(open_receiver(new_secret()))
-        stage = await _stage(stack, folder, run, http, cast, servers, org, receiver, kafka_options)
+        ports = new_ports()
+        webhook_port = next(ports)
+        stage = await _stage(stack, folder, run, http, cast, servers, org, receiver, webhook_port, kafka_options)
         own = {
             **addresses,
             "MONGODB_DATABASE": stage.database,
             "SALESFORCE_CLIENT_ID": org["client_id"],
             "SALESFORCE_CLIENT_SECRET": org["client_secret"],
             f"WEBHOOK_SECRETS_{SOURCE.upper()}": stage.secret,
-            "WEBHOOK_PORT": stage.webhook_url.rpartition(":")[2].partition("/")[0],
-            "API_PORT": str(free_ports(1)[0]),
-            "ADMIN_PORT": str(free_ports(1)[0]),
+            "WEBHOOK_PORT": str(webhook_port),
+            "API_PORT": str(next(ports)),
+            "ADMIN_PORT": str(next(ports)),
             "MAPPING_PRESET": preset,
             **deliver_settings(receiver),
             **SETTINGS,
@@ -117,12 +119,19 @@ async def set_stage(
         crew = await stack.enter_async_context(open_crew(folder, say))
 
         def join(name: str) -> Part:
-            (port,) = free_ports(1)
-            return part(name, {**environ, **own, "OPS_PORT": str(port)})
+            return part(name, {**environ, **own, "OPS_PORT": str(next(ports))})
 
         say(f"starting {', '.join(OURS)}")
         await cast.unless_one_ends(_start_ours(crew, join, http))
         yield Chaos(stage, crew, receiver, servers, wires, join)
+
+
+def new_ports() -> Iterator[int]:
+    """Free ports, none of them twice: whose port it is may be down for a moment, and come back to it."""
+    given: list[int] = []
+    while True:
+        given += free_ports(1, but=given)
+        yield given[-1]
 
 
 async def _start_servers(
@@ -173,10 +182,10 @@ async def _stage(
     servers: Mapping[Server, LocalServer],
     org: Mapping[str, str],
     receiver: Receiver,
+    webhook_port: int,
     kafka_options: Callable[[str], Mapping[str, Any]],
 ) -> Stage:
     kafka, mongod = servers[Server.KAFKA], servers[Server.MONGOD]
-    (port,) = free_ports(1)
     return Stage(
         folder=folder,
         run=run,
@@ -186,7 +195,7 @@ async def _stage(
         servers=Servers(kafka.address, mongod.address, folder),
         database=f"tandem_chaos_{run}",
         org_url=org["base_url"],
-        webhook_url=f"http://127.0.0.1:{port}/webhooks/{SOURCE}",
+        webhook_url=f"http://127.0.0.1:{webhook_port}/webhooks/{SOURCE}",
         secret=new_secret(),
         receiver=receiver,
         ops_urls={},

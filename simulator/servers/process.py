@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import random
 import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,17 +24,28 @@ AGAIN_WAIT_SECONDS = 0.5
 ATTEMPTS = 4
 """A port can be lost between its choice and its use: how often to choose again."""
 
+SERVER_PORTS = range(20_000, 32_768)
+"""Below those that systems give to clients: what is started again finds that no connection has its port meanwhile."""
 
-def free_ports(count: int) -> list[int]:
-    """Different TCP ports on 127.0.0.1 that nobody listens on right now."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+
+def free_ports(count: int, but: Collection[int] = ()) -> list[int]:
+    """Different TCP ports on 127.0.0.1 that nobody listens on right now, and none of `but`.
+
+    Raises:
+        ServerError: there are not so many.
+    """
+    with contextlib.ExitStack() as probes:
+        free: list[int] = []
+        for port in random.SystemRandom().sample(SERVER_PORTS, len(SERVER_PORTS)):
+            if len(free) == count or port in but:
+                continue
+            probe = probes.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                free.append(port)
+    if len(free) < count:
+        raise ServerError(f"no {count} ports are free between {SERVER_PORTS[0]} and {SERVER_PORTS[-1]}")
+    return free
 
 
 @dataclass(frozen=True, slots=True)

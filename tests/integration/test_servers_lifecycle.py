@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import resource
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
@@ -18,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pymongo import AsyncMongoClient
 
+from ops.chaos.stage import new_ports
 from simulator.servers import process as servers_process
 from simulator.servers.errors import PortTaken, ServerError
 from simulator.servers.local import local_servers
@@ -270,3 +273,27 @@ async def test_a_killed_supervisor_takes_the_server_along(tmp_path: Path) -> Non
 def test_free_ports_are_different() -> None:
     """Asked for together, they are held together until all are known."""
     assert len(set(free_ports(50))) == 50
+
+
+def test_a_port_is_none_that_is_taken_or_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no other is left, the error says so."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        taken = listening.getsockname()[1]
+        left_out, free = free_ports(2)
+        monkeypatch.setattr(servers_process, "SERVER_PORTS", [taken, left_out, free])
+        assert free_ports(1, but=[left_out]) == [free]
+        with pytest.raises(ServerError, match="no 2 ports are free"):
+            free_ports(2, but=[left_out])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="as Linux tells it")
+def test_a_port_is_none_that_a_client_may_have() -> None:
+    """A process that is started again would find it taken by a connection of anybody's."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert [port for port in free_ports(50) if port >= min(first, 32_768)] == []
+
+
+def test_the_chaos_gives_no_port_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that chose apart had the same once: each was started again for as long as the other ran."""
+    monkeypatch.setattr(servers_process, "SERVER_PORTS", free_ports(20))
+    assert len(set(itertools.islice(new_ports(), 20))) == 20
